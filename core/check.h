@@ -32,7 +32,7 @@ template <class E = Error, class... Parts>
 }  // namespace scca
 
 /// Throws scca::Error with the remaining arguments as its message; they are only evaluated on failure.
-#define SCCA_CHECK(condition, ...) \
-  do {                             \
+#define SCCA_CHECK(condition, ...)               \
+  do {                                           \
     if (!(condition)) ::scca::fail(__VA_ARGS__); \
   } while (false)

@@ -1,6 +1,6 @@
 #pragma once
-// The attention plan: which queries see which keys, as plain data. A pattern (nn/patterns) makes one; the kernels, the
-// cost model, the pictures and the reachability study read it and nothing else.
+// The attention plan: which queries see which keys, as plain data. A pattern (nn/patterns) makes one; the
+// kernels, the cost model, the pictures and the reachability study read it and nothing else.
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -17,7 +17,8 @@ struct Slice {
 
   int64_t at(int64_t i) const { return start + i * step; }
   int64_t last() const { return at(count - 1); }
-  /// How many of the slice's positions are < bound: where a causal or a sliding boundary falls, by arithmetic.
+  /// How many of the slice's positions are < bound: where a causal or a sliding boundary falls, by
+  /// arithmetic.
   int64_t count_below(int64_t bound) const {
     if (bound <= start) return 0;
     return std::min(count, (bound - start + step - 1) / step);
@@ -25,7 +26,8 @@ struct Slice {
   bool operator==(const Slice&) const = default;
 };
 
-/// Keys of which a query sees those with |query - key| < reach. A sliding window needs a reach; nothing else does.
+/// Keys of which a query sees those with |query - key| < reach. A sliding window needs a reach; nothing else
+/// does.
 struct KeySlice : Slice {
   int64_t reach = unlimited;
   bool operator==(const KeySlice&) const = default;
@@ -40,14 +42,16 @@ struct Tile {
 
 using HeadPlan = std::vector<Tile>;
 
-/// Invariants, checked by validate(): in each head every position 0 .. tokens-1 is a query of exactly one tile; key
-/// slices lie inside [0, tokens); two key slices of one head are identical or disjoint, so that the inverse plan (which
-/// tiles read this slice) is a dictionary. A tile without keys is legal: zero output and zero gradient.
-/// Causality is the plan's flag, not the pattern's business: with `causal` a query sees no key after itself.
+/// Invariants, checked by validate(): in each head every position 0 .. tokens-1 is a query of exactly one
+/// tile; key slices lie inside [0, tokens); two key slices of one head are identical or disjoint, so that the
+/// inverse plan (which tiles read this slice) is a dictionary. A tile without keys is legal: zero output and
+/// zero gradient. Causality is the plan's flag, not the pattern's business: with `causal` a query sees no key
+/// after itself.
 struct AttentionPlan {
   int64_t tokens = 0;
   bool causal = true;
-  std::vector<std::shared_ptr<const HeadPlan>> heads;  // one per query head; heads that look alike share one list
+  std::vector<std::shared_ptr<const HeadPlan>>
+      heads;  // one per query head; heads that look alike share one list
 };
 
 using PlanPtr = std::shared_ptr<const AttentionPlan>;

@@ -1,0 +1,90 @@
+#pragma once
+// Reverse-mode differentiation. An op that is asked for gradients leaves a Node on its output: what its
+// backward needs, and edges to the nodes of its inputs. backward() walks these nodes from the loss down and
+// hands every leaf its gradient.
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace scca {
+
+/// One recorded op with one output. Edges point to nodes, never to tensors, so a node keeps alive only what
+/// it saved.
+class Node {
+ public:
+  virtual ~Node();
+  virtual const char* name() const = 0;
+
+  /// The gradients of the inputs, in their order; an unwanted one is an empty tensor. `grad` has the output's
+  /// shape. Called once: a node may move its saved tensors out, and may write `grad` when it holds the only
+  /// handle.
+  virtual std::vector<Tensor> backward(Tensor grad) = 0;
+
+  /// Whether the gradient of this input is wanted: decided when the op was recorded.
+  bool wants(size_t input) const { return edges[input] != nullptr; }
+
+  std::vector<std::shared_ptr<Node>> edges;  // one per input; null where no gradient is wanted
+  Shape shape;                               // of the output
+  bool consumed = false;                     // backward has passed; a second pass is an error
+};
+
+/// Where a parameter's gradient is gathered, over as many backward passes as it takes until it is cleared.
+class Leaf : public Node {
+ public:
+  const char* name() const override { return "leaf"; }
+  std::vector<Tensor> backward(Tensor grad) override;
+  Tensor grad;
+};
+
+/// A tensor as a node saves it: detached, so that a saved input does not keep the graph below it alive.
+class Saved : public Tensor {
+ public:
+  Saved() = default;
+  Saved(const Tensor& tensor) : Tensor(tensor.detach()) {}
+};
+
+bool grad_enabled();
+
+/// No op is recorded while one of these lives (evaluation, optimizer steps, the first run of a checkpointed
+/// block).
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// Puts `node` behind `output`, with an edge for each input that requires a gradient.
+void attach(const std::shared_ptr<Node>& node, Tensor& output, std::initializer_list<const Tensor*> inputs);
+
+/// Records N as the maker of `output` if any input requires a gradient (null otherwise). The caller then
+/// saves in the node what the wanted gradients read, and nothing else:
+///
+///   if (auto node = record<SwigluNode>(y, {&gate, &up})) { node->gate = gate; node->up = up; }
+template <class N>
+std::shared_ptr<N> record(Tensor& output, std::initializer_list<const Tensor*> inputs) {
+  bool wanted = false;
+  for (const Tensor* input : inputs) wanted |= input->requires_grad();
+  if (!wanted || !grad_enabled()) return nullptr;
+  auto node = std::make_shared<N>();
+  attach(node, output, inputs);
+  return node;
+}
+
+/// Gradients of a scalar (seeded with 1), or of any output (seeded with `grad`), to all leaves below it. The
+/// graph is consumed and freed on the way. Throws Error when `output` has no node, or its graph was consumed
+/// before.
+void backward(const Tensor& output, Tensor grad = {});
+
+/// `block(x)`, computed without a graph: only x and the random state are kept, and backward runs the block
+/// again. The same numbers as block(x), for the memory of one block at a time (Chen et al., arXiv
+/// 1604.06174).
+Tensor checkpoint(std::function<Tensor(const Tensor&)> block, const Tensor& x);
+
+}  // namespace scca

@@ -1,0 +1,53 @@
+#pragma once
+// Owning memory, with counters of what is live and of the highest it has been, and a pool that hands freed
+// blocks out again: a training step asks for the same sizes every time, and fresh pages cost more than the
+// arithmetic on them.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/dtype.h"
+
+namespace scca {
+
+class Storage {
+ public:
+  /// Uninitialised memory, aligned to 64 bytes. Throws Error (how much was asked, how much is live) when
+  /// there is none.
+  static std::shared_ptr<Storage> allocate(size_t bytes, Device device);
+
+  /// Memory that belongs to `owner` (a mapped file): not counted, not freed here, and never to be written.
+  static std::shared_ptr<Storage> borrow(const void* data, size_t bytes, std::shared_ptr<const void> owner);
+
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() { return data_; }
+  size_t bytes() const { return bytes_; }
+  Device device() const { return device_; }
+  bool borrowed() const { return owner_ != nullptr; }
+
+ private:
+  Storage(std::byte* data, size_t bytes, Device device, std::shared_ptr<const void> owner)
+      : data_(data), bytes_(bytes), device_(device), owner_(std::move(owner)) {}
+
+  std::byte* data_;
+  size_t bytes_;
+  Device device_;
+  std::shared_ptr<const void> owner_;
+};
+
+struct MemoryCounters {
+  int64_t live_bytes = 0;  // in tensors now
+  int64_t peak_bytes = 0;  // the most there has been since reset_peak()
+};
+
+MemoryCounters memory_counters(Device device = Device::cpu);
+void reset_peak(Device device = Device::cpu);
+
+/// Fill every fresh block with NaN (all bits set), so that a kernel that reads what it has not written is
+/// seen. Tests only.
+void fill_fresh_storage_with_nan(bool on);
+
+}  // namespace scca

@@ -1,0 +1,124 @@
+#include "core/tensor.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/autograd.h"
+#include "core/dispatch.h"
+
+namespace scca {
+
+int64_t numel(const Shape& shape) {
+  int64_t n = 1;
+  for (const int64_t size : shape) n *= size;
+  return n;
+}
+
+std::string to_string(const Shape& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+Tensor Tensor::over(std::shared_ptr<Storage> storage, size_t byte_offset, Shape shape, DType dtype) {
+  Tensor t;
+  t.storage_ = std::move(storage);
+  t.byte_offset_ = byte_offset;
+  t.numel_ = scca::numel(shape);
+  t.shape_ = std::move(shape);
+  t.dtype_ = dtype;
+  SCCA_CHECK(t.byte_offset_ + t.bytes() <= t.storage_->bytes(), "tensor: shape ", to_string(t.shape_), " of ",
+             name_of(dtype), " needs ", t.bytes(), " bytes from ", byte_offset, ", the storage has ",
+             t.storage_->bytes());
+  return t;
+}
+
+Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
+  for (const int64_t size : shape) SCCA_CHECK(size >= 0, "tensor: negative size in shape ", to_string(shape));
+  auto storage = Storage::allocate(static_cast<size_t>(scca::numel(shape)) * size_of(dtype), device);
+  return over(std::move(storage), 0, std::move(shape), dtype);
+}
+
+Tensor Tensor::zeros(Shape shape, DType dtype, Device device) {
+  Tensor t = empty(std::move(shape), dtype, device);
+  std::memset(t.raw(), 0, t.bytes());  // all our dtypes are zero when their bits are
+  return t;
+}
+
+Tensor Tensor::full(Shape shape, double value, DType dtype) {
+  Tensor t = empty(std::move(shape), dtype);
+  visit_dtype(dtype, "full", [&]<class T>() { std::fill_n(t.data<T>(), t.numel(), static_cast<T>(value)); });
+  return t;
+}
+
+int64_t Tensor::size(int64_t dim) const {
+  const int64_t d = dim < 0 ? dim + rank() : dim;
+  SCCA_CHECK(d >= 0 && d < rank(), "tensor: dimension ", dim, " of a tensor of shape ", to_string(shape_));
+  return shape_[static_cast<size_t>(d)];
+}
+
+double Tensor::item() const {
+  SCCA_CHECK(numel_ == 1, "tensor: item() of shape ", to_string(shape_), ", expected one element");
+  return visit_dtype(dtype_, "item", [&]<class T>() { return static_cast<double>(*data<T>()); });
+}
+
+Tensor Tensor::reshape(Shape shape) const {
+  const auto unknown = std::find(shape.begin(), shape.end(), -1);
+  if (unknown != shape.end()) {
+    *unknown = 1;
+    const int64_t rest = scca::numel(shape);
+    SCCA_CHECK(rest > 0 && numel_ % rest == 0, "reshape: ", to_string(shape_),
+               " does not divide into the given sizes");
+    *unknown = numel_ / rest;
+  }
+  SCCA_CHECK(scca::numel(shape) == numel_, "reshape: ", to_string(shape_), " has ", numel_, " elements, ",
+             to_string(shape), " has ", scca::numel(shape));
+  Tensor t = *this;
+  t.shape_ = std::move(shape);
+  return t;
+}
+
+Tensor Tensor::rows(int64_t begin, int64_t count) const {
+  SCCA_CHECK(rank() > 0 && begin >= 0 && count >= 0 && begin + count <= shape_[0], "rows: [", begin, ", ",
+             begin + count, ") of shape ", to_string(shape_));
+  Shape shape = shape_;
+  shape[0] = count;
+  const int64_t row = shape_[0] ? numel_ / shape_[0] : 0;
+  return over(storage_, byte_offset_ + static_cast<size_t>(begin * row) * size_of(dtype_), std::move(shape),
+              dtype_);
+}
+
+Tensor Tensor::clone() const {
+  Tensor t = empty(shape_, dtype_, device());
+  std::memcpy(t.raw(), raw(), bytes());
+  return t;
+}
+
+Tensor Tensor::detach() const {
+  Tensor t = *this;
+  t.node_.reset();
+  return t;
+}
+
+Tensor& Tensor::set_requires_grad(bool wanted) {
+  if (!wanted) {
+    node_.reset();
+  } else if (!node_) {
+    node_ = std::make_shared<Leaf>();
+    node_->shape = shape_;
+  }
+  return *this;
+}
+
+Tensor Tensor::grad() const {
+  const auto* leaf = dynamic_cast<const Leaf*>(node_.get());
+  return leaf ? leaf->grad : Tensor();
+}
+
+void Tensor::set_grad(Tensor grad) {
+  auto* leaf = dynamic_cast<Leaf*>(node_.get());
+  SCCA_CHECK(leaf, "set_grad: only a leaf that requires a gradient holds one");
+  leaf->grad = std::move(grad);
+}
+
+}  // namespace scca

@@ -1,0 +1,120 @@
+#pragma once
+// A tensor is a handle: contiguous storage, shape, dtype, device and, where gradients are wanted, the node
+// that made it. Copying a Tensor copies the handle. There are no strides: kernels that want another order
+// read with their own index.
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/check.h"
+#include "core/dtype.h"
+#include "core/storage.h"
+
+namespace scca {
+
+class Node;  // core/autograd.h
+using Shape = std::vector<int64_t>;
+
+int64_t numel(const Shape& shape);
+/// "[2, 3]"
+std::string to_string(const Shape& shape);
+
+class Tensor {
+ public:
+  /// The empty tensor: absent, or a gradient that nobody wants.
+  Tensor() = default;
+
+  static Tensor empty(Shape shape, DType dtype = DType::f32, Device device = Device::cpu);
+  static Tensor zeros(Shape shape, DType dtype = DType::f32, Device device = Device::cpu);
+  static Tensor full(Shape shape, double value, DType dtype = DType::f32);
+  /// A tensor over borrowed memory (a mapped file), to be read only.
+  static Tensor over(std::shared_ptr<Storage> storage, size_t byte_offset, Shape shape, DType dtype);
+  template <class T>
+  static Tensor of(const std::vector<T>& values, Shape shape);
+
+  explicit operator bool() const { return storage_ != nullptr; }
+
+  const Shape& shape() const { return shape_; }
+  int64_t rank() const { return static_cast<int64_t>(shape_.size()); }
+  /// Size of one dimension; -1 is the last.
+  int64_t size(int64_t dim) const;
+  int64_t numel() const { return numel_; }
+  size_t bytes() const { return static_cast<size_t>(numel_) * size_of(dtype_); }
+  DType dtype() const { return dtype_; }
+  Device device() const { return storage_ ? storage_->device() : Device::cpu; }
+
+  /// The elements; T must be the dtype's type. A kernel writes through a non-const handle.
+  template <class T>
+  const T* data() const;
+  template <class T>
+  T* data();
+  const std::byte* raw() const { return storage_->data() + byte_offset_; }
+  std::byte* raw() { return storage_->data() + byte_offset_; }
+
+  /// The one element of a tensor of one element.
+  double item() const;
+  template <class T>
+  std::vector<T> to_vector() const;
+
+  /// The same elements under another shape; one size may be -1. Free, also for autograd: gradients take the
+  /// shape of the tensor that was made.
+  Tensor reshape(Shape shape) const;
+  /// Rows [begin, begin + count) of the first dimension, sharing storage. Not seen by autograd.
+  Tensor rows(int64_t begin, int64_t count) const;
+  /// A copy of the elements, without a node.
+  Tensor clone() const;
+  /// The same elements without a node.
+  Tensor detach() const;
+
+  /// True when no other handle shares the storage and it may be written: an op may then work in place.
+  bool unique() const { return storage_.use_count() == 1 && !storage_->borrowed(); }
+  bool same_storage(const Tensor& other) const { return storage_ == other.storage_; }
+
+  bool requires_grad() const { return node_ != nullptr; }
+  /// Makes this a leaf whose gradient is wanted (or not). Every copy made afterwards shares the leaf.
+  Tensor& set_requires_grad(bool wanted = true);
+  /// The gradient gathered in a leaf; empty before the first backward.
+  Tensor grad() const;
+  void set_grad(Tensor grad);
+
+  const std::shared_ptr<Node>& node() const { return node_; }
+  void set_node(std::shared_ptr<Node> node) { node_ = std::move(node); }
+
+ private:
+  std::shared_ptr<Storage> storage_;
+  size_t byte_offset_ = 0;
+  Shape shape_;
+  int64_t numel_ = 0;
+  DType dtype_ = DType::f32;
+  std::shared_ptr<Node> node_;
+};
+
+template <class T>
+const T* Tensor::data() const {
+  SCCA_CHECK(dtype_ == DTypeOf<T>::value, "tensor: read as ", name_of(DTypeOf<T>::value), " but holds ",
+             name_of(dtype_));
+  return storage_ ? reinterpret_cast<const T*>(raw()) : nullptr;
+}
+
+template <class T>
+T* Tensor::data() {
+  return const_cast<T*>(static_cast<const Tensor*>(this)->data<T>());
+}
+
+template <class T>
+Tensor Tensor::of(const std::vector<T>& values, Shape shape) {
+  Tensor t = empty(std::move(shape), DTypeOf<T>::value);
+  SCCA_CHECK(t.numel() == static_cast<int64_t>(values.size()), "tensor: ", values.size(),
+             " values do not fill shape ", to_string(t.shape()));
+  std::copy(values.begin(), values.end(), t.data<T>());
+  return t;
+}
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  return std::vector<T>(data<T>(), data<T>() + numel_);
+}
+
+}  // namespace scca

@@ -1,0 +1,140 @@
+#include "ops/matmul.h"
+
+#include <dnnl.hpp>
+#include <map>
+#include <tuple>
+
+#include "core/parallel.h"
+
+namespace scca {
+
+void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+  SCCA_CHECK(a.rank() == 2 && b.rank() == 2 && c.rank() == 2, "matmul: expected matrices, found ",
+             to_string(a.shape()), " x ", to_string(b.shape()), " -> ", to_string(c.shape()));
+  const int64_t m = a.size(options.transpose_a ? 1 : 0), k = a.size(options.transpose_a ? 0 : 1);
+  const int64_t k_of_b = b.size(options.transpose_b ? 1 : 0), n = b.size(options.transpose_b ? 0 : 1);
+  SCCA_CHECK(k == k_of_b && c.size(0) == m && c.size(1) == n, "matmul: ", to_string(a.shape()),
+             options.transpose_a ? "^T" : "", " x ", to_string(b.shape()), options.transpose_b ? "^T" : "",
+             " does not give ", to_string(c.shape()));
+  SCCA_CHECK(a.dtype() == b.dtype() && a.dtype() == c.dtype(), "matmul: dtypes ", name_of(a.dtype()), ", ",
+             name_of(b.dtype()), " and ", name_of(c.dtype()), " differ; cast first");
+  if (m == 0 || n == 0) return;
+  SCCA_ON_DEVICE(a.device(), matmul(a, b, c, options));
+}
+
+namespace cpu {
+namespace {
+
+/// oneDNN takes microseconds to prepare a product; a training step makes the same few dozen again and again.
+class DnnlMatmuls {
+ public:
+  void run(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+    const int64_t m = c.size(0), n = c.size(1), k = a.size(options.transpose_a ? 0 : 1);
+    const Key key{m, n, k, options.transpose_a, options.transpose_b, options.scale, options.accumulate};
+    auto found = prepared_.find(key);
+    if (found == prepared_.end()) {
+      if (prepared_.size() >= kMostPrepared) prepared_.clear();  // lengths that never repeat must not pile up
+      found = prepared_.emplace(key, prepare(m, n, k, options)).first;
+    }
+    const dnnl::matmul::primitive_desc& desc = found->second.first;
+    const auto memory = [&](const dnnl::memory::desc& d, const Tensor& t) {
+      return dnnl::memory(d, engine_, const_cast<std::byte*>(t.raw()));
+    };
+    found->second.second.execute(stream_, {{DNNL_ARG_SRC, memory(desc.src_desc(), a)},
+                                           {DNNL_ARG_WEIGHTS, memory(desc.weights_desc(), b)},
+                                           {DNNL_ARG_DST, memory(desc.dst_desc(), c)}});
+    stream_.wait();
+  }
+
+ private:
+  using Key = std::tuple<int64_t, int64_t, int64_t, bool, bool, double, bool>;
+  using Prepared = std::pair<dnnl::matmul::primitive_desc, dnnl::matmul>;
+  static constexpr size_t kMostPrepared = 512;
+
+  Prepared prepare(int64_t m, int64_t n, int64_t k, const MatmulOptions& options) const {
+    const auto f32 = dnnl::memory::data_type::f32;
+    const auto matrix = [&](int64_t rows, int64_t cols, bool transposed) {
+      return dnnl::memory::desc({rows, cols}, f32,
+                                transposed ? dnnl::memory::dims{1, rows} : dnnl::memory::dims{cols, 1});
+    };
+    dnnl::primitive_attr attributes;
+    if (options.scale != 1) attributes.set_output_scales(0, {static_cast<float>(options.scale)});
+    if (options.accumulate) {
+      dnnl::post_ops sum;
+      sum.append_sum(1.0f);
+      attributes.set_post_ops(sum);
+    }
+    const dnnl::matmul::desc desc(matrix(m, k, options.transpose_a), matrix(k, n, options.transpose_b),
+                                  matrix(m, n, false));
+    const dnnl::matmul::primitive_desc primitive(desc, attributes, engine_);
+    return {primitive, dnnl::matmul(primitive)};
+  }
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  std::map<Key, Prepared> prepared_;
+};
+
+void matmul_f32(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+  static thread_local DnnlMatmuls products;
+  products.run(a, b, c, options);
+}
+
+Tensor widened(const Tensor& t) {
+  Tensor wide = Tensor::empty(t.shape(), DType::f32);
+  const bf16* from = t.data<bf16>();
+  float* to = wide.data<float>();
+  parallel_for(t.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) to[i] = from[i];
+  });
+  return wide;
+}
+
+/// bf16 in, f32 arithmetic, rounded once. oneDNN has bf16 kernels for AVX-512 machines only, so we widen the
+/// operands: right everywhere, at the f32 rate.
+void matmul_bf16(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+  Tensor wide = options.accumulate ? widened(c) : Tensor::empty(c.shape(), DType::f32);
+  matmul_f32(widened(a), widened(b), wide, options);
+  const float* from = wide.data<float>();
+  bf16* to = c.data<bf16>();
+  parallel_for(c.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) to[i] = bf16(from[i]);
+  });
+}
+
+/// The definition, in f64: a plain loop (oneDNN has no f64), for exact gradient checks.
+void matmul_f64(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+  const int64_t m = c.size(0), n = c.size(1), k = a.size(options.transpose_a ? 0 : 1);
+  const int64_t a_row = options.transpose_a ? 1 : k, a_col = options.transpose_a ? m : 1;
+  const int64_t b_row = options.transpose_b ? 1 : n, b_col = options.transpose_b ? k : 1;
+  const double* x = a.data<double>();
+  const double* y = b.data<double>();
+  double* out = c.data<double>();
+  parallel_for(m, 1, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        double sum = 0;
+        for (int64_t p = 0; p < k; ++p) sum += x[i * a_row + p * a_col] * y[p * b_row + j * b_col];
+        out[i * n + j] = options.scale * sum + (options.accumulate ? out[i * n + j] : 0.0);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void matmul(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+  switch (a.dtype()) {
+    case DType::f32:
+      return matmul_f32(a, b, c, options);
+    case DType::bf16:
+      return matmul_bf16(a, b, c, options);
+    case DType::f64:
+      return matmul_f64(a, b, c, options);
+    default:
+      fail("matmul: dtype ", name_of(a.dtype()), ", expected f32, bf16 or f64");
+  }
+}
+
+}  // namespace cpu
+}  // namespace scca

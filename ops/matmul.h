@@ -1,0 +1,23 @@
+#pragma once
+// Matrix products: oneDNN on the CPU, cuBLAS on CUDA. The kernel under ops/linear and
+// ops/linear_cross_entropy.
+#include "core/dispatch.h"
+#include "core/tensor.h"
+
+namespace scca {
+
+/// How a product is taken and where it goes: c = scale * op(a) op(b) + (accumulate ? c : 0).
+struct MatmulOptions {
+  bool transpose_a = false;  // op(a) = a^T: a is stored [K, M]
+  bool transpose_b = false;  // op(b) = b^T: b is stored [N, K]
+  double scale = 1;
+  bool accumulate = false;
+};
+
+/// op(a) is [M, K], op(b) is [K, N], c is [M, N]; all 2-D, of one floating dtype. f32 and bf16 accumulate in
+/// f32 and round once. Throws Error with both shapes when they do not fit.
+void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options = {});
+
+SCCA_KERNELS(void matmul(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options);)
+
+}  // namespace scca

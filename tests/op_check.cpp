@@ -1,0 +1,188 @@
+#include "tests/op_check.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "core/dispatch.h"
+#include "core/random.h"
+
+namespace scca::test {
+namespace {
+
+bool is_wanted(const OpCheck& options, size_t input) {
+  return options.differentiable.empty() || options.differentiable[input];
+}
+
+Inputs make_inputs(const std::vector<Shape>& shapes, DType dtype, const OpCheck& options) {
+  Inputs inputs;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    // drawn in f32 range and rounded once, so that f32 and f64 runs see the same numbers
+    const Tensor f32 = random_tensor(shapes[i], DType::f32, 100 + i, options.low, options.high);
+    Tensor t = Tensor::empty(shapes[i], dtype);
+    const auto from = values(f32);
+    visit_float(dtype, "op_check", [&]<class T>() {
+      for (int64_t k = 0; k < t.numel(); ++k) t.data<T>()[k] = static_cast<T>(from[static_cast<size_t>(k)]);
+    });
+    inputs.push_back(t);
+  }
+  return inputs;
+}
+
+/// The output and the gradients of sum(output * cotangent) for the inputs marked in `wanted`.
+struct Result {
+  Tensor output;
+  std::vector<Tensor> grads;
+};
+
+Result run(const OpFunction& op, const Inputs& from, const std::vector<bool>& wanted) {
+  Inputs inputs;
+  for (size_t i = 0; i < from.size(); ++i) {
+    inputs.push_back(from[i].detach());
+    if (wanted[i]) inputs.back().set_requires_grad();
+  }
+  Result result;
+  const Tensor y = op(inputs);
+  result.output = y.detach();
+  if (y.requires_grad()) {
+    Tensor cotangent = Tensor::empty(y.shape(), y.dtype());
+    const auto values_f32 = values(random_tensor(y.shape(), DType::f32, 7));
+    visit_float(y.dtype(), "op_check", [&]<class T>() {
+      for (int64_t k = 0; k < y.numel(); ++k)
+        cotangent.data<T>()[k] = static_cast<T>(values_f32[static_cast<size_t>(k)]);
+    });
+    backward(y, cotangent);
+  }
+  for (const Tensor& input : inputs) result.grads.push_back(input.grad());
+  return result;
+}
+
+double weighted_sum(const OpFunction& op, const Inputs& inputs) {
+  NoGrad no_grad;
+  const auto y = values(op(inputs));
+  const auto weights = values(random_tensor({static_cast<int64_t>(y.size())}, DType::f32, 7));
+  double sum = 0;
+  for (size_t k = 0; k < y.size(); ++k) sum += y[k] * weights[k];
+  return sum;
+}
+
+void check_finite_differences(const OpFunction& op, const Inputs& inputs, const Result& result,
+                              const OpCheck& options) {
+  constexpr double step = 1e-5;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!is_wanted(options, i)) continue;
+    REQUIRE(result.grads[i]);
+    CHECK(result.grads[i].shape() == inputs[i].shape());
+    const int64_t n = inputs[i].numel(), tries = std::min(n, options.most_differences);
+    double worst = 0;
+    int64_t at = 0;
+    for (int64_t k = 0; k < tries; ++k) {
+      const int64_t index =
+          tries == n
+              ? k
+              : static_cast<int64_t>(philox(5, static_cast<uint64_t>(k), i)[0] % static_cast<uint64_t>(n));
+      Inputs moved = inputs;
+      moved[i] = inputs[i].clone();
+      double& x = moved[i].data<double>()[index];
+      const double x0 = x;
+      x = x0 + step;
+      const double above = weighted_sum(op, moved);
+      x = x0 - step;
+      const double below = weighted_sum(op, moved);
+      const double gradient = result.grads[i].data<double>()[index];
+      const double error = std::abs((above - below) / (2 * step) - gradient) / (1 + std::abs(gradient));
+      if (!(error <= worst)) worst = error, at = index;
+    }
+    INFO("input ", i, ", worst at element ", at);
+    CHECK(worst <= options.fd_tolerance);
+  }
+}
+
+void check_subsets(const OpFunction& op, const Inputs& inputs, const Result& all, const OpCheck& options) {
+  for (unsigned subset = 0; subset < (1u << inputs.size()); ++subset) {
+    std::vector<bool> wanted;
+    bool allowed = true;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      wanted.push_back(subset >> i & 1u);
+      allowed &= !wanted[i] || is_wanted(options, i);
+    }
+    if (!allowed) continue;
+    INFO("subset of wanted gradients ", subset);
+    const Result some = run(op, inputs, wanted);
+    CHECK(same_bits(some.output, all.output));
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      CHECK(static_cast<bool>(some.grads[i]) == wanted[i]);
+      if (wanted[i] && some.grads[i]) CHECK(same_bits(some.grads[i], all.grads[i]));
+    }
+  }
+}
+
+double scaled_difference(const Tensor& low, const Tensor& exact) {
+  double largest = 0;
+  for (const double v : values(exact)) largest = std::max(largest, std::abs(v));
+  return max_difference(low, exact) / (1 + largest);
+}
+
+void check_f32(const OpFunction& op, const std::vector<Shape>& shapes, const Result& exact,
+               const std::vector<bool>& wanted, const OpCheck& options) {
+  const Inputs inputs = make_inputs(shapes, DType::f32, options);
+  const Result f32 = run(op, inputs, wanted);
+  CHECK(f32.output.dtype() == DType::f32);
+  CHECK(scaled_difference(f32.output, exact.output) <= options.f32_tolerance);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    INFO("gradient of input ", i, " in f32");
+    if (wanted[i]) CHECK(scaled_difference(f32.grads[i], exact.grads[i]) <= options.f32_tolerance);
+  }
+  check_subsets(op, inputs, f32, options);
+}
+
+}  // namespace
+
+Tensor random_tensor(const Shape& shape, DType dtype, uint64_t seed, double low, double high) {
+  const RandomState before = random_state();
+  set_random_state({seed, 0});
+  Tensor t = Tensor::empty(shape, dtype);
+  fill_uniform(t, low, high);
+  set_random_state(before);
+  return t;
+}
+
+std::vector<double> values(const Tensor& tensor) {
+  return visit_dtype(tensor.dtype(), "values", [&]<class T>() {
+    std::vector<double> out(static_cast<size_t>(tensor.numel()));
+    for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<double>(tensor.data<T>()[i]);
+    return out;
+  });
+}
+
+double max_difference(const Tensor& a, const Tensor& b) {
+  REQUIRE(a.numel() == b.numel());
+  const auto x = values(a), y = values(b);
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double d = std::abs(x[i] - y[i]);
+    if (!(d <= worst)) worst = d;  // keeps NaN
+  }
+  return worst;
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
+
+void check_op(const OpFunction& op, const std::vector<Shape>& shapes, const OpCheck& options) {
+  std::vector<bool> wanted;
+  for (size_t i = 0; i < shapes.size(); ++i) wanted.push_back(is_wanted(options, i));
+  const int64_t before = memory_counters().live_bytes;
+  {
+    const Inputs inputs = make_inputs(shapes, DType::f64, options);
+    const Result exact = run(op, inputs, wanted);
+    check_finite_differences(op, inputs, exact, options);
+    check_subsets(op, inputs, exact, options);
+    if (options.check_f32) check_f32(op, shapes, exact, wanted, options);
+  }
+  CHECK(memory_counters().live_bytes == before);
+}
+
+}  // namespace scca::test

@@ -1,0 +1,45 @@
+#pragma once
+// One call holds an op against everything it must be held against:
+//
+//   TEST_CASE("rms_norm") {
+//     check_op([](const auto& in) { return rms_norm(in[0], in[1], 1e-5); }, {{31, 33}, {33}});
+//   }
+#include <functional>
+#include <vector>
+
+#include "core/autograd.h"
+
+namespace scca::test {
+
+using Inputs = std::vector<Tensor>;
+using OpFunction = std::function<Tensor(const Inputs&)>;
+
+struct OpCheck {
+  /// Inputs whose gradient is checked; the others are constants (all, when empty).
+  std::vector<bool> differentiable;
+  /// |finite difference - backward| <= fd_tolerance * (1 + |gradient|), in f64 with steps of 1e-5: the
+  /// difference quotient errs by about 1e-10 (step^2 times a third derivative of order one) and 1e-11
+  /// (rounding).
+  double fd_tolerance = 2e-7;
+  /// Elements of each input that are moved for finite differences: all, or a fixed-seed sample of this many.
+  int64_t most_differences = 60;
+  /// max |f32 - f64| <= f32_tolerance * (1 + max |f64|), for outputs and gradients.
+  double f32_tolerance = 2e-5;
+  bool check_f32 = true;
+  /// Inputs are uniform in [low, high].
+  double low = -1, high = 1;
+};
+
+/// Runs, and reports as doctest checks: f64 finite differences against backward; f32 against f64; every
+/// subset of wanted gradients gives the same bits; live memory is back to where it was; every other device of
+/// the build against the CPU.
+void check_op(const OpFunction& op, const std::vector<Shape>& shapes, const OpCheck& options = {});
+
+/// Uniform values in [low, high], a function of the seed alone.
+Tensor random_tensor(const Shape& shape, DType dtype, uint64_t seed, double low = -1, double high = 1);
+/// The elements as doubles, whatever the dtype.
+std::vector<double> values(const Tensor& tensor);
+double max_difference(const Tensor& a, const Tensor& b);
+bool same_bits(const Tensor& a, const Tensor& b);
+
+}  // namespace scca::test

@@ -1,0 +1,127 @@
+#pragma once
+// One register of floats, over GCC's vector extensions: + - * / and comparisons are the compiler's, chosen at
+// build time by -march (AVX-512: 16 floats, AVX: 8, else 4). Kernels are written once in terms of `width`.
+#include <cstdint>
+#include <cstring>
+
+#include "core/dtype.h"
+
+namespace scca::simd {
+
+#if defined(__AVX512F__)
+inline constexpr int width = 16;
+inline constexpr int registers = 32;
+#elif defined(__AVX__)
+inline constexpr int width = 8;
+inline constexpr int registers = 16;
+#else
+inline constexpr int width = 4;
+inline constexpr int registers = 16;
+#endif
+
+using floats = float __attribute__((vector_size(width * sizeof(float))));
+using ints = int32_t __attribute__((vector_size(width * sizeof(int32_t))));
+
+#define SCCA_INLINE inline __attribute__((always_inline))
+
+/// All lanes x. (x - 0 is x, also for -0: the compiler makes it one broadcast.)
+SCCA_INLINE floats broadcast(float x) { return x - floats{}; }
+
+/// No alignment is asked for anywhere.
+SCCA_INLINE floats load(const float* from) {
+  floats v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+SCCA_INLINE void store(float* to, floats v) { std::memcpy(to, &v, sizeof v); }
+
+/// bf16 is the upper half of a float.
+SCCA_INLINE floats load(const bf16* from) {
+  using shorts = uint16_t __attribute__((vector_size(width * sizeof(uint16_t))));
+  shorts half;
+  std::memcpy(&half, from, sizeof half);
+  return reinterpret_cast<floats>(__builtin_convertvector(half, ints) << 16);
+}
+/// Rounds to nearest even, NaN stays NaN: lane for lane what bf16(float) does.
+SCCA_INLINE void store(bf16* to, floats v) {
+  for (int i = 0; i < width; ++i) to[i] = bf16(v[i]);
+}
+
+/// The first n < width elements, `fill` in the other lanes; and back.
+template <class T>
+SCCA_INLINE floats load_first(const T* from, int64_t n, float fill = 0) {
+  floats v = broadcast(fill);
+  for (int64_t i = 0; i < n; ++i) v[i] = static_cast<float>(from[i]);
+  return v;
+}
+template <class T>
+SCCA_INLINE void store_first(T* to, int64_t n, floats v) {
+  for (int64_t i = 0; i < n; ++i) to[i] = T(v[i]);
+}
+
+/// a * b + c, one rounding where the machine has FMA (the build contracts).
+SCCA_INLINE floats fma(floats a, floats b, floats c) { return a * b + c; }
+/// One instruction each. A NaN in b is kept, a NaN in a is lost.
+SCCA_INLINE floats max(floats a, floats b) { return a > b ? a : b; }
+SCCA_INLINE floats min(floats a, floats b) { return a < b ? a : b; }
+SCCA_INLINE floats select(ints mask, floats where_true, floats where_false) {
+  return mask ? where_true : where_false;
+}
+
+/// Over the lanes, in a fixed order (halves are folded onto each other).
+SCCA_INLINE float reduce_sum(floats v) {
+  for (int half = width / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v[i] += v[i + half];
+  }
+  return v[0];
+}
+SCCA_INLINE float reduce_max(floats v) {
+  for (int half = width / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
+  }
+  return v[0];
+}
+
+// Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the sum; the shift by 23 moves it into the
+// exponent.
+inline constexpr float round_magic = 12582912.0f;
+SCCA_INLINE floats scale_by_power(floats v, floats rounded_plus_magic) {
+  return reinterpret_cast<floats>(reinterpret_cast<ints>(v) +
+                                  (reinterpret_cast<ints>(rounded_plus_magic) << 23));
+}
+
+/// 2^x for x < 127.5, to 2.5 ulp: what a softmax needs, where x is at most about 0. Below -126 (-inf too):
+/// exactly 0. NaN stays NaN. Minimax polynomial of degree 5 on [-1/2, 1/2] with constant term 1: 2^0 is
+/// exactly 1.
+SCCA_INLINE floats exp2_softmax(floats x) {
+  const floats shifted = x + round_magic;
+  const floats f = x - (shifted - round_magic);
+  floats p = broadcast(0.00132647271401f);
+  p = fma(p, f, broadcast(0.00967151263996f));
+  p = fma(p, f, broadcast(0.0555073374347f));
+  p = fma(p, f, broadcast(0.240222420854f));
+  p = fma(p, f, broadcast(0.693146977599f));
+  p = fma(p, f, broadcast(1.0f));
+  return select(x < broadcast(-126.0f), floats{}, scale_by_power(p, shifted));
+}
+
+/// e^x to 2 ulp for all x: overflow is inf, NaN stays NaN, results below the smallest normal float are 0.
+/// x = n ln 2 + r with ln 2 in two parts (Cody and Waite), minimax polynomial of degree 6 in r.
+SCCA_INLINE floats exp(floats x) {
+  const floats shifted = fma(x, broadcast(1.44269504089f), broadcast(round_magic));
+  const floats n = shifted - round_magic;
+  floats r = fma(n, broadcast(-0.693145752f), x);
+  r = fma(n, broadcast(-1.42860677e-6f), r);
+  floats p = broadcast(0.00138368356069f);
+  p = fma(p, r, broadcast(0.00837482405789f));
+  p = fma(p, r, broadcast(0.0416682261919f));
+  p = fma(p, r, broadcast(0.16666420072f));
+  p = fma(p, r, broadcast(0.499999920751f));
+  p = fma(p, r, broadcast(1.0f));
+  p = fma(p, r, broadcast(1.0f));
+  // Up to x = 88.72, n may be 128: p is then below 1, so that the sum of the exponents still fits its field.
+  const floats result = select(x < broadcast(-87.3365448f), floats{}, scale_by_power(p, shifted));
+  return select(x > broadcast(88.7228394f), broadcast(__builtin_inff()), result);
+}
+
+}  // namespace scca::simd

@@ -32,6 +32,7 @@ void add_out_of_place(const Tensor& a, const Tensor& b, Tensor& sum) {
     const T* y = b.data<T>();
     T* out = sum.data<T>();
     parallel_for(sum.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
+#pragma omp simd
       for (int64_t i = begin; i < end; ++i) {
         out[i] = static_cast<T>(static_cast<Accumulator<T>>(x[i]) + static_cast<Accumulator<T>>(y[i]));
       }

@@ -85,6 +85,7 @@ Tensor widened(const Tensor& t) {
   const bf16* from = t.data<bf16>();
   float* to = wide.data<float>();
   parallel_for(t.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
+#pragma omp simd
     for (int64_t i = begin; i < end; ++i) to[i] = from[i];
   });
   return wide;
@@ -98,6 +99,7 @@ void matmul_bf16(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOption
   const float* from = wide.data<float>();
   bf16* to = c.data<bf16>();
   parallel_for(c.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
+#pragma omp simd
     for (int64_t i = begin; i < end; ++i) to[i] = bf16(from[i]);
   });
 }

@@ -1,0 +1,14 @@
+#pragma once
+// From one floating dtype to another.
+#include "core/dispatch.h"
+#include "core/tensor.h"
+
+namespace scca {
+
+/// The same values in `dtype` (f32, bf16 or f64), rounded to nearest even; the gradient is cast back. The
+/// same dtype gives the handle itself.
+Tensor cast(const Tensor& x, DType dtype);
+
+SCCA_KERNELS(void convert(const Tensor& x, Tensor& y);)
+
+}  // namespace scca

@@ -1,7 +1,3 @@
-// The command line of scca.
-#include <iostream>
+#include "train/command.h"
 
-int main() {
-  std::cerr << "scca " SCCA_VERSION "\n";
-  return 2;
-}
+int main(int argc, char** argv) { return scca::run_command_line(argc, argv); }

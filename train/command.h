@@ -1,0 +1,42 @@
+#pragma once
+// The frame of the command line. Each subcommand is one file in train/commands that registers itself; main
+// knows none by name. Exit codes: 0 done, 1 failed, 2 misuse (a flag or a spec that has no meaning). Figures
+// go to stdout, everything else to stderr.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace scca {
+
+/// What a subcommand does once its flags are read; returns the exit code.
+using Action = std::function<int()>;
+
+/// A subcommand's setup adds its flags to `app` and returns what is to be done with them. Flags live in a
+/// shared_ptr that the action holds:
+///
+///   Action set_up(CLI::App& app) {
+///     auto flags = std::make_shared<Flags>();
+///     app.add_option("--steps", flags->steps, "Optimizer steps")->capture_default_str();
+///     return [flags] { return run(*flags); };
+///   }
+///   const RegisterCommand line("pretrain", "Train all weights from scratch", set_up);
+///
+/// A subcommand with subcommands of its own (`eval recall`) adds them with app.add_subcommand and asks
+/// app.got_subcommand in its action.
+struct RegisterCommand {
+  RegisterCommand(std::string name, std::string summary, Action (*set_up)(CLI::App&));
+};
+
+/// What main does: parses, runs one subcommand, and turns every error into one clear line and an exit code.
+int run_command_line(int argc, const char* const* argv);
+
+/// One JSON object on stdout. Bytes that are not UTF-8 become U+FFFD. Throws Error naming the first number
+/// that is not finite (JSON has none), and when stdout cannot be written.
+void print_json(const nlohmann::json& object);
+
+}  // namespace scca

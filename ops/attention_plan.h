@@ -30,6 +30,14 @@ struct Slice {
 /// does.
 struct KeySlice : Slice {
   int64_t reach = unlimited;
+
+  /// The keys that a query sees are at(begin) .. at(end - 1). Both ends grow with the query, so that a block
+  /// of queries sees from its first query's begin to its last query's end.
+  int64_t begin_for(int64_t query) const { return reach == unlimited ? 0 : count_below(query - reach + 1); }
+  int64_t end_for(int64_t query, bool causal) const {
+    if (causal) return count_below(query + 1);
+    return reach == unlimited ? count : count_below(query + reach);
+  }
   bool operator==(const KeySlice&) const = default;
 };
 
@@ -44,14 +52,14 @@ using HeadPlan = std::vector<Tile>;
 
 /// Invariants, checked by validate(): in each head every position 0 .. tokens-1 is a query of exactly one
 /// tile; key slices lie inside [0, tokens); two key slices of one head are identical or disjoint, so that the
-/// inverse plan (which tiles read this slice) is a dictionary. A tile without keys is legal: zero output and
-/// zero gradient. Causality is the plan's flag, not the pattern's business: with `causal` a query sees no key
-/// after itself.
+/// inverse plan (which tiles read this slice) is a dictionary, and a tile lists a slice once. No slice is
+/// empty. A tile without keys is legal: zero output and zero gradient. Causality is the plan's flag, not the
+/// pattern's business: with `causal` a query sees no key after itself.
 struct AttentionPlan {
   int64_t tokens = 0;
   bool causal = true;
-  std::vector<std::shared_ptr<const HeadPlan>>
-      heads;  // one per query head; heads that look alike share one list
+  /// One per query head; heads that look alike share one list.
+  std::vector<std::shared_ptr<const HeadPlan>> heads;
 };
 
 using PlanPtr = std::shared_ptr<const AttentionPlan>;

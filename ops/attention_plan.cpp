@@ -1,5 +1,6 @@
 #include "ops/attention_plan.h"
 
+#include <cstdlib>
 #include <unordered_set>
 
 #include "core/check.h"

@@ -1,0 +1,72 @@
+#pragma once
+// safetensors files: eight bytes of header length, a JSON header {"name": {"dtype", "shape",
+// "data_offsets"}}, then the tensors' bytes without gaps. github.com/huggingface/safetensors, whose checks
+// these are.
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/file.h"
+#include "core/tensor.h"
+
+namespace scca {
+
+/// One tensor of a mapped file.
+struct StoredTensor {
+  std::string dtype;  // as the file names it: "F32", "F16", "BF16", "F64", "I64", ...
+  Shape shape;
+  const std::byte* data = nullptr;
+  size_t bytes = 0;
+};
+
+/// The file's name of a dtype: "F32".
+const char* stored_name(DType dtype);
+
+/// One file, mapped. Opening it checks the whole header: its length, its JSON, every dtype and shape against
+/// the bytes it is given, that no two tensors share bytes and that no byte is left over. Throws Error: one
+/// line with the file and, where there is one, the tensor.
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return path_; }
+  const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
+  /// The header's "__metadata__".
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }
+
+ private:
+  std::filesystem::path path_;
+  std::shared_ptr<const MappedFile> mapping_;
+  std::map<std::string, StoredTensor> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+/// What a tensor will be, before its elements are at hand.
+struct TensorSpec {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;
+};
+
+using Metadata = std::map<std::string, std::string>;
+inline const Metadata kTorchMetadata = {{"format", "pt"}};  // what transformers asks of a file
+
+/// Writes the tensors as the safetensors library does, byte for byte: widest dtype first, then by name,
+/// header padded to a multiple of 8. From their own memory, without a copy; whole or not at all
+/// (core/file.h). Throws Error when a name comes twice or a tensor is not on the CPU.
+void write_safetensors(const std::filesystem::path& path,
+                       const std::vector<std::pair<std::string, Tensor>>& tensors,
+                       const Metadata& metadata = kTorchMetadata);
+/// For tensors that are made one at a time: make(name) is called once for each, in the order of the file, and
+/// its result freed before the next.
+void write_safetensors(const std::filesystem::path& path, std::vector<TensorSpec> specs,
+                       const std::function<Tensor(const std::string& name)>& make,
+                       const Metadata& metadata = kTorchMetadata);
+
+}  // namespace scca

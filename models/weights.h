@@ -1,0 +1,44 @@
+#pragma once
+// A model's tensors by name, from one safetensors file or from shards, in the dtype the model works in.
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/safetensors.h"
+
+namespace scca {
+
+/// The tensors of a model: a folder's model.safetensors, or the shards of its model.safetensors.index.json;
+/// or one .safetensors file given by its own path (an adapter).
+class Weights {
+ public:
+  /// Throws Error as SafetensorsFile, and when there is nothing to read, a shard is missing, or the index
+  /// places a tensor in a shard that does not hold it.
+  explicit Weights(const std::filesystem::path& folder_or_file);
+
+  bool contains(const std::string& name) const { return where_.count(name) != 0; }
+  /// All names, sorted.
+  std::vector<std::string> names() const;
+  /// Throws Error when there is no such tensor.
+  const StoredTensor& stored(const std::string& name) const;
+  const std::filesystem::path& path() const { return path_; }
+
+  /// The tensor as `dtype`. F32, F16, BF16 and F64 are converted between each other (rounded to nearest
+  /// even), I32 is read as i32. Where the file holds just that dtype nothing is copied: the tensor lies in
+  /// the mapping and must not be written (clone() what will be trained). Throws Error when there is no such
+  /// tensor or its dtype has no reading as `dtype`.
+  Tensor load(const std::string& name, DType dtype) const;
+  /// As above; throws Error when the shape is not `expected`.
+  Tensor load(const std::string& name, DType dtype, const Shape& expected) const;
+
+ private:
+  const SafetensorsFile& file_of(const std::string& name) const;
+
+  std::filesystem::path path_;
+  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::map<std::string, const SafetensorsFile*> where_;
+};
+
+}  // namespace scca

@@ -1,0 +1,111 @@
+#include "core/file.h"
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "core/check.h"
+#include "tests/temporary_folder.h"
+
+using namespace scca;
+using scca::test::error_of;
+using scca::test::TemporaryFolder;
+namespace fs = std::filesystem;
+
+TEST_CASE("file: what is written is read back, and the temporary is gone") {
+  const TemporaryFolder folder;
+  const std::string text("a\0b\xff\n", 5);
+  write_file(folder / "x", text);
+  CHECK(read_text_file(folder / "x") == text);
+  write_file(folder / "x", "shorter");
+  CHECK(read_text_file(folder / "x") == "shorter");
+  write_file(folder / "empty", "");
+  CHECK(read_text_file(folder / "empty").empty());
+  CHECK(folder.names() == std::vector<std::string>{"empty", "x"});
+}
+
+TEST_CASE("file: several blocks are read and written whole") {
+  const TemporaryFolder folder;
+  std::string text((size_t{3} << 20) + 17, ' ');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 2654435761u >> 13);
+  FileWriter file(folder / "x");
+  file.write(text.data(), 1000);
+  file.write(std::string_view(text).substr(1000));
+  file.commit();
+  CHECK((read_text_file(folder / "x") == text));
+}
+
+TEST_CASE("file: without commit the old file stays and nothing else does") {
+  const TemporaryFolder folder;
+  write_file(folder / "x", "old");
+  {
+    FileWriter file(folder / "x");
+    file.write("new");
+    CHECK(fs::exists(folder / "x.tmp"));
+  }
+  CHECK(read_text_file(folder / "x") == "old");
+  CHECK(folder.names() == std::vector<std::string>{"x"});
+}
+
+TEST_CASE("file: a temporary left by a killed run is written over, one in use is refused") {
+  const TemporaryFolder folder;
+  write_file(folder / "x.tmp", "left by a run that was killed, longer than the new content");
+  write_file(folder / "x", "new");
+  CHECK(read_text_file(folder / "x") == "new");
+
+  FileWriter first(folder / "x");
+  CHECK(error_of([&] { FileWriter second(folder / "x"); }) ==
+        (folder / "x").string() + ": cannot be written: another process is writing it");
+  first.write("first");
+  first.commit();
+  CHECK(read_text_file(folder / "x") == "first");
+}
+
+// A limit on the file size fails a write half way, as a full disk does, and needs no disk to fill.
+TEST_CASE("file: a write that fails half way leaves the old file and no temporary") {
+  const TemporaryFolder folder;
+  write_file(folder / "x", "old");
+  rlimit before;
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit small = before;
+  small.rlim_cur = 10000;
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const std::string error = error_of([&] { write_file(folder / "x", std::string(30000, 'x')); });
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, old_handler);
+  CHECK(error ==
+        (folder / "x").string() + ": cannot be written whole, so nothing was: " + std::strerror(EFBIG));
+  CHECK(read_text_file(folder / "x") == "old");
+  CHECK(folder.names() == std::vector<std::string>{"x"});
+}
+
+TEST_CASE("file: errors name the path and the reason") {
+  const TemporaryFolder folder;
+  const std::string gone = (folder / "no" / "x").string();
+  CHECK(error_of([&] { read_text_file(gone); }) == gone + ": cannot be read: No such file or directory");
+  CHECK(error_of([&] { MappedFile::open(gone); }) == gone + ": cannot be read: No such file or directory");
+  CHECK(error_of([&] { write_file(gone, ""); }) == gone + ": cannot be written: No such file or directory");
+  const std::string self = (folder / ".").string();
+  CHECK(error_of([&] { read_text_file(self); }) == self + ": cannot be read: Is a directory");
+  CHECK(error_of([&] { MappedFile::open(self); }) == self + ": cannot be read: Is a directory");
+  CHECK(error_of([&] { write_file(self, ""); }) ==
+        self + ": cannot be written: it is a folder, expected a file or nothing there");
+  // Renaming over a device would replace it for the whole machine.
+  CHECK(error_of([&] { write_file("/dev/null", ""); }) ==
+        "/dev/null: cannot be written: it is a device or pipe, expected a file or nothing there");
+}
+
+TEST_CASE("file: a mapping shows the bytes and outlives a replacement of the file") {
+  const TemporaryFolder folder;
+  write_file(folder / "x", "old bytes");
+  const auto mapped = MappedFile::open(folder / "x");
+  write_file(folder / "x", "new");
+  REQUIRE(mapped->size() == 9);
+  CHECK(std::memcmp(mapped->data(), "old bytes", 9) == 0);
+  write_file(folder / "empty", "");
+  CHECK(MappedFile::open(folder / "empty")->size() == 0);
+}

@@ -1,0 +1,193 @@
+#include "nn/patterns/coverage.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "core/check.h"
+
+namespace scca {
+namespace {
+
+using Bits = std::vector<uint64_t>;  // bit i % 64 of word i / 64 is position i
+
+constexpr int64_t word_bits = 64;
+size_t words_for(int64_t bits) { return static_cast<size_t>((bits + word_bits - 1) / word_bits); }
+
+/// Sets bits begin .. end-1.
+void set_range(Bits& bits, int64_t begin, int64_t end) {
+  if (begin >= end) return;
+  const auto first = static_cast<size_t>(begin / word_bits),
+             last = static_cast<size_t>((end - 1) / word_bits);
+  const uint64_t head = ~uint64_t{0} << (begin % word_bits);
+  const uint64_t tail = ~uint64_t{0} >> (word_bits - 1 - (end - 1) % word_bits);
+  if (first == last) {
+    bits[first] |= head & tail;
+    return;
+  }
+  bits[first] |= head;
+  std::fill(bits.begin() + first + 1, bits.begin() + last, ~uint64_t{0});
+  bits[last] |= tail;
+}
+
+/// One row after the other of the matrix "query sees key in some head".
+class UnionRows {
+ public:
+  explicit UnionRows(const AttentionPlan& plan) : plan_(plan) {
+    for (const auto& head : plan.heads) {
+      if (!distinct_.insert(head.get()).second) continue;
+      std::vector<const Tile*>& tiles = tile_of_.emplace_back(static_cast<size_t>(plan.tokens));
+      for (const Tile& tile : *head)
+        for (int64_t i = 0; i < tile.queries.count; ++i) tiles[tile.queries.at(i)] = &tile;
+    }
+  }
+
+  void add_row(int64_t query, Bits& row) {
+    for (const auto& tiles : tile_of_)
+      for (const KeySlice& slice : tiles[query]->keys) {
+        const int64_t begin = slice.begin_for(query), end = slice.end_for(query, plan_.causal);
+        if (begin >= end) continue;
+        if (slice.step == 1)
+          set_range(row, slice.at(begin), slice.at(end));
+        else
+          add_strided(slice, begin, end, row);
+      }
+  }
+
+ private:
+  // Whole words at a time from the slice's own bit set, where a word holds several of its positions.
+  void add_strided(const KeySlice& slice, int64_t begin, int64_t end, Bits& row) {
+    const int64_t first = slice.at(begin), last = slice.at(end - 1);
+    if (slice.step >= word_bits || last - first < 2 * word_bits) {
+      for (int64_t i = begin; i < end; ++i)
+        row[slice.at(i) / word_bits] |= uint64_t{1} << (slice.at(i) % word_bits);
+      return;
+    }
+    const Bits& mask = mask_of(slice);
+    const auto first_word = static_cast<size_t>(first / word_bits),
+               last_word = static_cast<size_t>(last / word_bits);
+    row[first_word] |= mask[first_word] & (~uint64_t{0} << (first % word_bits));
+    for (size_t w = first_word + 1; w < last_word; ++w) row[w] |= mask[w];
+    row[last_word] |= mask[last_word] & (~uint64_t{0} >> (word_bits - 1 - last % word_bits));
+  }
+
+  const Bits& mask_of(const KeySlice& slice) {
+    Bits& mask = masks_[{slice.start, slice.step, slice.count}];
+    if (mask.empty()) {
+      mask.resize(words_for(plan_.tokens));
+      for (int64_t i = 0; i < slice.count; ++i)
+        mask[slice.at(i) / word_bits] |= uint64_t{1} << (slice.at(i) % word_bits);
+    }
+    return mask;
+  }
+
+  const AttentionPlan& plan_;
+  std::set<const HeadPlan*> distinct_;
+  std::vector<std::vector<const Tile*>> tile_of_;  // per distinct head, per query
+  std::map<std::array<int64_t, 3>, Bits> masks_;
+};
+
+int64_t row_length(const AttentionPlan& plan, int64_t query) { return plan.causal ? query + 1 : plan.tokens; }
+
+int64_t count(const Bits& bits) {
+  int64_t result = 0;
+  for (const uint64_t word : bits) result += std::popcount(word);
+  return result;
+}
+
+using Matrix = std::vector<Bits>;  // one row per query, as long as the query's row may become
+
+Matrix one_layer(const AttentionPlan& plan) {
+  UnionRows rows(plan);
+  Matrix result;
+  for (int64_t query = 0; query < plan.tokens; ++query) {
+    result.emplace_back(words_for(row_length(plan, query)));
+    set_range(result.back(), query, query + 1);
+    rows.add_row(query, result.back());
+  }
+  return result;
+}
+
+/// One more layer on top: what a query's keys had reached, it reaches now. Returns whether
+/// anything was added.
+bool compose(const AttentionPlan& plan, const Matrix& layer, Matrix& reached) {
+  Matrix next = reached;
+  bool changed = false;
+  for (int64_t query = 0; query < plan.tokens; ++query) {
+    Bits& row = next[query];
+    if (count(row) == row_length(plan, query)) continue;
+    for (size_t w = 0; w < layer[query].size(); ++w)
+      for (uint64_t word = layer[query][w]; word != 0; word &= word - 1) {
+        const Bits& other = reached[w * word_bits + std::countr_zero(word)];
+        for (size_t k = 0; k < other.size(); ++k) row[k] |= other[k];
+      }
+    changed = changed || row != reached[query];
+  }
+  reached.swap(next);
+  return changed;
+}
+
+bool is_full(const AttentionPlan& plan, const Matrix& reached) {
+  for (int64_t query = 0; query < plan.tokens; ++query)
+    if (count(reached[query]) != row_length(plan, query)) return false;
+  return true;
+}
+
+}  // namespace
+
+double one_layer_share(const AttentionPlan& plan) {
+  UnionRows rows(plan);
+  Bits row(words_for(plan.tokens));
+  int64_t seen = 0, all = 0;
+  for (int64_t query = 0; query < plan.tokens; ++query) {
+    std::fill(row.begin(), row.end(), 0);
+    rows.add_row(query, row);
+    seen += count(row);
+    all += row_length(plan, query);
+  }
+  return static_cast<double>(seen) / static_cast<double>(all);
+}
+
+std::optional<int64_t> layers_to_full(std::span<const PlanPtr> plans) {
+  SCCA_CHECK(!plans.empty(), "layers_to_full: no plans, expected at least one");
+  const AttentionPlan& first = *plans.front();
+  SCCA_CHECK(first.tokens <= max_exact_reach, "layers_to_full: ", first.tokens, " tokens, expected at most ",
+             max_exact_reach);
+  for (const PlanPtr& plan : plans)
+    SCCA_CHECK(plan->tokens == first.tokens && plan->causal == first.causal, "layers_to_full: a plan of ",
+               plan->tokens, " tokens beside one of ", first.tokens,
+               " or a causal one beside one that is not");
+
+  Matrix layer = one_layer(first), reached = layer;
+  for (size_t layers = 1;; ++layers) {
+    if (is_full(first, reached)) return static_cast<int64_t>(layers);
+    const size_t l = std::min(layers, plans.size() - 1);
+    if (plans[l] != plans[std::min(layers - 1, plans.size() - 1)]) layer = one_layer(*plans[l]);
+    const bool changed = compose(first, layer, reached);
+    if (!changed && layers + 1 >= plans.size())
+      return std::nullopt;  // and so it stays: no later layer differs
+  }
+}
+
+int64_t empty_rows(const AttentionPlan& plan) {
+  int64_t result = 0;
+  std::map<const HeadPlan*, int64_t> known;
+  for (const auto& head : plan.heads) {
+    const auto [entry, is_new] = known.try_emplace(head.get(), 0);
+    if (is_new)
+      for (const Tile& tile : *head)
+        for (int64_t i = 0; i < tile.queries.count; ++i) {
+          const int64_t query = tile.queries.at(i);
+          entry->second += std::none_of(tile.keys.begin(), tile.keys.end(), [&](const KeySlice& slice) {
+            return slice.begin_for(query) < slice.end_for(query, plan.causal);
+          });
+        }
+    result += entry->second;
+  }
+  return result;
+}
+
+}  // namespace scca

@@ -1,0 +1,171 @@
+#include "nn/patterns/spec_syntax.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "core/check.h"
+
+namespace scca {
+namespace {
+
+constexpr int deepest =
+    16;  // patterns inside patterns; a bound, so that hostile input cannot exhaust the stack
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_word(char c) { return !is_space(c) && std::string_view("()=,;*@").find(c) == std::string_view::npos; }
+
+class Parser {
+ public:
+  explicit Parser(std::string_view source) : source_(source) {}
+
+  std::vector<LayerItem> items() {
+    std::vector<LayerItem> result;
+    do result.push_back(item());
+    while (take(';'));
+    if (!at_end()) expected("';', '@' and layers, or the end (to share the heads, write mix(a, b))");
+    return result;
+  }
+
+ private:
+  bool at_end() {
+    while (at_ < source_.size() && is_space(source_[at_])) ++at_;
+    return at_ == source_.size();
+  }
+
+  bool take(char c) {
+    if (at_end() || source_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+
+  [[noreturn]] void expected(std::string_view what) {
+    const std::string found = at_end() ? "the end" : concat("'", source_[at_], "'");
+    spec_error(source_, at_, concat("found ", found, ", expected ", what));
+  }
+
+  std::string word(std::string_view what) {
+    if (at_end() || !is_word(source_[at_])) expected(what);
+    const size_t begin = at_;
+    while (at_ < source_.size() && is_word(source_[at_])) ++at_;
+    return std::string(source_.substr(begin, at_ - begin));
+  }
+
+  int64_t integer(std::string_view what) {
+    at_end();
+    const size_t begin = at_;
+    const std::string digits = word(what);
+    const std::optional<int64_t> value = to_integer(digits);
+    if (!value) spec_error(source_, begin, concat("found '", digits, "', expected ", what));
+    return *value;
+  }
+
+  LayerItem item() {
+    LayerItem result{call("a pattern", 0), {}, {}};
+    if (!take('@')) return result;
+    do {
+      at_end();
+      result.layers_at.push_back(at_);
+      result.layers.push_back(integer("a layer's number (the first is 0)"));
+    } while (take(','));
+    return result;
+  }
+
+  Call call(std::string_view what, int depth) {
+    at_end();
+    if (depth > deepest)
+      spec_error(source_, at_, concat("more than ", deepest, " patterns inside each other"));
+    Call result;
+    result.at = at_;
+    result.word = word(what);
+    if (!take('(')) return result;
+    result.parentheses = true;
+    if (take(')')) return result;
+    do result.arguments.push_back(argument(depth + 1));
+    while (take(','));
+    if (!take(')')) expected("',' or ')'");
+    return result;
+  }
+
+  Argument argument(int depth) {
+    Argument result;
+    result.value = call("a parameter or a pattern", depth);
+    result.key_at = result.value.at;
+    if (!result.value.parentheses && take('=')) {
+      result.key = std::move(result.value.word);
+      result.value = call("a value", depth);
+    } else if (take('*')) {
+      at_end();
+      const size_t begin = at_;
+      result.weight = integer("a weight: a whole number from 1 up");
+      if (result.weight == 0)
+        spec_error(source_, begin, "found '0', expected a weight: a whole number from 1 up");
+    }
+    return result;
+  }
+
+  std::string_view source_;
+  size_t at_ = 0;
+};
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0]++;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::vector<LayerItem> parse_spec_syntax(std::string_view source) { return Parser(source).items(); }
+
+void spec_error(std::string_view source, size_t at, std::string_view message) {
+  std::string shown(source), caret;
+  for (size_t i = 0; i < shown.size(); ++i) {
+    const auto c = static_cast<unsigned char>(shown[i]);
+    if (c < ' ') shown[i] = ' ';  // a tab or a line's end would put the caret in the wrong column
+    const bool continues = (c & 0xc0) == 0x80;  // the later bytes of a UTF-8 character take no column
+    if (i < at && !continues) caret += ' ';
+  }
+  fail<UsageError>("attention spec: ", message, "\n  ", shown, "\n  ", caret, "^");
+}
+
+std::optional<int64_t> to_integer(std::string_view word) {
+  if (word.empty()) return std::nullopt;
+  int64_t value = 0;
+  for (const char c : word) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = value * 10 + (c - '0');
+    if (value > std::numeric_limits<int32_t>::max()) return std::nullopt;
+  }
+  return value;
+}
+
+std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
+  if (word.size() > 64) return ".";
+  size_t nearest = std::max<size_t>(2, word.size() / 3) + 1;
+  std::string best;
+  for (const std::string& name : known) {
+    const size_t distance = edit_distance(word, name);
+    if (distance < nearest && distance < name.size()) {
+      nearest = distance;
+      best = name;
+    }
+  }
+  return best.empty() ? "." : concat(", did you mean '", best, "'?");
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string result;
+  for (const std::string& word : words) result += (result.empty() ? "" : ", ") + word;
+  return result;
+}
+
+}  // namespace scca

@@ -1,0 +1,193 @@
+// The attention spec: what it means, what it prints, and how it says what is wrong.
+#include "nn/patterns/spec.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "core/check.h"
+#include "nn/patterns/plan_json.h"
+
+using namespace scca;
+
+namespace {
+
+std::string canonical(const std::string& spec) { return parse_attention_spec(spec).to_string(); }
+
+/// The message of the UsageError that the spec makes.
+std::string complaint(const std::string& spec) {
+  try {
+    parse_attention_spec(spec);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("spec: canonical form") {
+  CHECK(canonical(" scca-fixed ( shift = 256 , chunk=512 ) ") == "scca-fixed(chunk=512,shift=256)");
+  CHECK(canonical("local(chunk=1/4)") == "local");
+  CHECK(canonical("local(chunk=2/8)") == "local");
+  CHECK(canonical("local(chunk=2/6)") == "local(chunk=1/3)");
+  CHECK(canonical("local()") == "local");
+  CHECK(canonical("scca-fixed(shift=0)") == "scca-fixed(shift=0)");
+  CHECK(canonical("mix( local * 2, window(chunk=512), full*1 )") == "mix(local*2,window(chunk=512),full)");
+  CHECK(canonical("sda(dilation=04)") == "sda");
+  CHECK(canonical("s2;full@3, 1;local@0") == "full@1,3;local@0;s2");
+}
+
+TEST_CASE("spec: layers use their own patterns, and equal extents share one plan") {
+  const AttentionSpec spec = parse_attention_spec("full@0,2;local(chunk=4)");
+  CHECK(spec.plan(16, 2, 0) == spec.plan(16, 2, 2));
+  CHECK(spec.plan(16, 2, 1) == spec.plan(16, 2, 31));
+  CHECK(visible_pairs(*spec.plan(16, 2, 0)->heads[0], true) == 136);
+  CHECK(visible_pairs(*spec.plan(16, 2, 1)->heads[0], true) == 40);
+  CHECK(spec.plan(16, 2) != spec.plan(16, 3));
+  CHECK(spec.plan(16, 2) != spec.plan(17, 2));
+  CHECK(spec.distinct_layers() == 4);
+  CHECK(parse_attention_spec("local").distinct_layers() == 1);
+
+  const AttentionSpec copy = spec;
+  CHECK(copy.plan(16, 2, 0) == spec.plan(16, 2, 0));
+  const std::weak_ptr<const AttentionPlan> first = spec.plan(16, 2, 0);
+  for (int64_t tokens = 1; tokens <= 100; ++tokens) spec.plan(tokens, 2, 0);
+  CHECK(first.expired());  // the cache is bounded
+
+  spec.check_layers(3);
+  CHECK_THROWS_WITH_AS(spec.check_layers(2),
+                       "attention spec: full@0,2;local(chunk=4) names layer 2, but the model has 2 (0 to 1)",
+                       UsageError);
+  CHECK_THROWS_WITH_AS(spec.plan(0, 2),
+                       "attention spec: plan for 0 tokens, 2 heads, layer 0, expected at least 1, 1 and 0",
+                       Error);
+}
+
+TEST_CASE("spec: an unknown pattern") {
+  CHECK(complaint("local@0;scca-fixd(chunk=512)") ==
+        "attention spec: unknown pattern 'scca-fixd', did you mean 'scca-fixed'? Known patterns: dilated, "
+        "full, local, "
+        "longmixed, mix, s2, scca-fixed, scca-flow, sda, window\n"
+        "  local@0;scca-fixd(chunk=512)\n"
+        "          ^");
+  CHECK(complaint("quadratic")
+            .starts_with("attention spec: unknown pattern 'quadratic'. Known patterns: dilated, "));
+  CHECK(complaint("mix(local, \xc3\xa9)").ends_with("\n  mix(local, \xc3\xa9)\n             ^"));
+  CHECK(complaint("\xc3\xa9\t(,)").ends_with("\n  \xc3\xa9 (,)\n     ^"));
+}
+
+TEST_CASE("spec: grammar") {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"", "found the end, expected a pattern\n  \n  ^"},
+      {"  ", "found the end, expected a pattern\n    \n    ^"},
+      {"local(chunk=5", "found the end, expected ',' or ')'\n  local(chunk=5\n               ^"},
+      {"local(chunk=)", "found ')', expected a value\n  local(chunk=)\n              ^"},
+      {"local(chunk 5)", "found '5', expected ',' or ')'\n  local(chunk 5)\n              ^"},
+      {"local(,)", "found ',', expected a parameter or a pattern\n  local(,)\n        ^"},
+      {"local,window",
+       "found ',', expected ';', '@' and layers, or the end (to share the heads, write mix(a, b))\n"
+       "  local,window\n       ^"},
+      {"local@", "found the end, expected a layer's number (the first is 0)\n  local@\n        ^"},
+      {"local@0,x;s2", "found 'x', expected a layer's number (the first is 0)\n  local@0,x;s2\n          ^"},
+      {"local@0,0;s2", "layer 0 is named twice\n  local@0,0;s2\n          ^"},
+      {"local@0;s2@0;full", "layer 0 is named twice\n  local@0;s2@0;full\n             ^"},
+      {"local@0",
+       "no pattern for the layers that are not named; add one, such as ;scca-fixed\n  local@0\n         ^"},
+      {"local;s2",
+       "a second pattern without layers; write name@0,1 to name its layers\n  local;s2\n        ^"},
+      {"local;", "found the end, expected a pattern\n  local;\n        ^"},
+      {"mix(local*0)",
+       "found '0', expected a weight: a whole number from 1 up\n  mix(local*0)\n            ^"},
+      {"mix(local*two)",
+       "found 'two', expected a weight: a whole number from 1 up\n  mix(local*two)\n            ^"},
+      {"mix(s2@1)", "found '@', expected ',' or ')'\n  mix(s2@1)\n        ^"},
+  };
+  for (const auto& [spec, message] : cases) CHECK(complaint(spec) == "attention spec: " + message);
+
+  std::string deep;
+  for (int i = 0; i < 100000; ++i) deep += "mix(";
+  CHECK(complaint(deep).starts_with("attention spec: more than 16 patterns inside each other\n"));
+}
+
+TEST_CASE("spec: parameters") {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"local(chunk=0)", "local: chunk is 0, expected at least 1 token\n  local(chunk=0)\n              ^"},
+      {"local(chunk=5/4)",
+       "local: chunk is '5/4', expected a fraction above 0 and at most 1\n  local(chunk=5/4)\n              "
+       "^"},
+      {"local(chunk=1/0)",
+       "local: chunk is '1/0', expected a fraction above 0 and at most 1\n  local(chunk=1/0)\n              "
+       "^"},
+      {"local(chunk=0.25)",
+       "local: chunk is '0.25', expected tokens such as 512 or a fraction such as 1/4\n"
+       "  local(chunk=0.25)\n              ^"},
+      {"local(chunk=-5)",
+       "local: chunk is '-5', expected tokens such as 512 or a fraction such as 1/4\n"
+       "  local(chunk=-5)\n              ^"},
+      {"local(chunk=99999999999999999999)",
+       "local: chunk is '99999999999999999999', expected tokens such as 512 or a fraction such as 1/4\n"
+       "  local(chunk=99999999999999999999)\n              ^"},
+      {"local(chunk=s2())",
+       "local: chunk is 's2', expected tokens such as 512 or a fraction such as 1/4\n"
+       "  local(chunk=s2())\n              ^"},
+      {"local(512)",
+       "local: '512' is not of the form name=value; local takes chunk\n  local(512)\n        ^"},
+      {"full(512)",
+       "full: '512' is not of the form name=value; full takes no parameters\n  full(512)\n       ^"},
+      {"scca-fixed(shif=5)",
+       "scca-fixed: unknown parameter 'shif', did you mean 'shift'? It takes chunk, shift\n"
+       "  scca-fixed(shif=5)\n             ^"},
+      {"full(chunk=5)", "full: unknown parameter 'chunk'. It takes no parameters\n  full(chunk=5)\n       ^"},
+      {"local(chunk=5,chunk=6)",
+       "local: parameter 'chunk' is given twice\n  local(chunk=5,chunk=6)\n                ^"},
+      {"scca-fixed(chunk=512,shift=512)",
+       "scca-fixed: shift 512 is not below the chunk, 512\n"
+       "  scca-fixed(chunk=512,shift=512)\n                             ^"},
+      {"scca-fixed(shift=1/2)",
+       "scca-fixed: shift 1/2 is not below the chunk, 1/4\n  scca-fixed(shift=1/2)\n                   ^"},
+      {"scca-flow(early=locl)",
+       "scca-flow: early is 'locl', expected one of: zero, local\n"
+       "  scca-flow(early=locl)\n                  ^"},
+      {"sda(dilation=0)",
+       "sda: dilation is '0', expected a whole number from 1 up\n  sda(dilation=0)\n               ^"},
+      {"sda(dilation=1/2)",
+       "sda: dilation is '1/2', expected a whole number from 1 up\n  sda(dilation=1/2)\n               ^"},
+      {"mix(dilation=2)",
+       "mix: expected patterns inside, such as mix(local*2, window)\n  mix(dilation=2)\n  ^"},
+      {"mix(local,dilation=2)",
+       "mix: unknown parameter 'dilation'. It takes patterns\n  mix(local,dilation=2)\n            ^"},
+  };
+  for (const auto& [spec, message] : cases) CHECK(complaint(spec) == "attention spec: " + message);
+}
+
+TEST_CASE("spec: a shift in tokens is held against a chunk that is a fraction when the length is known") {
+  const AttentionSpec spec = parse_attention_spec("scca-fixed(shift=256)");
+  CHECK(spec.plan(1028, 2)->tokens == 1028);
+  CHECK_THROWS_WITH_AS(spec.plan(1024, 2),
+                       "scca-fixed: at 1024 tokens shift 256 is 256, not below the chunk 1/4, which is 256",
+                       UsageError);
+}
+
+TEST_CASE("spec: a plan file fits only its own extent") {
+  const std::string path = "spec_test_plan.json";
+  const PlanPtr plan = parse_attention_spec("scca-fixed(chunk=5)").plan(33, 3);
+  std::ofstream(path) << plan_to_json(*plan);
+  const AttentionSpec spec = parse_attention_spec(" @" + path + " ");
+  CHECK(spec.to_string() == "@" + path);
+  CHECK(spec.distinct_layers() == 1);
+  const PlanPtr back = spec.plan(33, 3, 7);
+  CHECK(back == spec.plan(33, 3));
+  REQUIRE(back->heads.size() == 3);
+  for (size_t head = 0; head < 3; ++head) CHECK(*back->heads[head] == *plan->heads[head]);
+  CHECK_THROWS_WITH_AS(
+      spec.plan(34, 3),
+      "attention spec: the plan in spec_test_plan.json is for 33 tokens and 3 heads, found 34 tokens "
+      "and 3 heads; a plan file fits only its own, use a pattern's name for any other length",
+      UsageError);
+  CHECK_THROWS_AS(spec.plan(33, 2), UsageError);
+  std::remove(path.c_str());
+  CHECK_THROWS_WITH_AS(parse_attention_spec("@none.json"), "attention plan 'none.json': cannot open the file",
+                       Error);
+}

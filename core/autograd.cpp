@@ -98,7 +98,7 @@ void backward(const Tensor& output, Tensor grad) {
     const bool is_leaf = node->edges.empty();
     std::vector<Tensor> outgoing(node->edges.size());
     if (!entry.empty()) {  // the node gets the only handle of its gradient, so that it may write it
-      Tensor incoming = entry.mapped().reshape(node->shape);
+      Tensor incoming = std::move(entry.mapped()).reshape(node->shape);
       entry = {};
       outgoing = node->backward(std::move(incoming));
     }

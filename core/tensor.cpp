@@ -62,7 +62,9 @@ double Tensor::item() const {
   return visit_dtype(dtype_, "item", [&]<class T>() { return static_cast<double>(*data<T>()); });
 }
 
-Tensor Tensor::reshape(Shape shape) const {
+Tensor Tensor::reshape(Shape shape) const& { return Tensor(*this).reshape(std::move(shape)); }
+
+Tensor Tensor::reshape(Shape shape) && {
   const auto unknown = std::find(shape.begin(), shape.end(), -1);
   if (unknown != shape.end()) {
     *unknown = 1;
@@ -73,9 +75,8 @@ Tensor Tensor::reshape(Shape shape) const {
   }
   SCCA_CHECK(scca::numel(shape) == numel_, "reshape: ", to_string(shape_), " has ", numel_, " elements, ",
              to_string(shape), " has ", scca::numel(shape));
-  Tensor t = *this;
-  t.shape_ = std::move(shape);
-  return t;
+  shape_ = std::move(shape);
+  return std::move(*this);
 }
 
 Tensor Tensor::rows(int64_t begin, int64_t count) const {

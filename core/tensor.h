@@ -60,7 +60,8 @@ class Tensor {
 
   /// The same elements under another shape; one size may be -1. Free, also for autograd: gradients take the
   /// shape of the tensor that was made.
-  Tensor reshape(Shape shape) const;
+  Tensor reshape(Shape shape) const&;
+  Tensor reshape(Shape shape) &&;  // keeps a unique handle unique, so that the next op may work in place
   /// Rows [begin, begin + count) of the first dimension, sharing storage. Not seen by autograd.
   Tensor rows(int64_t begin, int64_t count) const;
   /// A copy of the elements, without a node.
@@ -70,6 +71,8 @@ class Tensor {
 
   /// True when no other handle shares the storage and it may be written: an op may then work in place.
   bool unique() const { return storage_.use_count() == 1 && !storage_->borrowed(); }
+  /// True over memory that is not ours to write (a mapped file).
+  bool borrowed() const { return storage_ && storage_->borrowed(); }
   bool same_storage(const Tensor& other) const { return storage_ == other.storage_; }
 
   bool requires_grad() const { return node_ != nullptr; }

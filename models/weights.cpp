@@ -30,7 +30,7 @@ void convert(const std::byte* from, Tensor& to, const F& f) {
   parallel_for(to.numel(), kElementwiseGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       From value;
-      std::memcpy(&value, from + i * static_cast<int64_t>(sizeof(From)), sizeof(From));
+      std::memcpy(static_cast<void*>(&value), from + i * static_cast<int64_t>(sizeof(From)), sizeof(From));
       out[i] = static_cast<To>(f(value));
     }
   });

@@ -19,6 +19,36 @@ RandomState next_draw() {
   return draw;
 }
 
+void philox_block(uint64_t seed, uint64_t first_counter, uint64_t counter_high, uint32_t* bits) {
+  constexpr int n = kPhiloxBlock;  // the loops below are vectorised because their count is a constant
+  uint32_t c0[n], c1[n], c2[n], c3[n];
+  for (int i = 0; i < n; ++i) {
+    const uint64_t counter = first_counter + static_cast<uint64_t>(i);
+    c0[i] = static_cast<uint32_t>(counter);
+    c1[i] = static_cast<uint32_t>(counter >> 32);
+    c2[i] = static_cast<uint32_t>(counter_high);
+    c3[i] = static_cast<uint32_t>(counter_high >> 32);
+  }
+  uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    for (int i = 0; i < n; ++i) {
+      const uint32_t a = c0[i], b = c2[i];
+      c0[i] = static_cast<uint32_t>((uint64_t{0xCD9E8D57u} * b) >> 32) ^ c1[i] ^ key0;
+      c2[i] = static_cast<uint32_t>((uint64_t{0xD2511F53u} * a) >> 32) ^ c3[i] ^ key1;
+      c1[i] = 0xCD9E8D57u * b;
+      c3[i] = 0xD2511F53u * a;
+    }
+    key0 += 0x9E3779B9u;
+    key1 += 0xBB67AE85u;
+  }
+  for (int i = 0; i < n; ++i) {
+    bits[4 * i] = c0[i];
+    bits[4 * i + 1] = c1[i];
+    bits[4 * i + 2] = c2[i];
+    bits[4 * i + 3] = c3[i];
+  }
+}
+
 void fill_uniform(Tensor& tensor, double low, double high) {
   const RandomState draw = next_draw();
   visit_float(tensor.dtype(), "fill_uniform", [&]<class T>() {

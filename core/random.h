@@ -25,6 +25,11 @@ inline Philox philox(uint64_t seed, uint64_t counter_low, uint64_t counter_high 
   return c;
 }
 
+/// Outputs of philox for kPhiloxBlock successive counters, computed side by side:
+/// bits[4 i + j] = philox(seed, first_counter + i, counter_high)[j].
+inline constexpr int kPhiloxBlock = 256;
+void philox_block(uint64_t seed, uint64_t first_counter, uint64_t counter_high, uint32_t* bits);
+
 /// Uniform in [0, 1) with 24 bits, exact in f32.
 inline float uniform01(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
 

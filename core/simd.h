@@ -44,7 +44,12 @@ SCCA_INLINE floats load(const bf16* from) {
 }
 /// Rounds to nearest even, NaN stays NaN: lane for lane what bf16(float) does.
 SCCA_INLINE void store(bf16* to, floats v) {
-  for (int i = 0; i < width; ++i) to[i] = bf16(v[i]);
+  using uints = uint32_t __attribute__((vector_size(width * sizeof(uint32_t))));
+  using shorts = uint16_t __attribute__((vector_size(width * sizeof(uint16_t))));
+  const uints bits = reinterpret_cast<uints>(v);
+  const uints rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  const shorts half = __builtin_convertvector(v == v ? rounded : ((bits >> 16) | 0x40u), shorts);
+  std::memcpy(static_cast<void*>(to), &half, sizeof half);
 }
 
 /// The first n < width elements, `fill` in the other lanes; and back.

@@ -16,7 +16,7 @@ using OpFunction = std::function<Tensor(const Inputs&)>;
 
 struct OpCheck {
   /// Inputs whose gradient is checked; the others are constants (all, when empty).
-  std::vector<bool> differentiable;
+  std::vector<bool> differentiable = {};
   /// |finite difference - backward| <= fd_tolerance * (1 + |gradient|), in f64 with steps of 1e-5: the
   /// difference quotient errs by about 1e-10 (step^2 times a third derivative of order one) and 1e-11
   /// (rounding).

@@ -70,7 +70,7 @@ class Canvas {
   /// The text broken at spaces into lines of at most `width` pixels; a word that is too long is cut.
   static std::vector<std::string> wrap_text(const std::string& text, double width, const TextStyle& style);
 
-  /// Whole or not at all: written beside `path` and renamed. Throws Error naming the path and the reason.
+  /// Whole or not at all. Throws Error naming the path and the reason.
   void write_png(const std::string& path) const;
 
  private:

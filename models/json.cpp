@@ -20,9 +20,9 @@ Json parse_json(std::string_view text, const std::string& where) {
   };
   try {
     return Json::parse(text.begin(), text.end(), watch);
-  } catch (const Json::parse_error& error) {
+  } catch (const Json::exception& error) {
     std::string reason = error.what();  // "[json.exception.parse_error.101] parse error at line 1, ..."
-    const size_t prefix = reason.find("] parse error");
+    const size_t prefix = reason.find("] ");
     if (prefix != std::string::npos) reason.erase(0, prefix + 2);
     // What it quotes of the text may hold anything.
     for (char& c : reason)
@@ -36,6 +36,63 @@ std::string short_text(const Json& value) {
   std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);  // ASCII: may be cut anywhere
   if (text.size() > kLongest) text = text.substr(0, kLongest - 3) + "...";
   return text;
+}
+
+const Json* JsonFields::find(const char* key) const {
+  const auto found = json_.find(key);
+  return found == json_.end() || found->is_null() ? nullptr : &*found;
+}
+
+void JsonFields::fail_kind(const char* key, const char* expected) const {
+  fail(where_, ": ", key, " is ", short_text(json_.at(key)), ", expected ", expected);
+}
+
+std::optional<int64_t> JsonFields::integer(const char* key) const {
+  const Json* value = find(key);
+  if (!value) return std::nullopt;
+  // Beyond int64 the parser keeps an unsigned number, which get() would wrap around.
+  const bool fits = !value->is_number_unsigned() || value->get<uint64_t>() <= uint64_t{INT64_MAX};
+  if (!value->is_number_integer() || !fits) fail_kind(key, "an integer");
+  return value->get<int64_t>();
+}
+
+std::optional<double> JsonFields::number(const char* key) const {
+  const Json* value = find(key);
+  if (!value) return std::nullopt;
+  if (!value->is_number()) fail_kind(key, "a number");
+  return value->get<double>();
+}
+
+std::optional<bool> JsonFields::boolean(const char* key) const {
+  const Json* value = find(key);
+  if (!value) return std::nullopt;
+  if (!value->is_boolean()) fail_kind(key, "true or false");
+  return value->get<bool>();
+}
+
+std::optional<std::string> JsonFields::text(const char* key) const {
+  const Json* value = find(key);
+  if (!value) return std::nullopt;
+  if (!value->is_string()) fail_kind(key, "a string");
+  return value->get<std::string>();
+}
+
+std::vector<double> JsonFields::numbers(const char* key) const {
+  const Json* value = find(key);
+  if (!value) return {};
+  if (!value->is_array()) fail_kind(key, "a list of numbers");
+  std::vector<double> numbers;
+  for (const Json& element : *value) {
+    if (!element.is_number()) fail_kind(key, "a list of numbers");
+    numbers.push_back(element.get<double>());
+  }
+  return numbers;
+}
+
+const Json* JsonFields::object(const char* key) const {
+  const Json* value = find(key);
+  if (value && !value->is_object()) fail_kind(key, "an object or null");
+  return value;
 }
 
 }  // namespace scca

@@ -23,6 +23,8 @@ float from_half(uint16_t half) {
   return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
 }
 
+float from_bf16(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+
 /// f(i-th element) over elements that may lie at any address; the result as To.
 template <class From, class To, class F>
 void convert(const std::byte* from, Tensor& to, const F& f) {
@@ -44,7 +46,7 @@ bool convert_float(const StoredTensor& from, Tensor& to) {
     else if (from.dtype == "F64")
       convert<double, To>(from.data, to, same);
     else if (from.dtype == "BF16")
-      convert<bf16, To>(from.data, to, [](bf16 value) { return static_cast<float>(value); });
+      convert<uint16_t, To>(from.data, to, from_bf16);
     else if (from.dtype == "F16")
       convert<uint16_t, To>(from.data, to, from_half);
     else

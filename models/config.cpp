@@ -1,0 +1,179 @@
+#include "models/config.h"
+
+#include <cmath>
+#include <optional>
+
+#include "core/check.h"
+#include "core/file.h"
+#include "models/rope_config.h"
+
+namespace scca {
+namespace fs = std::filesystem;
+namespace {
+
+/// Settings that LLaMA's code knows and this one does not implement; each is only read where it says "off".
+void refuse_unimplemented(const JsonFields& fields) {
+  const Json& json = fields.json();
+  const auto expect = [&](const char* key, bool good, const char* expected) {
+    SCCA_CHECK(good || !json.contains(key), fields.where(), ": ", key, " is ",
+               short_text(json.value(key, Json())), ", expected ", expected);
+  };
+  const Json architectures = json.value("architectures", Json());
+  const bool is_llama =
+      architectures.is_array() && architectures.size() == 1 && architectures[0] == "LlamaForCausalLM";
+  expect("model_type", json.value("model_type", Json()) == "llama", "\"llama\"");
+  expect("architectures", architectures.is_null() || is_llama, "[\"LlamaForCausalLM\"]");
+  SCCA_CHECK(json.contains("model_type") || is_llama, fields.where(), ": no model_type, expected \"llama\"");
+  const Json activation = json.value("hidden_act", Json());
+  expect("hidden_act", activation == "silu" || activation == "swish", "\"silu\"");
+  for (const char* bias : {"attention_bias", "mlp_bias"})
+    expect(bias, json.value(bias, Json()) == false, "false: biases are not implemented");
+  const Json dropout = json.value("attention_dropout", Json());
+  expect("attention_dropout", dropout.is_null() || dropout == 0,
+         "0: dropout of attention weights is not implemented");
+  expect("quantization_config", json.value("quantization_config", Json()).is_null(),
+         "none: quantised weights are not read");
+}
+
+int64_t token_id(const JsonFields& fields, const char* key, const Json& value) {
+  SCCA_CHECK(value.is_number_integer() && value.get<int64_t>() >= 0, fields.where(), ": ", key, " is ",
+             short_text(value), ", expected a token id");
+  return value.get<int64_t>();
+}
+
+void read_token_ids(const JsonFields& fields, LlamaConfig& config) {
+  const Json& json = fields.json();
+  if (json.contains("bos_token_id"))
+    config.bos_token_id =
+        json["bos_token_id"].is_null() ? -1 : token_id(fields, "bos_token_id", json["bos_token_id"]);
+  if (!json.contains("eos_token_id")) return;
+  const Json& eos = json["eos_token_id"];
+  config.eos_token_ids.clear();
+  if (eos.is_array())
+    for (const Json& id : eos) config.eos_token_ids.push_back(token_id(fields, "eos_token_id", id));
+  else if (!eos.is_null())
+    config.eos_token_ids.push_back(token_id(fields, "eos_token_id", eos));
+}
+
+bool rope_keeps_length(RopeType type) {
+  return type == RopeType::none || type == RopeType::linear || type == RopeType::dynamic;
+}
+
+}  // namespace
+
+int64_t LlamaConfig::context_length() const {
+  const bool scaled = rope.type == RopeType::linear || rope.type == RopeType::dynamic;
+  return scaled ? static_cast<int64_t>(std::floor(static_cast<double>(max_position_embeddings) * rope.factor))
+                : max_position_embeddings;
+}
+
+void check_config(const LlamaConfig& c, const std::string& where) {
+  const auto positive = [&](const char* key, int64_t value) {
+    // The bound keeps every product of two sizes within 64 bits.
+    SCCA_CHECK(value > 0 && value <= INT32_MAX, where, ": ", key, " is ", value, ", expected 1 to ",
+               INT32_MAX);
+  };
+  positive("vocab_size", c.vocab_size);
+  positive("hidden_size", c.hidden_size);
+  positive("intermediate_size", c.intermediate_size);
+  positive("num_hidden_layers", c.num_hidden_layers);
+  positive("num_attention_heads", c.num_attention_heads);
+  positive("num_key_value_heads", c.num_key_value_heads);
+  positive("head_dim", c.head_dim);
+  positive("max_position_embeddings", c.max_position_embeddings);
+  SCCA_CHECK(c.num_attention_heads % c.num_key_value_heads == 0, where, ": num_attention_heads is ",
+             c.num_attention_heads, ", expected a multiple of num_key_value_heads, ", c.num_key_value_heads);
+  SCCA_CHECK(c.head_dim % 2 == 0, where, ": head_dim is ", c.head_dim,
+             ", expected an even number: RoPE turns its components in pairs");
+  SCCA_CHECK(std::isfinite(c.rms_norm_eps) && c.rms_norm_eps >= 0, where, ": rms_norm_eps is ",
+             c.rms_norm_eps, ", expected a number from 0 up");
+  SCCA_CHECK(c.bos_token_id < c.vocab_size, where, ": bos_token_id is ", c.bos_token_id,
+             ", beyond the vocabulary of ", c.vocab_size);
+  for (int64_t id : c.eos_token_ids)
+    SCCA_CHECK(id >= 0 && id < c.vocab_size, where, ": eos_token_id is ", id, ", beyond the vocabulary of ",
+               c.vocab_size);
+  try {
+    check_rope_scaling(c.rope, c.head_dim);
+  } catch (const Error& error) {
+    fail(where, ": ", error.what());
+  }
+}
+
+LlamaConfig config_from_json(const Json& json, const std::string& where) {
+  SCCA_CHECK(json.is_object(), where, ": ", short_text(json), ", expected a JSON object");
+  const JsonFields fields(json, where);
+  refuse_unimplemented(fields);
+  LlamaConfig c;
+  const auto size = [&](const char* key, int64_t& value) { value = fields.integer(key).value_or(value); };
+  size("vocab_size", c.vocab_size);
+  size("hidden_size", c.hidden_size);
+  size("intermediate_size", c.intermediate_size);
+  size("num_hidden_layers", c.num_hidden_layers);
+  size("num_attention_heads", c.num_attention_heads);
+  size("max_position_embeddings", c.max_position_embeddings);
+  c.num_key_value_heads = fields.integer("num_key_value_heads").value_or(c.num_attention_heads);
+  const std::optional<int64_t> head_dim = fields.integer("head_dim");
+  if (!head_dim) {
+    SCCA_CHECK(c.num_attention_heads > 0 && c.hidden_size % c.num_attention_heads == 0, where,
+               ": hidden_size is ", c.hidden_size, ", expected a multiple of num_attention_heads, ",
+               c.num_attention_heads, " (or a head_dim)");
+  }
+  c.head_dim = head_dim ? *head_dim : c.hidden_size / c.num_attention_heads;
+  c.rms_norm_eps = fields.number("rms_norm_eps").value_or(c.rms_norm_eps);
+  c.initializer_range = fields.number("initializer_range").value_or(c.initializer_range);
+  c.tie_word_embeddings = fields.boolean("tie_word_embeddings").value_or(c.tie_word_embeddings);
+  for (const char* key : {"torch_dtype", "dtype"}) c.torch_dtype = fields.text(key).value_or(c.torch_dtype);
+  read_token_ids(fields, c);
+  c.rope = read_rope(fields, c.max_position_embeddings);
+  c.raw = json;
+  check_config(c, where);
+  return c;
+}
+
+LlamaConfig read_config(const fs::path& folder_or_file) {
+  const fs::path file = fs::is_directory(folder_or_file) ? folder_or_file / "config.json" : folder_or_file;
+  return config_from_json(parse_json(read_text_file(file), file.string()), file.string());
+}
+
+Json to_json(const LlamaConfig& c) {
+  check_config(c, "config");
+  Json json = c.raw.is_object() ? c.raw : Json::object();
+  json["architectures"] = {"LlamaForCausalLM"};
+  json["model_type"] = "llama";
+  json["vocab_size"] = c.vocab_size;
+  json["hidden_size"] = c.hidden_size;
+  json["intermediate_size"] = c.intermediate_size;
+  json["num_hidden_layers"] = c.num_hidden_layers;
+  json["num_attention_heads"] = c.num_attention_heads;
+  json["num_key_value_heads"] = c.num_key_value_heads;
+  json["head_dim"] = c.head_dim;
+  json["hidden_act"] = "silu";
+  json["max_position_embeddings"] = c.max_position_embeddings;
+  json["rms_norm_eps"] = c.rms_norm_eps;
+  json["initializer_range"] = c.initializer_range;
+  json["tie_word_embeddings"] = c.tie_word_embeddings;
+  json["torch_dtype"] = c.torch_dtype;
+  json.erase("dtype");  // the newer name of torch_dtype; newer readers take both
+  json["bos_token_id"] = c.bos_token_id < 0 ? Json() : Json(c.bos_token_id);
+  json["eos_token_id"] = c.eos_token_ids.empty()       ? Json()
+                         : c.eos_token_ids.size() == 1 ? Json(c.eos_token_ids[0])
+                                                       : Json(c.eos_token_ids);
+  write_rope(c.rope, c.head_dim, json);
+  return json;
+}
+
+void write_config(const fs::path& folder, const LlamaConfig& config) {
+  write_file(folder / "config.json", to_json(config).dump(2) + "\n");
+}
+
+LlamaConfig with_rope(const LlamaConfig& base, RopeScaling rope, int64_t context) {
+  LlamaConfig config = base;
+  rope.theta = base.rope.theta;
+  rope.original_length = base.rope.original_length;
+  config.max_position_embeddings = rope_keeps_length(rope.type) ? rope.original_length : context;
+  config.rope = std::move(rope);
+  check_config(config, "config");
+  return config;
+}
+
+}  // namespace scca

@@ -40,6 +40,17 @@ TEST_CASE("matmul: bf16 rounds once after f32 sums") {
     CHECK(std::abs(y[i] - exact[i]) <= std::abs(exact[i]) * 0x1p-8 * 1.01 + 129 * 0x1p-23);
 }
 
+TEST_CASE("matmul: a transposed A whose rows lie 4 KiB apart is transposed first, to the same numbers") {
+  for (const int64_t k : {1, 31, 33}) {
+    const Tensor a = random_tensor({k, 2048}, DType::f32, 1), b = random_tensor({k, 5}, DType::f32, 2);
+    Tensor c = Tensor::full({2048, 5}, 1), exact = Tensor::full({2048, 5}, 1, DType::f64);
+    matmul_into(a, b, c, {.transpose_a = true, .scale = 0.5, .accumulate = true});
+    matmul_into(Tensor::of<double>(values(a), a.shape()), Tensor::of<double>(values(b), b.shape()), exact,
+                {.transpose_a = true, .scale = 0.5, .accumulate = true});
+    CHECK(max_difference(c, exact) <= 35 * 0x1p-23);  // f32's rounding of at most 34 terms of at most 1
+  }
+}
+
 TEST_CASE("matmul: shapes that do not fit are named") {
   CHECK_THROWS_WITH_AS(linear(Tensor::zeros({2, 4}), Tensor::zeros({3, 5})),
                        "linear: x is [2, 4], weight is [3, 5]; x's last size must be weight's second", Error);

@@ -1,0 +1,33 @@
+#pragma once
+// The output layer and its loss in one, in chunks of rows: never are there tokens x vocabulary logits (as in
+// Liger Kernel, arXiv 2410.10989, section 3.2).
+#include "core/dispatch.h"
+#include "core/tensor.h"
+
+namespace scca {
+
+/// mean over tokens with target != ignore_index of -log softmax(hidden W^T)[target]: hidden [..., D], weight
+/// W [V, D], targets i32 with one entry per row of hidden; a scalar in f32 (f64 when hidden is). Logits and
+/// softmax are f32 (f64), whatever mixture of f32 and bf16 hidden and weight are. Gradients are made chunk by
+/// chunk in the forward pass, while the logits are there, and only the wanted ones; backward scales them.
+/// Throws Error for a target outside [0, V), and when no target is left to predict.
+Tensor linear_cross_entropy(const Tensor& hidden, const Tensor& weight_VD, const Tensor& targets,
+                            int64_t ignore_index = -100);
+
+/// The terms of that mean, by the same kernel, without gradients: [N], 0 where the target is ignored. For
+/// evaluation.
+Tensor token_losses(const Tensor& hidden, const Tensor& weight_VD, const Tensor& targets,
+                    int64_t ignore_index = -100);
+
+/// count_targets: how many are not ignored; throws for one outside the vocabulary.
+/// softmax_losses: losses[n] = -log softmax(logits[n])[targets[n]], 0 where ignored. With grad_scale != 0
+/// logits become their gradient, grad_scale (softmax - onehot(target)), 0 where ignored.
+/// scale_gradient: d *= grad, a scalar tensor; no pass over d where it is 1.
+SCCA_KERNELS(void count_targets(const Tensor& targets, int64_t ignore_index, int64_t vocabulary,
+                                int64_t& count);
+             void softmax_losses(Tensor& logits, const Tensor& targets, int64_t ignore_index,
+                                 double grad_scale, Tensor& losses);
+             void mean_loss(const Tensor& losses, int64_t count, Tensor& mean);
+             void scale_gradient(const Tensor& grad, Tensor& d);)
+
+}  // namespace scca

@@ -1,0 +1,146 @@
+#include "ops/adamw.h"
+
+#include <cmath>
+
+#include "core/parallel.h"
+
+namespace scca {
+namespace {
+
+void check(const AdamWParameter& p) {
+  const Tensor& w = p.parameter;
+  for (const Tensor* t : {&p.grad, &p.m, &p.v}) {
+    SCCA_CHECK(t->shape() == w.shape() && t->dtype() == w.dtype(), "adamw: parameter is ",
+               to_string(w.shape()), " ", name_of(w.dtype()), ", its ",
+               t == &p.grad ? "gradient"
+               : t == &p.m  ? "m"
+                            : "v",
+               " is ", to_string(t->shape()), " ", name_of(t->dtype()), "; they must be alike");
+  }
+  SCCA_CHECK(w.dtype() == DType::f32 || w.dtype() == DType::f64, "adamw: parameter of shape ",
+             to_string(w.shape()), " is ", name_of(w.dtype()), "; trainable parameters are kept in f32");
+  SCCA_CHECK(!w.borrowed(), "adamw: parameter of shape ", to_string(w.shape()),
+             " lies in a mapped file; clone() what is to be trained");
+}
+
+}  // namespace
+
+void adamw_step(std::vector<AdamWParameter>& parameters, const AdamWOptions& options, int64_t t,
+                double grad_scale) {
+  SCCA_CHECK(t >= 1, "adamw: step ", t, ", expected 1 for the first");
+  Device device = Device::cpu;
+  for (const AdamWParameter& p : parameters) {
+    if (!p.grad) continue;
+    check(p);
+    device = p.parameter.device();
+  }
+  SCCA_ON_DEVICE(device, adamw(parameters, options, t, grad_scale));
+}
+
+double gradient_norm(std::span<const Tensor> grads) {
+  Device device = Device::cpu;
+  for (const Tensor& grad : grads) {
+    if (grad) device = grad.device();
+  }
+  double sum = 0;
+  SCCA_ON_DEVICE(device, sum_of_squares(grads, sum));
+  return std::sqrt(sum);
+}
+
+namespace cpu {
+namespace {
+
+/// A piece of one tensor: parameters come in all sizes, and threads share them out in pieces of one size.
+struct Piece {
+  size_t tensor;
+  int64_t begin, count;
+};
+constexpr int64_t kPiece = 1 << 14;
+
+/// tensor_at(i) is the i-th tensor, which may be empty.
+template <class TensorAt>
+std::vector<Piece> cut(size_t tensors, const TensorAt& tensor_at) {
+  std::vector<Piece> pieces;
+  for (size_t i = 0; i < tensors; ++i) {
+    const int64_t n = tensor_at(i).numel();
+    for (int64_t begin = 0; tensor_at(i) && begin < n; begin += kPiece)
+      pieces.push_back({i, begin, std::min(kPiece, n - begin)});
+  }
+  return pieces;
+}
+
+template <class T>
+struct Factors {
+  T grad_scale, keep, beta1, rest1, beta2, rest2, step_size, root_correction, eps;
+
+  Factors(const AdamWOptions& o, int64_t t, double scale, bool decay)
+      : grad_scale(static_cast<T>(scale)),
+        keep(static_cast<T>(decay ? 1 - o.lr * o.weight_decay : 1.0)),
+        beta1(static_cast<T>(o.beta1)),
+        rest1(static_cast<T>(1 - o.beta1)),
+        beta2(static_cast<T>(o.beta2)),
+        rest2(static_cast<T>(1 - o.beta2)),
+        step_size(static_cast<T>(o.lr / (1 - std::pow(o.beta1, static_cast<double>(t))))),
+        root_correction(static_cast<T>(1 / std::sqrt(1 - std::pow(o.beta2, static_cast<double>(t))))),
+        eps(static_cast<T>(o.eps)) {}
+};
+
+template <class T>
+void update(T* w, const T* grad, T* m, T* v, int64_t n, const Factors<T>& factors) {
+  const Factors<T> f = factors;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const T g = grad[i] * f.grad_scale;
+    m[i] = f.beta1 * m[i] + f.rest1 * g;
+    v[i] = f.beta2 * v[i] + f.rest2 * (g * g);
+    w[i] = w[i] * f.keep - f.step_size * (m[i] / (std::sqrt(v[i]) * f.root_correction + f.eps));
+  }
+}
+
+}  // namespace
+
+void adamw(std::vector<AdamWParameter>& parameters, const AdamWOptions& options, int64_t t,
+           double grad_scale) {
+  const auto pieces = cut(parameters.size(), [&](size_t i) -> const Tensor& { return parameters[i].grad; });
+  parallel_for(static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Piece& piece = pieces[static_cast<size_t>(i)];
+      AdamWParameter& p = parameters[piece.tensor];
+      const auto run = [&]<class T>(const Factors<T>& factors) {
+        const int64_t at = piece.begin;
+        update(p.parameter.data<T>() + at, p.grad.data<T>() + at, p.m.data<T>() + at, p.v.data<T>() + at,
+               piece.count, factors);
+      };
+      if (p.parameter.dtype() == DType::f64) {
+        run(Factors<double>(options, t, grad_scale, p.decay));
+      } else {
+        run(Factors<float>(options, t, grad_scale, p.decay));
+      }
+    }
+  });
+}
+
+void sum_of_squares(std::span<const Tensor> grads, double& sum) {
+  const auto pieces = cut(grads.size(), [&](size_t i) -> const Tensor& { return grads[i]; });
+  std::vector<double> partial(pieces.size());
+  parallel_for(static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      const Piece& piece = pieces[static_cast<size_t>(k)];
+      visit_float(grads[piece.tensor].dtype(), "gradient_norm", [&]<class T>() {
+        const T* g = grads[piece.tensor].data<T>() + piece.begin;
+        double squares = 0;
+#pragma omp simd reduction(+ : squares)
+        for (int64_t i = 0; i < piece.count; ++i) {
+          const double x = static_cast<double>(static_cast<Accumulator<T>>(g[i]));
+          squares += x * x;
+        }
+        partial[static_cast<size_t>(k)] = squares;
+      });
+    }
+  });
+  sum = 0;
+  for (const double squares : partial) sum += squares;
+}
+
+}  // namespace cpu
+}  // namespace scca

@@ -87,6 +87,26 @@ SCCA_INLINE float reduce_max(floats v) {
   return v[0];
 }
 
+/// rows[i][j] becomes rows[j][i]: halves are exchanged across the diagonal, then halves of halves (Eklundh).
+SCCA_INLINE void transpose(floats (&rows)[width]) {
+#pragma GCC unroll 4
+  for (int half = width / 2; half > 0; half /= 2) {
+    ints upper,
+        lower;  // lanes of the two rows a, b that make up each result; b's lanes are numbered from width
+    for (int lane = 0; lane < width; ++lane) {
+      upper[lane] = lane & half ? lane - half + width : lane;
+      lower[lane] = lane & half ? lane + width : lane + half;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < width; ++i) {
+      if (i & half) continue;
+      const floats a = rows[i], b = rows[i + half];
+      rows[i] = __builtin_shuffle(a, b, upper);
+      rows[i + half] = __builtin_shuffle(a, b, lower);
+    }
+  }
+}
+
 // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the sum; the shift by 23 moves it into the
 // exponent.
 inline constexpr float round_magic = 12582912.0f;

@@ -1,0 +1,68 @@
+#pragma once
+// Attention over any plan, in blocks with a running maximum: no score outlives its block (Dao et al., arXiv
+// 2205.14135; Milakov & Gimelshein, arXiv 1805.02867).
+#include "core/dispatch.h"
+#include "core/tensor.h"
+#include "ops/attention_plan.h"
+
+namespace scca {
+
+/// out_i = sum over the keys j that query i sees of softmax_j(scale q_i . k_j) v_j, for each head by itself.
+///
+/// q [B, T, H, K] and out are alike; k and v are [B, S, G, K]. S is plan->tokens, and the queries stand at
+/// the last T of these positions (T = S in training, T = 1 when decoding). G divides H: query head h reads
+/// key head h / (H / G), without copies. scale 0 means 1 / sqrt(K). All f32, bf16 (computed in f32) or f64 (a
+/// plain per-row kernel: the definition). A query that sees no key has zero output and zero gradient.
+///
+/// Memory is O(S): forward keeps out and one log-sum-exp per query and head. Time follows the visible pairs.
+/// The same bits at any thread count. Throws Error on shapes, dtypes or a head count that do not fit the
+/// plan.
+Tensor attention(const Tensor& q_BTHK, const Tensor& k_BSGK, const Tensor& v_BSGK, const PlanPtr& plan,
+                 double scale = 0);
+
+/// log_sum_exp is [B, H, T] in f32 (f64 for f64), -inf for a query that sees nothing. In backward an empty
+/// dq, dk or dv is not wanted; the others are overwritten.
+SCCA_KERNELS(void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v,
+                                    const AttentionPlan& plan, double scale, Tensor& out,
+                                    Tensor& log_sum_exp);
+             void attention_backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
+                                     const Tensor& log_sum_exp, const AttentionPlan& plan, double scale,
+                                     const Tensor& dout, Tensor& dq, Tensor& dk, Tensor& dv);)
+
+/// The sizes of a call, as both kernels read them.
+struct AttentionShape {
+  AttentionShape(const Tensor& q, const Tensor& k)
+      : batch(q.size(0)),
+        queries(q.size(1)),
+        heads(q.size(2)),
+        width(q.size(3)),
+        tokens(k.size(1)),
+        key_heads(k.size(2)) {}
+
+  int64_t first_query() const { return tokens - queries; }
+  int64_t key_head(int64_t head) const { return head / (heads / key_heads); }
+  /// Where a row of q (position, head) or k (position, key head) starts.
+  int64_t query_row(int64_t b, int64_t position, int64_t head) const {
+    return ((b * queries + position - first_query()) * heads + head) * width;
+  }
+  int64_t key_row(int64_t b, int64_t position, int64_t key_head) const {
+    return ((b * tokens + position) * key_heads + key_head) * width;
+  }
+  /// Where a query's log-sum-exp stands.
+  int64_t statistic(int64_t b, int64_t position, int64_t head) const {
+    return (b * heads + head) * queries + position - first_query();
+  }
+
+  int64_t batch, queries, heads, width, tokens, key_heads;
+};
+
+namespace cpu {
+/// The per-row f64 kernels of attention_reference.cpp.
+void attention_forward_rows(const AttentionShape& shape, const double* q, const double* k, const double* v,
+                            const AttentionPlan& plan, double scale, double* out, double* log_sum_exp);
+void attention_backward_rows(const AttentionShape& shape, const double* q, const double* k, const double* v,
+                             const double* out, const double* log_sum_exp, const AttentionPlan& plan,
+                             double scale, const double* dout, double* dq, double* dk, double* dv);
+}  // namespace cpu
+
+}  // namespace scca

@@ -1,0 +1,282 @@
+#include <cmath>
+
+#include "core/parallel.h"
+#include "ops/attention.h"
+#include "ops/attention_block.h"
+
+namespace scca::cpu {
+namespace {
+
+using simd::floats;
+
+template <class T>
+struct Arguments {
+  AttentionShape shape;
+  bool causal;
+  float scale;
+  const T *q, *k, *v, *out, *dout;
+  const float* log_sum_exp;
+  T* dq;  // null where no gradient is wanted
+};
+
+/// Where one query head sums its dK and dV: rows of `width` floats, by position.
+struct KeyGradients {
+  float *dk, *dv;  // null where not wanted
+  int64_t row;
+};
+
+/// One query head of one batch row. A block of queries stays in place while the keys that it sees come by in
+/// blocks. For a pair: p = 2^(s - log_sum_exp), dp = dout . v, ds = p (dp - dout . out); then dv += p dout,
+/// dq += scale ds k, dk += scale ds q.
+template <class T>
+class HeadBackward {
+ public:
+  HeadBackward(const Arguments<T>& args, int64_t batch, int64_t head, const KeyGradients& gradients)
+      : args_(args),
+        batch_(batch),
+        head_(head),
+        gradients_(gradients),
+        width_(args.shape.width),
+        padded_((width_ + lanes - 1) / lanes * lanes) {
+    Scratch scratch(max_queries * (3 * width_ + 2 * padded_ + 2) + max_keys * (2 * width_ + padded_) +
+                    2 * max_keys * max_queries);
+    q_rows_ = scratch.take(max_queries * padded_);
+    dout_rows_ = scratch.take(max_queries * padded_);
+    q_transposed_ = scratch.take(max_queries * width_);
+    dout_transposed_ = scratch.take(max_queries * width_);
+    dq_transposed_ = scratch.take(max_queries * width_);
+    statistic_ = scratch.take(max_queries);
+    delta_ = scratch.take(max_queries);
+    weights_ = scratch.take(max_keys * max_queries);
+    dscores_ = scratch.take(max_keys * max_queries);
+    products_ = scratch.take(max_keys * padded_);
+    k_block_ = scratch.take(max_keys * width_);
+    v_block_ = scratch.take(max_keys * width_);
+  }
+
+  void run(const HeadPlan& tiles) {
+    for (const Tile& tile : tiles) {
+      const Slice& all = tile.queries;
+      for (int64_t i = all.count_below(args_.shape.first_query()); i < all.count; i += max_queries)
+        run_block(tile.keys, {all.at(i), all.step, std::min(max_queries, all.count - i)});
+    }
+  }
+
+ private:
+  void run_block(const std::vector<KeySlice>& slices, const Slice& queries) {
+    load_queries(queries);
+    KeyWalk walk(slices, queries, args_.causal);
+    for (KeyBlock block; walk.next(block);) {
+      load_keys(block);
+      for (int64_t g = 0; g < groups_; ++g) score_group(block, g);
+      if (gradients_.dv) sum_over_queries(block, weights_, dout_rows_, 1, gradients_.dv);
+      if (gradients_.dk) sum_over_queries(block, dscores_, q_rows_, args_.scale, gradients_.dk);
+    }
+    if (args_.dq) store_dq(queries);
+  }
+
+  void load_queries(const Slice& queries) {
+    const AttentionShape& shape = args_.shape;
+    groups_ = (queries.count + lanes - 1) / lanes;
+    const int64_t first = shape.query_row(batch_, queries.start, head_);
+    const int64_t stride = queries.step * shape.heads * width_;
+    std::fill(q_rows_, q_rows_ + groups_ * lanes * padded_, 0.0f);
+    std::fill(dout_rows_, dout_rows_ + groups_ * lanes * padded_, 0.0f);
+    std::fill(dq_transposed_, dq_transposed_ + groups_ * lanes * width_, 0.0f);
+    // A lane without a query: its weights are 2^(0 - inf) = 0.
+    std::fill(statistic_, statistic_ + groups_ * lanes, -negative_infinity);
+    std::fill(delta_, delta_ + groups_ * lanes, 0.0f);
+    for (int64_t i = 0; i < queries.count; ++i) {
+      const int64_t row = first + i * stride;
+      copy_row(args_.q + row, width_, q_rows_ + i * padded_);
+      copy_row(args_.dout + row, width_, dout_rows_ + i * padded_);
+      delta_[i] = dot(args_.out + row, dout_rows_ + i * padded_);
+      const float seen = args_.log_sum_exp[shape.statistic(batch_, queries.at(i), head_)];
+      // -inf is a query that sees nothing: all its scores are masked, and any finite value leaves them so.
+      statistic_[i] = seen == negative_infinity ? 0.0f : seen * static_cast<float>(log2_e);
+    }
+    for (int64_t g = 0; g < groups_; ++g) {
+      const int64_t at = g * lanes * padded_, to = g * lanes * width_;
+      transpose_in(q_rows_ + at, padded_, lanes, width_, args_.scale * static_cast<float>(log2_e),
+                   q_transposed_ + to);
+      transpose_in(dout_rows_ + at, padded_, lanes, width_, 1, dout_transposed_ + to);
+    }
+  }
+
+  float dot(const T* a, const float* b) const {
+    floats sum = {};
+    int64_t i = 0;
+    for (; i + simd::width <= width_; i += simd::width)
+      sum = simd::fma(simd::load(a + i), simd::load(b + i), sum);
+    if (i < width_)
+      sum = simd::fma(simd::load_first(a + i, width_ - i), simd::load_first(b + i, width_ - i), sum);
+    return simd::reduce_sum(sum);
+  }
+
+  void load_keys(const KeyBlock& block) {
+    const int64_t key_head = args_.shape.key_head(head_);
+    for (int64_t key = 0; key < block.count; ++key) {
+      const int64_t row = args_.shape.key_row(batch_, block.position[key], key_head);
+      copy_row(args_.k + row, width_, k_block_ + key * width_);
+      copy_row(args_.v + row, width_, v_block_ + key * width_);
+    }
+  }
+
+  /// The weights and score gradients of one group of queries, and what they add to dq.
+  void score_group(const KeyBlock& block, int64_t g) {
+    constexpr int64_t row = max_queries;
+    float *weights = weights_ + g * lanes, *dscores = dscores_ + g * lanes;
+    const auto [begin, end] = block.seen_by(g * lanes, (g + 1) * lanes);
+    const int64_t keys = end - begin, at = g * lanes * width_;
+    // Sums over queries take several groups in one go: where this one sees nothing, it adds nothing.
+    for (const auto& [from, to] : {std::pair{int64_t{0}, begin}, std::pair{end, block.count}}) {
+      for (int64_t key = from; key < to; ++key) {
+        std::fill(weights + key * row, weights + key * row + lanes, 0.0f);
+        std::fill(dscores + key * row, dscores + key * row + lanes, 0.0f);
+      }
+    }
+    if (keys == 0) return;
+    multiply<false>(keys, k_block_ + begin * width_, width_, 1, q_transposed_ + at, lanes, width_,
+                    weights + begin * row, row);
+    if (!block.whole) mask(block, begin, end, g * lanes, weights, row);
+    multiply<false>(keys, v_block_ + begin * width_, width_, 1, dout_transposed_ + at, lanes, width_,
+                    dscores + begin * row, row);
+    for (int64_t half = 0; half < lanes; half += simd::width) {
+      const floats statistic = simd::load(statistic_ + g * lanes + half);
+      const floats delta = simd::load(delta_ + g * lanes + half);
+      for (int64_t key = begin; key < end; ++key) {
+        float *weight = weights + key * row + half, *dscore = dscores + key * row + half;
+        const floats p = simd::exp2_softmax(simd::load(weight) - statistic);
+        simd::store(weight, p);
+        simd::store(dscore, p * (simd::load(dscore) - delta));
+      }
+    }
+    if (args_.dq)
+      multiply<true>(width_, k_block_ + begin * width_, 1, width_, dscores + begin * row, row, keys,
+                     dq_transposed_ + at, lanes);
+  }
+
+  /// sums[key] += factor * sum over the block's queries of pairs[key][query] rows[query].
+  void sum_over_queries(const KeyBlock& block, const float* pairs, const float* rows, float factor,
+                        float* sums) {
+    for (int64_t key = 0; key < block.count; key += tile_rows) {
+      const int64_t some = std::min<int64_t>(tile_rows, block.count - key);
+      const int64_t first = *std::min_element(block.first + key, block.first + key + some);
+      const int64_t last = *std::max_element(block.last + key, block.last + key + some);
+      for (int64_t column = 0; column < padded_; column += lanes)
+        multiply_rows<false>(some, pairs + key * max_queries + first, max_queries, 1,
+                             rows + first * padded_ + column, padded_, std::max<int64_t>(0, last - first),
+                             products_ + key * padded_ + column, padded_);
+    }
+    for (int64_t key = 0; key < block.count; ++key) {
+      float* to = sums + block.position[key] * gradients_.row;
+      const float* from = products_ + key * padded_;
+      int64_t i = 0;
+      for (; i + simd::width <= width_; i += simd::width)
+        simd::store(to + i, simd::fma(simd::load(from + i), simd::broadcast(factor), simd::load(to + i)));
+      for (; i < width_; ++i) to[i] += factor * from[i];
+    }
+  }
+
+  void store_dq(const Slice& queries) {
+    float scale[lanes];
+    std::fill(scale, scale + lanes, args_.scale);
+    const int64_t stride = queries.step * args_.shape.heads * width_;
+    T* const to = args_.dq + args_.shape.query_row(batch_, queries.start, head_);
+    for (int64_t g = 0; g < groups_; ++g)
+      transpose_out(dq_transposed_ + g * lanes * width_, std::min(lanes, queries.count - g * lanes), width_,
+                    scale, to + g * lanes * stride, stride);
+  }
+
+  const Arguments<T>& args_;
+  const int64_t batch_, head_;
+  const KeyGradients gradients_;
+  const int64_t width_, padded_;  // padded_: rows that multiply() can take as columns, zeros at the end
+  int64_t groups_ = 0;
+  float *q_rows_, *dout_rows_;                               // [query][padded]
+  float *q_transposed_, *dout_transposed_, *dq_transposed_;  // [group][width][lanes]
+  float *statistic_, *delta_;                                // [query]
+  float *weights_, *dscores_;                                // [key][max_queries]
+  float* products_;                                          // [key][padded]
+  float *k_block_, *v_block_;                                // [key][width]
+};
+
+/// gradient [B, S, G, K] = the sums [B, H, S, K] of each key head's query heads, in head order.
+template <class T>
+void gather(const AttentionShape& shape, const float* sums, T* gradient) {
+  const int64_t shared_by = shape.heads / shape.key_heads, width = shape.width;
+  parallel_for(shape.batch * shape.tokens, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t b = row / shape.tokens, position = row % shape.tokens;
+      for (int64_t g = 0; g < shape.key_heads; ++g) {
+        for (int64_t i = 0; i < width; ++i) {
+          float sum = 0;
+          for (int64_t head = g * shared_by; head < (g + 1) * shared_by; ++head)
+            sum += sums[((b * shape.heads + head) * shape.tokens + position) * width + i];
+          gradient[shape.key_row(b, position, g) + i] = static_cast<T>(sum);
+        }
+      }
+    }
+  });
+}
+
+/// Where the heads sum one of dK, dV: in the gradient itself when it is f32 and no two heads share a row of
+/// it.
+template <class T>
+Tensor sums_for(const AttentionShape& shape, Tensor& gradient, bool in_place) {
+  if (!gradient) return {};
+  if (!in_place) return Tensor::zeros({shape.batch, shape.heads, shape.tokens, shape.width});
+  std::fill(gradient.data<T>(), gradient.data<T>() + gradient.numel(), T(0.0f));
+  return gradient;
+}
+
+template <class T>
+void backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out, const Tensor& log_sum_exp,
+              const AttentionPlan& plan, double scale, const Tensor& dout, Tensor& dq, Tensor& dk,
+              Tensor& dv) {
+  const AttentionShape shape(q, k);
+  const Arguments<T> args{shape,
+                          plan.causal,
+                          static_cast<float>(scale),
+                          q.data<T>(),
+                          k.data<T>(),
+                          v.data<T>(),
+                          out.data<T>(),
+                          dout.data<T>(),
+                          log_sum_exp.data<float>(),
+                          dq ? dq.data<T>() : nullptr};
+  const bool in_place = q.dtype() == DType::f32 && shape.heads == shape.key_heads;
+  Tensor dk_sums = sums_for<T>(shape, dk, in_place), dv_sums = sums_for<T>(shape, dv, in_place);
+  float* const dk_data = dk ? dk_sums.data<float>() : nullptr;
+  float* const dv_data = dv ? dv_sums.data<float>() : nullptr;
+  parallel_tasks(shape.batch * shape.heads, [&](int64_t task) {
+    const int64_t b = task / shape.heads, head = task % shape.heads;
+    const int64_t at = in_place ? shape.key_row(b, 0, head) : task * shape.tokens * shape.width;
+    const KeyGradients gradients{dk ? dk_data + at : nullptr, dv ? dv_data + at : nullptr,
+                                 in_place ? shape.heads * shape.width : shape.width};
+    HeadBackward<T>(args, b, head, gradients).run(*plan.heads[head]);
+  });
+  if (in_place) return;
+  if (dk) gather(shape, dk_data, dk.data<T>());
+  if (dv) gather(shape, dv_data, dv.data<T>());
+}
+
+}  // namespace
+
+void attention_backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
+                        const Tensor& log_sum_exp, const AttentionPlan& plan, double scale,
+                        const Tensor& dout, Tensor& dq, Tensor& dk, Tensor& dv) {
+  switch (q.dtype()) {
+    case DType::f32:
+      return backward<float>(q, k, v, out, log_sum_exp, plan, scale, dout, dq, dk, dv);
+    case DType::bf16:
+      return backward<bf16>(q, k, v, out, log_sum_exp, plan, scale, dout, dq, dk, dv);
+    default:
+      return attention_backward_rows(AttentionShape(q, k), q.data<double>(), k.data<double>(),
+                                     v.data<double>(), out.data<double>(), log_sum_exp.data<double>(), plan,
+                                     scale, dout.data<double>(), dq ? dq.data<double>() : nullptr,
+                                     dk ? dk.data<double>() : nullptr, dv ? dv.data<double>() : nullptr);
+  }
+}
+
+}  // namespace scca::cpu

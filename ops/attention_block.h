@@ -1,0 +1,229 @@
+#pragma once
+// The pieces that the forward and the backward attention kernel share on the CPU: a block of queries meets a
+// block of keys, and everything between them is one small matrix product, multiply().
+//
+// Scores are kept transposed, S^T [key][query]: a register holds one key's scores for neighbouring queries,
+// so that the softmax (a maximum, an exponential, a sum for each query) never crosses lanes. Queries come in
+// groups of `lanes` = two registers.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "core/simd.h"
+#include "ops/attention_plan.h"
+
+namespace scca::cpu {
+
+inline constexpr int64_t lanes = 2 * simd::width;
+/// Rows of C that multiply() keeps in registers: 6 x 2 accumulators of 16 registers, 12 x 2 of 32.
+inline constexpr int tile_rows = simd::registers == 32 ? 12 : 6;
+
+inline constexpr int64_t max_queries = 96;  // in a block; a multiple of lanes and of tile_rows
+inline constexpr int64_t max_keys = 96;
+static_assert(max_queries % lanes == 0);
+
+inline constexpr float negative_infinity = -std::numeric_limits<float>::infinity();
+inline constexpr double log2_e = 1.4426950408889634;
+
+/// C[r][:] (+)= sum over t of A[r][t] B[t][:], for r < R, t < depth and `lanes` columns. A[r][t] lies at
+/// a[r * a_row + t * a_step], so that a transposed A costs nothing.
+template <int R, bool add>
+void multiply_tile(const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
+                   int64_t depth, float* c, int64_t c_row) {
+  simd::floats left[R], right[R];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    left[r] = add ? simd::load(c + r * c_row) : simd::floats{};
+    right[r] = add ? simd::load(c + r * c_row + simd::width) : simd::floats{};
+  }
+  for (int64_t t = 0; t < depth; ++t, a += a_step, b += b_row) {
+    const simd::floats b_left = simd::load(b), b_right = simd::load(b + simd::width);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const simd::floats x = simd::broadcast(a[r * a_row]);
+      left[r] = simd::fma(x, b_left, left[r]);
+      right[r] = simd::fma(x, b_right, right[r]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    simd::store(c + r * c_row, left[r]);
+    simd::store(c + r * c_row + simd::width, right[r]);
+  }
+}
+
+/// multiply_tile for a number of rows known at run time, at most R.
+template <bool add, int R = tile_rows>
+void multiply_rows(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
+                   int64_t depth, float* c, int64_t c_row) {
+  if constexpr (R > 0) {
+    if (rows == R)
+      multiply_tile<R, add>(a, a_row, a_step, b, b_row, depth, c, c_row);
+    else
+      multiply_rows<add, R - 1>(rows, a, a_row, a_step, b, b_row, depth, c, c_row);
+  }
+}
+
+/// The same for any number of rows. They are split evenly (32 rows are 6 + 6 + 5 + 5 + 5 + 5), since a short
+/// last tile could not keep the multipliers busy.
+template <bool add>
+void multiply(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
+              int64_t depth, float* c, int64_t c_row) {
+  const int64_t tiles = (rows + tile_rows - 1) / tile_rows;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t begin = rows * tile / tiles, end = rows * (tile + 1) / tiles;
+    multiply_rows<add>(end - begin, a + begin * a_row, a_row, a_step, b, b_row, depth, c + begin * c_row,
+                       c_row);
+  }
+}
+
+/// Keys met by a block of queries, gathered from the slices of a tile.
+struct KeyBlock {
+  int64_t count = 0;
+  bool whole = true;  // every query of the block sees every key
+  int64_t position[max_keys];
+  int32_t first[max_keys], last[max_keys];  // queries first .. last - 1 of the block see the key
+
+  /// The run of keys that holds every key seen by the queries begin .. end - 1.
+  std::pair<int64_t, int64_t> seen_by(int64_t begin, int64_t end) const {
+    if (whole) return {0, count};
+    int64_t low = 0, high = count;
+    while (low < high && (first[low] >= end || last[low] <= begin)) ++low;
+    while (low < high && (first[high - 1] >= end || last[high - 1] <= begin)) --high;
+    return {low, high};
+  }
+};
+
+/// Walks the keys that a block of queries sees, block by block. Keys that no query of the block sees are
+/// skipped by arithmetic.
+class KeyWalk {
+ public:
+  KeyWalk(const std::vector<KeySlice>& slices, const Slice& queries, bool causal)
+      : slices_(slices), queries_(queries), causal_(causal) {}
+
+  bool next(KeyBlock& block) {
+    block.count = 0;
+    block.whole = true;
+    while (block.count < max_keys && slice_ < slices_.size()) {
+      const KeySlice& keys = slices_[slice_];
+      const int64_t begin = std::max(index_, keys.begin_for(queries_.start));
+      const int64_t seen = keys.end_for(queries_.last(), causal_);
+      const int64_t end = std::min(seen, begin + max_keys - block.count);
+      for (int64_t i = begin; i < end; ++i) add(block, keys.at(i), keys.reach);
+      index_ = std::max(begin, end);
+      if (index_ >= seen) {
+        ++slice_;
+        index_ = 0;
+      }
+    }
+    return block.count > 0;
+  }
+
+ private:
+  void add(KeyBlock& block, int64_t key, int64_t reach) const {
+    int64_t first = causal_ ? queries_.count_below(key) : 0, last = queries_.count;
+    if (reach != unlimited) {
+      if (!causal_) first = queries_.count_below(key - reach + 1);
+      last = queries_.count_below(key + reach);
+    }
+    block.position[block.count] = key;
+    block.first[block.count] = static_cast<int32_t>(first);
+    block.last[block.count] = static_cast<int32_t>(last);
+    block.whole &= first == 0 && last == queries_.count;
+    ++block.count;
+  }
+
+  const std::vector<KeySlice>& slices_;
+  const Slice queries_;
+  const bool causal_;
+  size_t slice_ = 0;
+  int64_t index_ = 0;
+};
+
+/// Sets to -inf the scores of keys begin .. end - 1 that the group of queries from `query` on does not see.
+inline void mask(const KeyBlock& block, int64_t begin, int64_t end, int64_t query, float* scores,
+                 int64_t row) {
+  simd::ints lane;
+  for (int i = 0; i < simd::width; ++i) lane[i] = static_cast<int32_t>(query) + i;
+  for (int64_t key = begin; key < end; ++key) {
+    const int32_t first = block.first[key], last = block.last[key];
+    if (first <= query && last >= query + lanes) continue;
+    for (int half = 0; half < 2; ++half) {
+      float* at = scores + key * row + half * simd::width;
+      const simd::ints number = lane + half * simd::width;
+      simd::store(at, simd::select((number >= first) & (number < last), simd::load(at),
+                                   simd::broadcast(negative_infinity)));
+    }
+  }
+}
+
+/// width elements as floats, from any of the dtypes.
+template <class T>
+void copy_row(const T* from, int64_t width, float* to) {
+  int64_t i = 0;
+  for (; i + simd::width <= width; i += simd::width) simd::store(to + i, simd::load(from + i));
+  for (; i < width; ++i) to[i] = static_cast<float>(from[i]);
+}
+
+/// to[i][lane] = from[lane][i] * factor for `count` <= lanes rows of `width`, zeros in the lanes beyond;
+/// `from` has rows of any stride.
+template <class T>
+void transpose_in(const T* from, int64_t row, int64_t count, int64_t width, float factor, float* to) {
+  using simd::floats;
+  for (int64_t part = 0; part < lanes; part += simd::width) {
+    for (int64_t i = 0; i < width; i += simd::width) {
+      const int64_t some = std::min<int64_t>(simd::width, width - i);
+      floats block[simd::width] = {};
+      for (int lane = 0; lane < std::min<int64_t>(simd::width, count - part); ++lane) {
+        const T* at = from + (part + lane) * row + i;
+        block[lane] = (some == simd::width ? simd::load(at) : simd::load_first(at, some)) * factor;
+      }
+      simd::transpose(block);
+      for (int64_t j = 0; j < some; ++j) simd::store(to + (i + j) * lanes + part, block[j]);
+    }
+  }
+}
+
+/// to[lane][i] = from[i][lane] * factor[lane], for the first `count` lanes: the way back.
+template <class T>
+void transpose_out(const float* from, int64_t count, int64_t width, const float* factor, T* to, int64_t row) {
+  using simd::floats;
+  for (int64_t part = 0; part < count; part += simd::width) {
+    const floats scale = simd::load(factor + part);
+    for (int64_t i = 0; i < width; i += simd::width) {
+      const int64_t some = std::min<int64_t>(simd::width, width - i);
+      floats block[simd::width] = {};
+      for (int64_t j = 0; j < some; ++j) block[j] = simd::load(from + (i + j) * lanes + part) * scale;
+      simd::transpose(block);
+      for (int lane = 0; lane < std::min<int64_t>(simd::width, count - part); ++lane) {
+        T* at = to + (part + lane) * row + i;
+        if (some == simd::width)
+          simd::store(at, block[lane]);
+        else
+          simd::store_first(at, some, block[lane]);
+      }
+    }
+  }
+}
+
+/// Memory of one task, kept by the thread for its next one: a fresh mapping would cost more than a short
+/// task.
+class Scratch {
+ public:
+  explicit Scratch(int64_t floats_needed) {
+    thread_local std::vector<float> memory;
+    if (static_cast<int64_t>(memory.size()) < floats_needed + 16) memory.resize(floats_needed + 16);
+    next_ = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64 / sizeof(float);
+  }
+  float* take(int64_t floats) {
+    float* taken = next_;
+    next_ += floats;
+    return taken;
+  }
+
+ private:
+  float* next_;
+};
+
+}  // namespace scca::cpu

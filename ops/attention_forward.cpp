@@ -1,0 +1,161 @@
+#include <cmath>
+
+#include "core/parallel.h"
+#include "ops/attention.h"
+#include "ops/attention_block.h"
+
+namespace scca::cpu {
+namespace {
+
+using simd::floats;
+
+/// Up to max_queries queries of one tile, in one batch row and head: a task.
+struct Block {
+  int64_t batch, head;
+  const std::vector<KeySlice>* keys;
+  Slice queries;
+};
+
+/// The queries at or after `first`, in blocks; the costly last ones come first, so that threads end together.
+std::vector<Block> blocks_of(const AttentionPlan& plan, int64_t batch, int64_t first) {
+  std::vector<Block> blocks;
+  for (int64_t b = 0; b < batch; ++b) {
+    for (size_t head = 0; head < plan.heads.size(); ++head) {
+      for (const Tile& tile : *plan.heads[head]) {
+        const Slice& all = tile.queries;
+        for (int64_t i = all.count_below(first); i < all.count; i += max_queries) {
+          blocks.push_back({b,
+                            static_cast<int64_t>(head),
+                            &tile.keys,
+                            {all.at(i), all.step, std::min(max_queries, all.count - i)}});
+        }
+      }
+    }
+  }
+  std::reverse(blocks.begin(), blocks.end());
+  return blocks;
+}
+
+/// What is known of a group of queries after some of its keys: with reference r (about the largest score),
+/// sum = sum of 2^(s - r) and O^T = sum of 2^(s - r) v. Scores are in units of log 2.
+struct Group {
+  float reference[lanes], sum[lanes];
+  float* out;  // [width][lanes]
+};
+
+/// Turns the scores of `keys` keys into weights 2^(s - r), with r raised where a score exceeds it, and brings
+/// what was summed before to the new r.
+void update(Group& group, float* scores, int64_t keys, int64_t width) {
+  for (int64_t part = 0; part < lanes; part += simd::width) {
+    const floats before = simd::load(group.reference + part);
+    floats most = before;
+    for (int64_t key = 0; key < keys; ++key) most = simd::max(simd::load(scores + key * lanes + part), most);
+    // A query that has seen no key yet: any finite reference makes its weights 2^-inf = 0.
+    const floats reference = simd::select(most == simd::broadcast(negative_infinity), floats{}, most);
+    const floats shrink = simd::exp2_softmax(before - reference);
+    floats sum = simd::load(group.sum + part) * shrink;
+    for (int64_t key = 0; key < keys; ++key) {
+      float* at = scores + key * lanes + part;
+      const floats weight = simd::exp2_softmax(simd::load(at) - reference);
+      sum += weight;
+      simd::store(at, weight);
+    }
+    simd::store(group.reference + part, most);
+    simd::store(group.sum + part, sum);
+    bool changed = false;
+    for (int i = 0; i < simd::width; ++i) changed |= shrink[i] != 1.0f;
+    if (!changed) continue;
+    for (int64_t i = 0; i < width; ++i) {
+      float* at = group.out + i * lanes + part;
+      simd::store(at, simd::load(at) * shrink);
+    }
+  }
+}
+
+template <class T>
+void forward_block(const AttentionShape& shape, const Block& task, bool causal, float scale, const T* q,
+                   const T* k, const T* v, T* out, float* log_sum_exp) {
+  const int64_t width = shape.width, count = task.queries.count, groups = (count + lanes - 1) / lanes;
+  const int64_t query_stride = task.queries.step * shape.heads * width;
+  const int64_t first_row = shape.query_row(task.batch, task.queries.start, task.head);
+  const int64_t key_head = shape.key_head(task.head);
+
+  Scratch scratch((2 * max_queries + 2 * max_keys) * width + max_keys * lanes);
+  float* q_transposed = scratch.take(max_queries * width);  // [group][width][lanes]
+  float* sums = scratch.take(max_queries * width);          // [group][width][lanes]
+  float* k_block = scratch.take(max_keys * width);          // [key][width]
+  float* v_block = scratch.take(max_keys * width);
+  float* scores = scratch.take(max_keys * lanes);  // [key][lanes]
+
+  Group group[max_queries / lanes];
+  std::fill(sums, sums + groups * lanes * width, 0.0f);
+  for (int64_t g = 0; g < groups; ++g) {
+    std::fill(group[g].reference, group[g].reference + lanes, negative_infinity);
+    std::fill(group[g].sum, group[g].sum + lanes, 0.0f);
+    group[g].out = sums + g * lanes * width;
+    transpose_in(q + first_row + g * lanes * query_stride, query_stride, std::min(lanes, count - g * lanes),
+                 width, scale, q_transposed + g * lanes * width);
+  }
+
+  KeyWalk walk(*task.keys, task.queries, causal);
+  for (KeyBlock block; walk.next(block);) {
+    for (int64_t key = 0; key < block.count; ++key) {
+      const int64_t row = shape.key_row(task.batch, block.position[key], key_head);
+      copy_row(k + row, width, k_block + key * width);
+      copy_row(v + row, width, v_block + key * width);
+    }
+    for (int64_t g = 0; g < groups; ++g) {
+      const auto [begin, end] = block.seen_by(g * lanes, (g + 1) * lanes);
+      if (begin == end) continue;
+      multiply<false>(end - begin, k_block + begin * width, width, 1, q_transposed + g * lanes * width, lanes,
+                      width, scores + begin * lanes, lanes);
+      if (!block.whole) mask(block, begin, end, g * lanes, scores, lanes);
+      update(group[g], scores + begin * lanes, end - begin, width);
+      multiply<true>(width, v_block + begin * width, 1, width, scores + begin * lanes, lanes, end - begin,
+                     group[g].out, lanes);
+    }
+  }
+
+  for (int64_t g = 0; g < groups; ++g) {
+    float inverse[lanes];
+    const int64_t some = std::min(lanes, count - g * lanes);
+    for (int64_t i = 0; i < lanes; ++i) inverse[i] = group[g].sum[i] == 0 ? 0.0f : 1.0f / group[g].sum[i];
+    transpose_out(group[g].out, some, width, inverse, out + first_row + g * lanes * query_stride,
+                  query_stride);
+    for (int64_t i = 0; i < some; ++i) {
+      log_sum_exp[shape.statistic(task.batch, task.queries.at(g * lanes + i), task.head)] =
+          static_cast<float>((group[g].reference[i] + std::log2(group[g].sum[i])) / log2_e);
+    }
+  }
+}
+
+template <class T>
+void forward(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionPlan& plan, double scale,
+             Tensor& out, Tensor& log_sum_exp) {
+  const AttentionShape shape(q, k);
+  const std::vector<Block> blocks = blocks_of(plan, shape.batch, shape.first_query());
+  T* const outs = out.data<T>();
+  float* const statistics = log_sum_exp.data<float>();
+  parallel_tasks(static_cast<int64_t>(blocks.size()), [&](int64_t task) {
+    forward_block(shape, blocks[task], plan.causal, static_cast<float>(scale * log2_e), q.data<T>(),
+                  k.data<T>(), v.data<T>(), outs, statistics);
+  });
+}
+
+}  // namespace
+
+void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionPlan& plan,
+                       double scale, Tensor& out, Tensor& log_sum_exp) {
+  switch (q.dtype()) {
+    case DType::f32:
+      return forward<float>(q, k, v, plan, scale, out, log_sum_exp);
+    case DType::bf16:
+      return forward<bf16>(q, k, v, plan, scale, out, log_sum_exp);
+    default:
+      return attention_forward_rows(AttentionShape(q, k), q.data<double>(), k.data<double>(),
+                                    v.data<double>(), plan, scale, out.data<double>(),
+                                    log_sum_exp.data<double>());
+  }
+}
+
+}  // namespace scca::cpu

@@ -1,0 +1,285 @@
+#include "ops/attention.h"
+
+#include <doctest/doctest.h>
+#include <omp.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tests/op_check.h"
+#include "tests/ops/attention_plans.h"
+
+using namespace scca;
+using namespace scca::test;
+
+namespace {
+
+OpFunction over(const PlanPtr& plan) {
+  return [plan](const Inputs& in) { return attention(in[0], in[1], in[2], plan); };
+}
+
+struct Sizes {
+  int64_t batch, queries, heads, key_heads, width;
+};
+
+std::vector<Shape> shapes_of(const Sizes& s, const PlanPtr& plan) {
+  const Shape keys = {s.batch, plan->tokens, s.key_heads, s.width};
+  return {{s.batch, s.queries, s.heads, s.width}, keys, keys};
+}
+
+Inputs inputs_of(const Sizes& s, const PlanPtr& plan, DType dtype, double bound = 1) {
+  Inputs inputs;
+  for (const Shape& shape : shapes_of(s, plan))
+    inputs.push_back(random_tensor(shape, dtype, 20 + inputs.size(), -bound, bound));
+  return inputs;
+}
+
+Inputs in_f64(const Inputs& inputs) {
+  Inputs wide;
+  for (const Tensor& t : inputs) wide.push_back(Tensor::of<double>(values(t), t.shape()));
+  return wide;
+}
+
+/// Output and gradients, for a cotangent in the output's dtype that all dtypes share.
+Inputs run(const PlanPtr& plan, const Inputs& from) {
+  Inputs inputs;
+  for (const Tensor& t : from) inputs.push_back(t.detach().set_requires_grad());
+  const Tensor y = over(plan)(inputs);
+  const std::vector<double> cotangent = values(random_tensor(y.shape(), DType::bf16, 7));
+  Tensor dy = Tensor::empty(y.shape(), y.dtype());
+  visit_float(y.dtype(), "test", [&]<class T>() {
+    for (int64_t i = 0; i < y.numel(); ++i)
+      dy.data<T>()[i] = static_cast<T>(cotangent[static_cast<size_t>(i)]);
+  });
+  backward(y, dy);
+  return {y.detach(), inputs[0].grad(), inputs[1].grad(), inputs[2].grad()};
+}
+
+/// The output by the question that sees() answers, over all pairs.
+std::vector<double> by_definition(const Inputs& in, const AttentionPlan& plan) {
+  const AttentionShape s(in[0], in[1]);
+  const auto q = values(in[0]), k = values(in[1]), v = values(in[2]);
+  std::vector<double> out(q.size());
+  for (int64_t b = 0; b < s.batch; ++b) {
+    for (int64_t head = 0; head < s.heads; ++head) {
+      for (int64_t i = s.first_query(); i < s.tokens; ++i) {
+        const size_t row = static_cast<size_t>(s.query_row(b, i, head));
+        double sum = 0;
+        for (int64_t j = 0; j < s.tokens; ++j) {
+          if (!sees(plan, head, i, j)) continue;
+          const size_t key = static_cast<size_t>(s.key_row(b, j, s.key_head(head)));
+          double score = 0;
+          for (size_t c = 0; c < static_cast<size_t>(s.width); ++c) score += q[row + c] * k[key + c];
+          const double weight = std::exp(score / std::sqrt(static_cast<double>(s.width)));
+          sum += weight;
+          for (size_t c = 0; c < static_cast<size_t>(s.width); ++c) out[row + c] += weight * v[key + c];
+        }
+        for (size_t c = 0; c < static_cast<size_t>(s.width) && sum > 0; ++c) out[row + c] /= sum;
+      }
+    }
+  }
+  return out;
+}
+
+double largest(const Tensor& t) {
+  double most = 0;
+  for (const double x : values(t)) most = std::max(most, std::abs(x));
+  return most;
+}
+
+}  // namespace
+
+TEST_CASE("attention: the f64 rows are the definition, pair by pair, for every kind of plan") {
+  for (const int64_t tokens : {1, 2, 31, 33, 129}) {
+    for (const NamedPlan& plan : plans_of_every_kind(tokens, 4)) {
+      CAPTURE(plan.name);
+      CAPTURE(tokens);
+      const Inputs in = inputs_of({2, tokens, 4, 2, 6}, plan.plan, DType::f64);
+      const Tensor out = over(plan.plan)(in);
+      CHECK(max_difference(out, Tensor::of<double>(by_definition(in, *plan.plan), out.shape())) < 1e-14);
+    }
+  }
+}
+
+TEST_CASE("attention: gradients, precision and memory for every kind of plan") {
+  for (const int64_t tokens : {1, 33}) {
+    for (const NamedPlan& plan : plans_of_every_kind(tokens, 4)) {
+      CAPTURE(plan.name);
+      CAPTURE(tokens);
+      OpCheck options;
+      options.most_differences = 12;  // of each input, for each of the plans
+      check_op(over(plan.plan), shapes_of({2, tokens, 4, 2, 6}, plan.plan), options);
+    }
+  }
+}
+
+TEST_CASE("attention: the block kernels agree with the rows across block borders, at every width") {
+  for (const int64_t tokens : {129, 331}) {
+    for (const int64_t width :
+         tokens > 200 ? std::vector<int64_t>{32} : std::vector<int64_t>{2, 6, 40, 64, 256}) {
+      for (const NamedPlan& plan : plans_of_every_kind(tokens, 4)) {
+        CAPTURE(plan.name);
+        CAPTURE(tokens);
+        CAPTURE(width);
+        const Inputs in = inputs_of({1, tokens, 4, 4, width}, plan.plan, DType::f32, 2);
+        const Inputs block = run(plan.plan, in), rows = run(plan.plan, in_f64(in));
+        for (size_t i = 0; i < block.size(); ++i) {
+          // f32 sums over `tokens` terms of about the result's size, with roundings that mostly cancel
+          CHECK(max_difference(block[i], rows[i]) <= 4e-6 * (1 + largest(rows[i])));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("attention: query heads share their key head without copies") {
+  for (const int64_t key_heads : {1, 3, 9}) {
+    const PlanPtr plan = full_plan(100, 9);
+    const Inputs in = inputs_of({2, 100, 9, key_heads, 16}, plan, DType::f32);
+    const Inputs block = run(plan, in), rows = run(plan, in_f64(in));
+    for (size_t i = 0; i < block.size(); ++i)
+      CHECK(max_difference(block[i], rows[i]) <= 4e-6 * (1 + largest(rows[i])));
+  }
+}
+
+TEST_CASE("attention: fewer queries than tokens are the last rows of the whole") {
+  for (const NamedPlan& plan : plans_of_every_kind(133, 4)) {
+    CAPTURE(plan.name);
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      const Inputs all = inputs_of({1, 133, 4, 2, 32}, plan.plan, dtype);
+      const Tensor whole = over(plan.plan)(all).reshape({133, 4 * 32});
+      for (const int64_t queries : {1, 17, 100}) {
+        const Tensor last =
+            all[0].reshape({133, 4 * 32}).rows(133 - queries, queries).reshape({1, queries, 4, 32});
+        const Tensor out = attention(last, all[1], all[2], plan.plan);
+        const double limit =
+            dtype == DType::f64 ? 0 : 1e-6;  // other blocks, so other orders of summation in f32
+        CHECK(max_difference(out, whole.rows(133 - queries, queries)) <= limit);
+      }
+    }
+  }
+  const PlanPtr plan = full_plan(40, 2);
+  check_op(over(plan), shapes_of({1, 3, 2, 1, 8}, plan));  // and their gradients
+}
+
+TEST_CASE("attention: a query that sees nothing has zero output and zero gradient") {
+  const PlanPtr plan = shifted_chunks(96, 4, 24);  // the first chunk of heads 1.. looks before the sequence
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+    const Inputs results = run(plan, inputs_of({1, 96, 4, 4, 8}, plan, dtype));
+    const auto out = values(results[0]), dq = values(results[1]);
+    for (const Tensor& t : results)
+      for (const double x : values(t)) CHECK(std::isfinite(x));
+    for (size_t i = 0; i < 24; ++i) {
+      for (size_t c = 8; c < 32; ++c) {
+        CHECK(out[i * 32 + c] == 0);
+        CHECK(dq[i * 32 + c] == 0);
+      }
+      CHECK(out[i * 32] != 0);
+    }
+  }
+}
+
+TEST_CASE("attention: what comes later changes no bit of what came before") {
+  for (const NamedPlan& plan : plans_of_every_kind(201, 4)) {
+    if (!plan.plan->causal) continue;
+    CAPTURE(plan.name);
+    Inputs in = inputs_of({1, 201, 4, 4, 16}, plan.plan, DType::f32);
+    const auto before = values(over(plan.plan)(in));
+    for (Tensor& t : in) t = t.clone();
+    for (const int64_t changed : {150, 97}) {
+      for (Tensor& t : in) {
+        float* row = t.data<float>() + changed * 64;
+        for (int i = 0; i < 64; ++i) row[i] = i % 2 ? 1e30f : -3.0f;
+      }
+      const auto after = values(over(plan.plan)(in));
+      for (size_t i = 0; i < static_cast<size_t>(changed) * 64; ++i) REQUIRE(after[i] == before[i]);
+    }
+  }
+}
+
+TEST_CASE("attention: scores far from zero neither overflow nor lose the softmax") {
+  for (const double bound : {30.0, 300.0}) {
+    const PlanPtr plan = full_plan(130, 2);
+    const Inputs in = inputs_of({1, 130, 2, 2, 16}, plan, DType::f32, bound);
+    const Inputs block = run(plan, in), rows = run(plan, in_f64(in));
+    // A score of size bound^2 K / sqrt K carries that times 2^-24 into the exponent; K of them add up in it.
+    const double limit = bound * bound * 4 * 16 * 0x1p-24;
+    CHECK(max_difference(block[0], rows[0]) <= limit * (1 + largest(rows[0])));
+    for (const Tensor& t : block) CHECK(std::isfinite(largest(t)));
+  }
+}
+
+TEST_CASE("attention: bf16 errs at most twice what rounding inputs' exact results to bf16 errs") {
+  for (const NamedPlan& plan : plans_of_every_kind(150, 4)) {
+    CAPTURE(plan.name);
+    const Inputs in = inputs_of({1, 150, 4, 2, 32}, plan.plan, DType::bf16);
+    const Inputs low = run(plan.plan, in), exact = run(plan.plan, in_f64(in));
+    for (size_t i = 0; i < low.size(); ++i) {
+      CAPTURE(i);
+      const auto x = values(exact[i]);
+      double naive = 0;
+      for (const double value : x)
+        naive = std::max(naive, std::abs(static_cast<double>(bf16(value)) - value));
+      CHECK(max_difference(low[i], exact[i]) <= 2 * naive);
+    }
+  }
+}
+
+TEST_CASE("attention: the same bits at any thread count") {
+  const int threads = omp_get_max_threads();
+  for (const NamedPlan& plan : plans_of_every_kind(250, 4)) {
+    CAPTURE(plan.name);
+    const Inputs in = inputs_of({2, 250, 4, 2, 32}, plan.plan, DType::f32);
+    omp_set_num_threads(1);
+    const Inputs one = run(plan.plan, in);
+    for (const int count : {2, 3, 7}) {
+      omp_set_num_threads(count);
+      const Inputs several = run(plan.plan, in);
+      for (size_t i = 0; i < one.size(); ++i) CHECK(same_bits(one[i], several[i]));
+    }
+  }
+  omp_set_num_threads(threads);
+}
+
+TEST_CASE("attention: memory is linear in the tokens") {
+  const auto peak = [](int64_t tokens) {
+    const PlanPtr plan = shifted_chunks(tokens, 4, 64);
+    const Inputs in = inputs_of({1, tokens, 4, 2, 32}, plan, DType::f32);
+    const int64_t before = memory_counters().live_bytes;
+    reset_peak();
+    run(plan, in);
+    return memory_counters().peak_bytes - before;
+  };
+  // out, its cotangent twice (f32, bf16), three gradients and dK, dV of each query head; the log-sum-exp
+  // beside them
+  CHECK(peak(512) <= 512 * 4 * 32 * 4 * 8);
+  CHECK(peak(2048) <= 4 * peak(512) + 4096);
+}
+
+TEST_CASE("attention: what does not fit is named") {
+  const PlanPtr plan = full_plan(5, 4);
+  const auto at = [](int64_t tokens, int64_t heads, int64_t width) {
+    return Tensor::zeros({1, tokens, heads, width});
+  };
+  const auto message = [&](const Tensor& q, const Tensor& k, const Tensor& v) -> std::string {
+    try {
+      attention(q, k, v, plan);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "fits";
+  };
+  CHECK(message(at(5, 4, 8), at(5, 2, 8), at(5, 2, 8)) == "fits");
+  CHECK(message(at(5, 4, 8), at(5, 2, 6), at(5, 2, 6)) ==
+        "attention: q is [1, 5, 4, 8], k is [1, 5, 2, 6], v is [1, 5, 2, 6]; expected [B, T, H, K] and twice "
+        "[B, S, "
+        "G, K]");
+  CHECK(message(at(5, 4, 7), at(5, 2, 7), at(5, 2, 7)) ==
+        "attention: head width is 7, expected an even number up to 256");
+  CHECK(message(at(5, 4, 8), at(5, 3, 8), at(5, 3, 8)) ==
+        "attention: 4 query heads over 3 key heads; the first must be a multiple of the second");
+  CHECK(message(at(5, 6, 8), at(5, 3, 8), at(5, 3, 8)) == "attention: the plan has 4 heads, q has 6");
+  CHECK(message(at(6, 4, 8), at(6, 2, 8), at(6, 2, 8)) == "attention: the plan is for 5 tokens, k has 6");
+  CHECK(message(at(6, 4, 8), at(5, 2, 8), at(5, 2, 8)) ==
+        "attention: 6 queries over 5 keys; the queries are the last of the positions");
+}

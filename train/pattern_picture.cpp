@@ -7,7 +7,7 @@
 #include "core/check.h"
 #include "train/axis.h"
 #include "train/canvas.h"
-#include "train/coverage.h"
+#include "train/pattern_grid.h"
 
 namespace scca {
 namespace {
@@ -130,7 +130,7 @@ class PatternPicture {
   }
 
   void draw_panel(Canvas& canvas, const Panel& panel, int x0, int y0) const {
-    Coverage grid = coverage(plan_, panel.heads, layout_.cells);
+    PatternGrid grid = pattern_grid(plan_, panel.heads, layout_.cells);
     int side = layout_.side(), cell = layout_.cell_pixels, gap = cell >= 6 ? 1 : 0;
     for (int row = 0; row < grid.cells; ++row) {
       for (int column = 0; column < grid.cells; ++column) {
@@ -151,7 +151,7 @@ class PatternPicture {
     draw_axes(canvas, x0, y0);
   }
 
-  Color cell_color(const Coverage& grid, size_t at, int row, int column) const {
+  Color cell_color(const PatternGrid& grid, size_t at, int row, int column) const {
     if (grid.allowed[at] == 0) return future_color;
     double pairs = static_cast<double>((grid.bound(row + 1) - grid.bound(row)) *
                                        (grid.bound(column + 1) - grid.bound(column)));

@@ -1,4 +1,4 @@
-#include "train/coverage.h"
+#include "train/pattern_grid.h"
 
 #include <algorithm>
 #include <numeric>
@@ -16,7 +16,7 @@ Slice seen_by(const KeySlice& keys, int64_t query, bool causal) {
 
 class Counter {
  public:
-  Counter(const AttentionPlan& plan, const std::vector<const HeadPlan*>& heads, Coverage& out)
+  Counter(const AttentionPlan& plan, const std::vector<const HeadPlan*>& heads, PatternGrid& out)
       : plan_(plan), heads_(heads), out_(out) {
     for (const HeadPlan* head : heads) {
       std::vector<const Tile*>& tile_of = tiles_.emplace_back(plan.tokens, nullptr);
@@ -87,13 +87,13 @@ class Counter {
 
   const AttentionPlan& plan_;
   const std::vector<const HeadPlan*>& heads_;
-  Coverage& out_;
+  PatternGrid& out_;
   std::vector<std::vector<const Tile*>> tiles_;  // per head: which tile a query is in
   std::vector<Slice> seen_;
   std::vector<uint8_t> marks_;
 };
 
-int64_t allowed_in(const Coverage& grid, int row, int column, bool causal) {
+int64_t allowed_in(const PatternGrid& grid, int row, int column, bool causal) {
   int64_t queries = grid.bound(row + 1) - grid.bound(row), keys = grid.bound(column + 1) - grid.bound(column);
   if (!causal || column < row) return queries * keys;
   return column > row ? 0 : queries * (queries + 1) / 2;  // rows and columns have the same bounds
@@ -134,17 +134,17 @@ std::string head_names(const std::vector<int>& heads, size_t of) {
   return out;
 }
 
-int64_t Coverage::visible_pairs() const {
+int64_t PatternGrid::visible_pairs() const {
   return std::accumulate(visible.begin(), visible.end(), int64_t{0});
 }
-int64_t Coverage::allowed_pairs() const {
+int64_t PatternGrid::allowed_pairs() const {
   return std::accumulate(allowed.begin(), allowed.end(), int64_t{0});
 }
 
-Coverage coverage(const AttentionPlan& plan, const std::vector<const HeadPlan*>& heads, int cells) {
-  SCCA_CHECK(plan.tokens >= 1 && cells >= 1 && cells <= plan.tokens, "coverage: ", cells,
+PatternGrid pattern_grid(const AttentionPlan& plan, const std::vector<const HeadPlan*>& heads, int cells) {
+  SCCA_CHECK(plan.tokens >= 1 && cells >= 1 && cells <= plan.tokens, "pattern_grid: ", cells,
              " cells a side for ", plan.tokens, " tokens, expected 1 to as many as tokens");
-  Coverage out{plan.tokens, cells, {}, {}};
+  PatternGrid out{plan.tokens, cells, {}, {}};
   out.visible.assign(static_cast<size_t>(cells) * cells, 0);
   out.allowed.reserve(out.visible.size());
   for (int row = 0; row < cells; ++row)

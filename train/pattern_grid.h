@@ -21,7 +21,7 @@ std::string head_names(const std::vector<int>& heads, size_t of);
 
 /// A cell (row, column) holds queries [bound(row), bound(row + 1)) and keys [bound(column), bound(column +
 /// 1)).
-struct Coverage {
+struct PatternGrid {
   int64_t tokens = 0;
   int cells = 0;
   std::vector<int64_t> visible;  // [cells, cells]: pairs that are seen
@@ -34,6 +34,6 @@ struct Coverage {
 };
 
 /// The pairs seen by at least one of these heads of `plan`; 1 <= cells <= tokens.
-Coverage coverage(const AttentionPlan& plan, const std::vector<const HeadPlan*>& heads, int cells);
+PatternGrid pattern_grid(const AttentionPlan& plan, const std::vector<const HeadPlan*>& heads, int cells);
 
 }  // namespace scca

@@ -1,4 +1,4 @@
-#include "train/coverage.h"
+#include "train/pattern_grid.h"
 
 #include <doctest/doctest.h>
 
@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "core/check.h"
+#include "nn/patterns/coverage.h"
+#include "nn/patterns/spec.h"
 
 using namespace scca;
 
@@ -13,7 +15,7 @@ namespace {
 
 using HeadPtr = std::shared_ptr<const HeadPlan>;
 
-HeadPtr chunks(int64_t tokens, int64_t width, int64_t shift) {
+HeadPtr chunk_head(int64_t tokens, int64_t width, int64_t shift) {
   HeadPlan head;
   for (int64_t start = shift > 0 ? shift - width : 0; start < tokens; start += width) {
     int64_t from = std::max<int64_t>(0, start), count = std::min(tokens, start + width) - from;
@@ -42,18 +44,18 @@ HeadPtr residues(int64_t tokens, int64_t step, int64_t blind, int64_t reach) {
 }
 
 AttentionPlan mixed_plan(int64_t tokens, bool causal) {
-  auto local = chunks(tokens, 7, 0);
+  auto local = chunk_head(tokens, 7, 0);
   return {tokens,
           causal,
-          {local, chunks(tokens, 7, 3), window(tokens, 5), residues(tokens, 4, 2, unlimited),
+          {local, chunk_head(tokens, 7, 3), window(tokens, 5), residues(tokens, 4, 2, unlimited),
            residues(tokens, 3, 0, 9), local}};
 }
 
 /// Held against `sees`, pair by pair.
-void check_coverage(const AttentionPlan& plan, const std::vector<int>& heads, int cells) {
+void check_grid(const AttentionPlan& plan, const std::vector<int>& heads, int cells) {
   std::vector<const HeadPlan*> plans;
   for (int h : heads) plans.push_back(plan.heads[h].get());
-  Coverage got = coverage(plan, plans, cells);
+  PatternGrid got = pattern_grid(plan, plans, cells);
   std::vector<int64_t> visible(static_cast<size_t>(cells) * cells), allowed(visible.size());
   for (int64_t q = 0; q < plan.tokens; ++q)
     for (int64_t k = 0; k < plan.tokens; ++k) {
@@ -72,7 +74,7 @@ void check_coverage(const AttentionPlan& plan, const std::vector<int>& heads, in
 
 }  // namespace
 
-TEST_CASE("coverage: each cell's pairs are those that sees() counts, for one head and for unions") {
+TEST_CASE("pattern_grid: each cell's pairs are those that sees() counts, for one head and for unions") {
   for (bool causal : {true, false})
     for (int64_t tokens : {1, 2, 31, 33, 64, 129}) {
       AttentionPlan plan = mixed_plan(tokens, causal);
@@ -83,30 +85,44 @@ TEST_CASE("coverage: each cell's pairs are those that sees() counts, for one hea
       for (int cells : sizes) {
         CAPTURE(tokens);
         CAPTURE(cells);
-        for (int h = 0; h < 5; ++h) check_coverage(plan, {h}, cells);
-        check_coverage(plan, {0, 1}, cells);     // runs only
-        check_coverage(plan, {0, 1, 2}, cells);  // runs with a moving window
-        check_coverage(plan, {2, 3, 4}, cells);  // strided slices that overlap
-        check_coverage(plan, {0, 1, 2, 3, 4, 5}, cells);
+        for (int h = 0; h < 5; ++h) check_grid(plan, {h}, cells);
+        check_grid(plan, {0, 1}, cells);     // runs only
+        check_grid(plan, {0, 1, 2}, cells);  // runs with a moving window
+        check_grid(plan, {2, 3, 4}, cells);  // strided slices that overlap
+        check_grid(plan, {0, 1, 2, 3, 4, 5}, cells);
       }
     }
 }
 
-TEST_CASE("coverage: at a length where pairs cannot be listed, the sum is the plan's own count") {
+TEST_CASE("pattern_grid: at a length where pairs cannot be listed, the sum is the plan's own count") {
   AttentionPlan plan = mixed_plan(32768, true);
   for (const auto& head : plan.heads) {
-    Coverage got = coverage(plan, {head.get()}, 300);
+    PatternGrid got = pattern_grid(plan, {head.get()}, 300);
     CHECK(got.visible_pairs() == visible_pairs(*head, true));
     CHECK(got.allowed_pairs() == int64_t{32768} * 32769 / 2);
   }
-  CHECK_THROWS_AS(coverage(plan, {}, 0), Error);
-  CHECK_THROWS_AS(coverage(plan, {}, 32769), Error);
+  CHECK_THROWS_AS(pattern_grid(plan, {}, 0), Error);
+  CHECK_THROWS_AS(pattern_grid(plan, {}, 32769), Error);
 }
 
-TEST_CASE("coverage: bound and cell_of agree for every position") {
+TEST_CASE("pattern_grid: the union over heads is the share that the bit sets count, for every pattern") {
+  for (const PatternEntry& entry : registered_patterns()) {
+    for (const std::string& example : entry.examples) {
+      PlanPtr plan = parse_attention_spec(example).plan(129, 8);
+      std::vector<const HeadPlan*> heads;
+      for (const auto& head : plan->heads) heads.push_back(head.get());
+      PatternGrid got = pattern_grid(*plan, heads, 10);
+      CAPTURE(example);
+      CHECK(static_cast<double>(got.visible_pairs()) / static_cast<double>(got.allowed_pairs()) ==
+            doctest::Approx(one_layer_share(*plan)).epsilon(1e-12));
+    }
+  }
+}
+
+TEST_CASE("pattern_grid: bound and cell_of agree for every position") {
   for (int64_t tokens : {1, 31, 129})
     for (int cells = 1; cells <= tokens; ++cells) {
-      Coverage grid{tokens, cells, {}, {}};
+      PatternGrid grid{tokens, cells, {}, {}};
       for (int64_t p = 0; p < tokens; ++p) {
         int cell = grid.cell_of(p);
         CHECK((grid.bound(cell) <= p && p < grid.bound(cell + 1)));
@@ -116,7 +132,7 @@ TEST_CASE("coverage: bound and cell_of agree for every position") {
 
 TEST_CASE("group_heads: heads that look alike are one group, shared list or not") {
   AttentionPlan plan = mixed_plan(33, true);
-  plan.heads.push_back(chunks(33, 7, 3));  // equal to head 1, another list
+  plan.heads.push_back(chunk_head(33, 7, 3));  // equal to head 1, another list
   auto groups = group_heads(plan);
   REQUIRE(groups.size() == 5);
   CHECK(groups[0].heads == std::vector<int>{0, 5});

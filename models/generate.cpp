@@ -1,0 +1,81 @@
+#include "models/generate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/autograd.h"
+#include "core/random.h"
+#include "ops/cast.h"
+
+namespace scca {
+namespace {
+
+/// The logits that follow the last of these tokens, which join the cache.
+std::vector<float> next_logits(const Llama& model, const std::vector<int32_t>& tokens,
+                               const AttentionSpec& attention, KeyValueCache& cache) {
+  const Tensor ids = Tensor::of(tokens, {1, static_cast<int64_t>(tokens.size())});
+  const Tensor x = model.hidden(ids, {.attention = attention, .cache = &cache});
+  const Tensor last =
+      x.reshape({x.size(1), x.size(2)}).rows(x.size(1) - 1, 1);  // only one row meets the vocabulary
+  return cast(model.head_logits(last), DType::f32).to_vector<float>();
+}
+
+}  // namespace
+
+void SamplingOptions::validate() const {
+  if (!(temperature >= 0) || !std::isfinite(temperature))
+    fail<UsageError>("--temperature ", temperature, ": expected 0 or more");
+  if (!(top_p > 0 && top_p <= 1)) fail<UsageError>("--top-p ", top_p, ": expected a share in (0, 1]");
+  if (max_tokens < 1) fail<UsageError>("--max-tokens ", max_tokens, ": expected 1 or more");
+}
+
+int32_t sample(const std::vector<float>& logits, const SamplingOptions& options, double uniform) {
+  std::vector<int32_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  if (options.temperature == 0) {
+    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  }
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)];
+  });
+  const double highest = logits[static_cast<size_t>(order[0])];
+  std::vector<double> weight;
+  double total = 0;
+  for (const int32_t id : order) {
+    weight.push_back(std::exp((logits[static_cast<size_t>(id)] - highest) / options.temperature));
+    total += weight.back();
+  }
+  size_t kept = 0;
+  double nucleus = 0;  // Holtzman et al., arXiv 1904.09751
+  while (kept < weight.size() && (kept == 0 || nucleus < options.top_p * total)) nucleus += weight[kept++];
+  double mark = uniform * nucleus;
+  for (size_t i = 0; i + 1 < kept; ++i) {
+    if (mark < weight[i]) return order[i];
+    mark -= weight[i];
+  }
+  return order[kept - 1];
+}
+
+std::vector<int32_t> generate(const Llama& model, const std::vector<int32_t>& prompt,
+                              const SamplingOptions& options, const std::function<bool(int32_t)>& on_token) {
+  options.validate();
+  SCCA_CHECK(!prompt.empty(), "generate: the prompt has no tokens; give some text, or --bos");
+  NoGrad no_grad;
+  KeyValueCache cache = model.make_cache(static_cast<int64_t>(prompt.size()) + options.max_tokens);
+  std::vector<int32_t> fresh = prompt, text;
+  while (static_cast<int64_t>(text.size()) < options.max_tokens) {
+    const std::vector<float> logits = next_logits(model, fresh, options.attention, cache);
+    const double uniform = uniform01(philox(options.seed, text.size())[0]);
+    const int32_t token = sample(logits, options, uniform);
+    if (options.stop_at_eos &&
+        std::ranges::find(model.config.eos_token_ids, token) != model.config.eos_token_ids.end())
+      break;
+    text.push_back(token);
+    if (on_token && !on_token(token)) break;
+    fresh = {token};
+  }
+  return text;
+}
+
+}  // namespace scca

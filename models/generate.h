@@ -1,0 +1,33 @@
+#pragma once
+// Continuing a text, token by token, with a key/value cache.
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "models/llama.h"
+
+namespace scca {
+
+struct SamplingOptions {
+  int64_t max_tokens = 128;
+  double temperature = 0.8;  // 0: always the likeliest token
+  double top_p = 0.95;       // sample among the fewest likeliest tokens that hold this share; 1: all
+  uint64_t seed = 0;
+  AttentionSpec attention = parse_attention_spec("full");
+  bool stop_at_eos = true;
+
+  /// Throws UsageError for a negative temperature, a top_p outside (0, 1] or max_tokens < 1.
+  void validate() const;
+};
+
+/// The next token after these logits (f32, one row). `uniform` in [0, 1) decides; temperature 0 ignores it,
+/// ties go to the lowest id.
+int32_t sample(const std::vector<float>& logits, const SamplingOptions& options, double uniform);
+
+/// The tokens that follow `prompt` (not empty), without the EOS that ended them. The same seed gives the same
+/// text. `on_token`, if given, hears of each token as it comes and stops the text by returning false.
+std::vector<int32_t> generate(const Llama& model, const std::vector<int32_t>& prompt,
+                              const SamplingOptions& options,
+                              const std::function<bool(int32_t)>& on_token = {});
+
+}  // namespace scca

@@ -1,0 +1,287 @@
+#include "models/llama.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "core/autograd.h"
+#include "core/random.h"
+#include "models/safetensors.h"
+#include "models/weights.h"
+#include "nn/rope_scaling.h"
+#include "ops/add.h"
+#include "ops/attention.h"
+#include "ops/cast.h"
+#include "ops/embedding.h"
+#include "ops/linear.h"
+#include "ops/linear_cross_entropy.h"
+#include "ops/rms_norm.h"
+#include "ops/swiglu.h"
+
+namespace scca {
+namespace {
+
+constexpr int32_t kNoTarget = -100;  // what the loss ignores
+
+/// Appends new rows to the cache; returns all rows as [1, S, G, K].
+Tensor extended(Tensor& cache_SGK, const Tensor& fresh_BTGK, int64_t length) {
+  const int64_t tokens = fresh_BTGK.size(1);
+  Tensor place = cache_SGK.rows(length, tokens);
+  std::copy_n(fresh_BTGK.raw(), fresh_BTGK.bytes(), place.raw());
+  return cache_SGK.rows(0, length + tokens)
+      .reshape({1, length + tokens, fresh_BTGK.size(2), fresh_BTGK.size(3)});
+}
+
+/// The token that follows each one; the last of a row has none and is ignored by the loss.
+Tensor next_tokens(const Tensor& ids_BT) {
+  Tensor targets = Tensor::empty({ids_BT.numel()}, DType::i32);
+  const int32_t* ids = ids_BT.data<int32_t>();
+  int32_t* next = targets.data<int32_t>();
+  const int64_t tokens = ids_BT.size(1);
+  for (int64_t i = 0; i < ids_BT.numel(); ++i) next[i] = (i + 1) % tokens ? ids[i + 1] : kNoTarget;
+  return targets;
+}
+
+}  // namespace
+
+Tensor SelfAttention::operator()(const Tensor& x_BTD, const PlanPtr& plan, const Pass& pass,
+                                 KeyValueCache::Layer* cache) const {
+  const int64_t batch = x_BTD.size(0), tokens = x_BTD.size(1);
+  const auto split = [&](const Tensor& x, int64_t count) {
+    return x.reshape({batch, tokens, count, head_dim});
+  };
+  const Tensor query = rope(split(q_proj(x_BTD, pass.training), heads), pass.rope, pass.first_position);
+  Tensor key = rope(split(k_proj(x_BTD, pass.training), kv_heads), pass.rope, pass.first_position);
+  Tensor value = split(v_proj(x_BTD, pass.training), kv_heads);
+  if (cache) {
+    key = extended(cache->key_SGK, key, pass.first_position);
+    value = extended(cache->value_SGK, value, pass.first_position);
+  }
+  Tensor mixed = attention(query, key, value, plan);
+  return o_proj(std::move(mixed).reshape({batch, tokens, heads * head_dim}), pass.training);
+}
+
+Tensor Mlp::operator()(const Tensor& x_BTD, const Pass& pass) const {
+  return down_proj(swiglu(gate_proj(x_BTD, pass.training), up_proj(x_BTD, pass.training)), pass.training);
+}
+
+Tensor LlamaBlock::operator()(const Tensor& x_BTD, const PlanPtr& plan, const Pass& pass,
+                              KeyValueCache::Layer* cache) const {
+  const Tensor h = add(self_attn(rms_norm(x_BTD, input_layernorm, eps), plan, pass, cache), x_BTD);
+  return add(mlp(rms_norm(h, post_attention_layernorm, eps), pass), h);
+}
+
+void LlamaBlock::for_each_linear(const std::function<void(const std::string& name, Linear& linear)>& visit) {
+  visit("self_attn.q_proj", self_attn.q_proj);
+  visit("self_attn.k_proj", self_attn.k_proj);
+  visit("self_attn.v_proj", self_attn.v_proj);
+  visit("self_attn.o_proj", self_attn.o_proj);
+  visit("mlp.gate_proj", mlp.gate_proj);
+  visit("mlp.up_proj", mlp.up_proj);
+  visit("mlp.down_proj", mlp.down_proj);
+}
+
+void LlamaBlock::for_each_parameter(const std::string& name, const ParameterVisitor& visit) {
+  visit(name + ".input_layernorm.weight", input_layernorm);
+  visit(name + ".post_attention_layernorm.weight", post_attention_layernorm);
+  for_each_linear(
+      [&](const std::string& part, Linear& linear) { linear.for_each_parameter(name + "." + part, visit); });
+}
+
+Llama::Llama(const LlamaConfig& config, DType dtype, const ParameterSource& make)
+    : config(config), dtype(dtype) {
+  const int64_t width = config.hidden_size, inner = config.intermediate_size, head_dim = config.head_dim;
+  const int64_t query_width = config.num_attention_heads * head_dim,
+                kv_width = config.num_key_value_heads * head_dim;
+  embed_tokens_VD = make("model.embed_tokens.weight", {config.vocab_size, width});
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    const std::string name = concat("model.layers.", i, ".");
+    const auto linear = [&](const char* part, int64_t out, int64_t in) {
+      return Linear{make(name + part + ".weight", {out, in}), {}};
+    };
+    LlamaBlock block;
+    block.eps = config.rms_norm_eps;
+    block.input_layernorm = make(name + "input_layernorm.weight", {width});
+    block.post_attention_layernorm = make(name + "post_attention_layernorm.weight", {width});
+    block.self_attn = {linear("self_attn.q_proj", query_width, width),
+                       linear("self_attn.k_proj", kv_width, width),
+                       linear("self_attn.v_proj", kv_width, width),
+                       linear("self_attn.o_proj", width, query_width),
+                       config.num_attention_heads,
+                       config.num_key_value_heads,
+                       head_dim};
+    block.mlp = {linear("mlp.gate_proj", inner, width), linear("mlp.up_proj", inner, width),
+                 linear("mlp.down_proj", width, inner)};
+    layers.push_back(std::move(block));
+  }
+  norm_D = make("model.norm.weight", {width});
+  if (!config.tie_word_embeddings) lm_head_VD = make("lm_head.weight", {config.vocab_size, width});
+}
+
+Llama Llama::load(const std::string& folder, DType dtype) {
+  const LlamaConfig config = read_config(folder);
+  const Weights weights(folder);
+  return Llama(config, dtype,
+               [&](const std::string& name, const Shape& shape) { return weights.load(name, dtype, shape); });
+}
+
+Llama Llama::initialised(const LlamaConfig& config, uint64_t seed) {
+  const RandomState before = random_state();
+  set_random_state({seed, 0});
+  const double into_stream = 1 / std::sqrt(2.0 * static_cast<double>(config.num_hidden_layers));
+  Llama model(config, DType::f32, [&](const std::string& name, const Shape& shape) {
+    if (shape.size() == 1) return Tensor::full(shape, 1);
+    Tensor weight = Tensor::empty(shape);
+    const bool writes_stream = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
+    fill_normal(weight, config.initializer_range * (writes_stream ? into_stream : 1));
+    return weight;
+  });
+  set_random_state(before);
+  return model;
+}
+
+const RopeTable& Llama::rope_for(int64_t tokens) const {
+  // dynamic and longrope look at the sequence's own length; the other tables grow in powers of two, so that
+  // generation does not make a new one for each token.
+  const bool by_length = config.rope.type == RopeType::dynamic || config.rope.type == RopeType::longrope;
+  if (by_length ? rope_sequence_ == tokens : rope_sequence_ >= tokens) return rope_;
+  rope_sequence_ = by_length ? tokens : static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(tokens)));
+  const RopeFrequencies frequencies = inverse_frequencies(config.rope, config.head_dim, rope_sequence_);
+  rope_ = rope_table(frequencies.inverse, rope_sequence_, frequencies.magnitude,
+                     dtype == DType::f64 ? DType::f64 : DType::f32);
+  return rope_;
+}
+
+Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const {
+  SCCA_CHECK(ids_BT.rank() == 2 && ids_BT.numel() > 0, "llama: ids are ", to_string(ids_BT.shape()),
+             ", expected [batch, tokens] with at least one token");
+  KeyValueCache* cache = options.cache;
+  const int64_t first = cache ? cache->length : 0, tokens = first + ids_BT.size(1);
+  SCCA_CHECK(!cache || (ids_BT.size(0) == 1 && tokens <= cache->capacity), "llama: the cache has room for ",
+             cache ? cache->capacity : 0, " tokens of one sequence, ", tokens, " of ", ids_BT.size(0),
+             " are asked for");
+  const Pass pass{rope_for(tokens), first, options.training};
+  Tensor x = embedding(ids_BT, embed_tokens_VD, dtype);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const PlanPtr plan = options.attention.plan(tokens, config.num_attention_heads, static_cast<int64_t>(i));
+    const auto block = [&layer = layers[i], plan, pass, past = cache ? &cache->layers[i] : nullptr](
+                           const Tensor& in) { return layer(in, plan, pass, past); };
+    x = options.checkpointing ? checkpoint(block, x) : block(x);
+  }
+  if (cache) cache->length = tokens;
+  return rms_norm(x, norm_D, config.rms_norm_eps);
+}
+
+Tensor Llama::logits(const Tensor& ids_BT, const ForwardOptions& options) const {
+  return head_logits(hidden(ids_BT, options));
+}
+
+Tensor Llama::head_logits(const Tensor& hidden) const { return linear(hidden, cast(head(), dtype)); }
+
+Tensor Llama::loss(const Tensor& ids_BT, const ForwardOptions& options) const {
+  const Tensor x = hidden(ids_BT, options);
+  return linear_cross_entropy(x, cast(head(), dtype), next_tokens(ids_BT), kNoTarget);
+}
+
+Tensor Llama::token_losses(const Tensor& ids_BT, const ForwardOptions& options) const {
+  NoGrad no_grad;
+  const int64_t batch = ids_BT.size(0), tokens = ids_BT.size(1);
+  const Tensor all = scca::token_losses(hidden(ids_BT, options), cast(head(), dtype), next_tokens(ids_BT));
+  Tensor losses = Tensor::empty({batch, tokens - 1});
+  for (int64_t row = 0; row < batch; ++row) {
+    std::copy_n(all.data<float>() + row * tokens, tokens - 1, losses.data<float>() + row * (tokens - 1));
+  }
+  return losses;
+}
+
+KeyValueCache Llama::make_cache(int64_t capacity) const {
+  KeyValueCache cache{{}, 0, capacity};
+  const Shape shape{capacity, config.num_key_value_heads, config.head_dim};
+  for (size_t i = 0; i < layers.size(); ++i)
+    cache.layers.push_back({Tensor::empty(shape, dtype), Tensor::empty(shape, dtype)});
+  return cache;
+}
+
+void Llama::for_each_parameter(const ParameterVisitor& visit) {
+  visit("model.embed_tokens.weight", embed_tokens_VD);
+  for (size_t i = 0; i < layers.size(); ++i) layers[i].for_each_parameter(concat("model.layers.", i), visit);
+  visit("model.norm.weight", norm_D);
+  if (lm_head_VD) visit("lm_head.weight", lm_head_VD);
+}
+
+void Llama::for_each_linear(const std::function<void(const std::string& name, Linear& linear)>& visit) {
+  for (size_t i = 0; i < layers.size(); ++i) {
+    layers[i].for_each_linear([&](const std::string& part, Linear& linear) {
+      visit(concat("model.layers.", i, ".", part), linear);
+    });
+  }
+}
+
+void Llama::add_lora(const LoraOptions& options) {
+  options.validate();
+  std::set<std::string> unknown = options.targets;
+  for_each_linear([&](const std::string& name, Linear& linear) {
+    const std::string last = name.substr(name.rfind('.') + 1);
+    if (!options.targets.contains(last)) return;
+    unknown.erase(last);
+    linear.lora = Lora::initialised(linear.weight_OI.size(1), linear.weight_OI.size(0), options);
+  });
+  if (!unknown.empty()) {
+    fail<UsageError>("--lora-targets: no layer is called '", *unknown.begin(),
+                     "'; expected some of q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj");
+  }
+}
+
+void Llama::merge_lora() {
+  for_each_linear([](const std::string&, Linear& linear) {
+    if (linear.lora) linear.weight_OI = linear.lora->merged_into(linear.weight_OI);
+    linear.lora.reset();
+  });
+}
+
+void Llama::set_trainable(const std::set<std::string>& what) {
+  for (const std::string& word : what) {
+    if (!std::set<std::string>{"embed", "norm", "head", "all", "none"}.contains(word)) {
+      fail<UsageError>("--train: '", word,
+                       "' is not a part of the model; expected some of embed,norm,head or all or none");
+    }
+  }
+  if (what.contains("head") && config.tie_word_embeddings) {
+    fail<UsageError>(
+        "--train head: this model's head is its embedding (tie_word_embeddings); train embed in its place");
+  }
+  for_each_parameter([&](const std::string& name, Tensor& weight) {
+    const bool is_lora = name.find(".lora_") != std::string::npos;
+    const bool wanted = is_lora || what.contains("all") ||
+                        (what.contains("embed") && name == "model.embed_tokens.weight") ||
+                        (what.contains("norm") && name.ends_with("norm.weight")) ||
+                        (what.contains("head") && name == "lm_head.weight");
+    weight.set_requires_grad(false);
+    if (!wanted) return;
+    // Learning weights are f32 and this model's own: a mapped file is read only.
+    if (weight.dtype() == DType::bf16) weight = cast(weight, DType::f32);
+    if (weight.borrowed()) weight = weight.clone();
+    weight.set_requires_grad();
+  });
+}
+
+void Llama::set_rope(const RopeScaling& rope, int64_t max_position_embeddings) {
+  config.rope = rope;
+  config.max_position_embeddings = max_position_embeddings;
+  rope_sequence_ = 0;  // the table is of the old scaling
+}
+
+void Llama::save(const std::string& folder, DType as) const {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  const_cast<Llama*>(this)->for_each_parameter([&](const std::string& name, Tensor& weight) {
+    SCCA_CHECK(name.find(".lora_") == std::string::npos, "save: ", name,
+               " is not merged; call merge_lora() first, or save the adapter");
+    tensors.emplace_back(name, cast(weight.detach(), as));
+  });
+  write_safetensors(folder + "/model.safetensors", tensors);
+  LlamaConfig written = config;
+  written.torch_dtype = as == DType::bf16 ? "bfloat16" : "float32";
+  write_config(folder, written);
+}
+
+}  // namespace scca

@@ -1,0 +1,131 @@
+#pragma once
+// LLaMA (Touvron et al., arXiv 2302.13971): a decoder of pre-norm blocks with rotary positions, grouped-query
+// attention (arXiv 2305.13245) and SwiGLU. Shapes: B batch, T tokens, D width, H query heads, G key/value
+// heads, K head width, F feed-forward width, V vocabulary.
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "models/config.h"
+#include "nn/linear.h"
+#include "nn/patterns/spec.h"
+#include "ops/attention_plan.h"
+#include "ops/rope.h"
+
+namespace scca {
+
+/// Keys and values of the tokens seen so far, per layer, for generation (batch 1). Rows [0, length) are
+/// filled.
+struct KeyValueCache {
+  struct Layer {
+    Tensor key_SGK, value_SGK;
+  };
+  std::vector<Layer> layers;
+  int64_t length = 0, capacity = 0;
+};
+
+struct ForwardOptions {
+  AttentionSpec attention = parse_attention_spec("full");
+  bool training = false;           // LoRA dropout is on
+  bool checkpointing = false;      // keep one block's input a layer, and run each block again in backward
+  KeyValueCache* cache = nullptr;  // the tokens continue those in the cache, and join them
+};
+
+/// What every block of one forward pass shares.
+struct Pass {
+  RopeTable rope;
+  int64_t first_position = 0;  // of the tokens in x
+  bool training = false;
+};
+
+struct SelfAttention {
+  Linear q_proj, k_proj, v_proj, o_proj;
+  int64_t heads = 0, kv_heads = 0, head_dim = 0;
+
+  Tensor operator()(const Tensor& x_BTD, const PlanPtr& plan, const Pass& pass,
+                    KeyValueCache::Layer* cache) const;
+};
+
+struct Mlp {
+  Linear gate_proj, up_proj, down_proj;
+
+  Tensor operator()(const Tensor& x_BTD, const Pass& pass) const;
+};
+
+struct LlamaBlock {
+  Tensor input_layernorm, post_attention_layernorm;
+  SelfAttention self_attn;
+  Mlp mlp;
+  double eps = 1e-5;
+
+  Tensor operator()(const Tensor& x_BTD, const PlanPtr& plan, const Pass& pass,
+                    KeyValueCache::Layer* cache) const;
+  void for_each_parameter(const std::string& name, const ParameterVisitor& visit);
+  void for_each_linear(const std::function<void(const std::string& name, Linear& linear)>& visit);
+};
+
+class Llama {
+ public:
+  /// Reads a Hugging Face folder (config.json, model.safetensors or its shards). `dtype` is what frozen
+  /// weights are kept and activations computed in: f32, bf16, or f64 for exact tests. Throws Error naming the
+  /// file and tensor at fault.
+  static Llama load(const std::string& folder, DType dtype = DType::f32);
+  /// Random weights: N(0, initializer_range^2), the projections into the residual stream 1/sqrt(2 layers) of
+  /// that (GPT-2's rule).
+  static Llama initialised(const LlamaConfig& config, uint64_t seed);
+
+  /// ids i32 [B, T] -> [B, T, D], after the final norm. Throws Error when an id is beyond the vocabulary.
+  Tensor hidden(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
+  /// ids i32 [B, T] -> [B, T, V].
+  Tensor logits(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
+  /// Final hidden states [..., D] -> [..., V].
+  Tensor head_logits(const Tensor& hidden) const;
+  /// Mean cross entropy of each next token: T - 1 predictions a row. The logits of all tokens never exist
+  /// together.
+  Tensor loss(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
+  /// The same losses one by one, f32 [B, T - 1], without gradients.
+  Tensor token_losses(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
+
+  /// Room for the keys and values of up to `capacity` tokens.
+  KeyValueCache make_cache(int64_t capacity) const;
+
+  /// Visits all parameters under their Hugging Face names. A tied lm_head is the embedding and is not visited
+  /// again.
+  void for_each_parameter(const ParameterVisitor& visit);
+  /// The linear layers of the blocks: "model.layers.0.self_attn.q_proj", ...
+  void for_each_linear(const std::function<void(const std::string& name, Linear& linear)>& visit);
+
+  /// Gives every targeted linear layer a LoRA update. Throws UsageError naming a target that no layer has.
+  void add_lora(const LoraOptions& options);
+  /// Adds the updates into the weights and removes them.
+  void merge_lora();
+
+  /// Which weights of the base learn: "embed", "norm", "head", "all", "none". The rest is frozen; LoRA always
+  /// learns. Learning weights are kept in f32. Throws UsageError for an unknown word, or "head" with a tied
+  /// embedding.
+  void set_trainable(const std::set<std::string>& what);
+
+  /// Takes another RoPE scaling, and what the config says of the length.
+  void set_rope(const RopeScaling& rope, int64_t max_position_embeddings);
+
+  /// Writes a Hugging Face folder: config.json and model.safetensors in `dtype`. LoRA must have been merged.
+  void save(const std::string& folder, DType dtype) const;
+
+  LlamaConfig config;
+  Tensor embed_tokens_VD, norm_D;
+  Tensor lm_head_VD;  // empty when tied
+  std::vector<LlamaBlock> layers;
+  DType dtype = DType::f32;
+
+ private:
+  using ParameterSource = std::function<Tensor(const std::string& name, const Shape& shape)>;
+  Llama(const LlamaConfig& config, DType dtype, const ParameterSource& make);
+  const Tensor& head() const { return config.tie_word_embeddings ? embed_tokens_VD : lm_head_VD; }
+  const RopeTable& rope_for(int64_t tokens) const;
+
+  mutable RopeTable rope_;
+  mutable int64_t rope_sequence_ = 0;
+};
+
+}  // namespace scca

@@ -1,0 +1,20 @@
+#include "nn/linear.h"
+
+#include "ops/cast.h"
+#include "ops/linear.h"
+
+namespace scca {
+
+Tensor Linear::operator()(const Tensor& x, bool training) const {
+  Tensor y = linear(x, cast(weight_OI, x.dtype()));
+  return lora ? (*lora)(std::move(y), x, training) : y;
+}
+
+void Linear::for_each_parameter(const std::string& name, const ParameterVisitor& visit) {
+  visit(name + ".weight", weight_OI);
+  if (!lora) return;
+  visit(name + ".lora_A.weight", lora->a_RI);
+  visit(name + ".lora_B.weight", lora->b_OR);
+}
+
+}  // namespace scca

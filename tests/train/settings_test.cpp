@@ -1,0 +1,63 @@
+#include "train/settings.h"
+
+#include <doctest/doctest.h>
+
+#include "core/check.h"
+#include "tests/temporary_folder.h"
+
+using namespace scca;
+using test::error_of;
+
+namespace {
+
+TrainSettings good() {
+  TrainSettings settings;
+  settings.context = 64;
+  return settings;
+}
+
+template <class Change>
+std::string error_after(Change change) {
+  TrainSettings settings = good();
+  change(settings);
+  return error_of([&] { check_settings(settings); });
+}
+
+}  // namespace
+
+TEST_CASE("settings: a value without meaning is named with its flag") {
+  CHECK(error_after([](TrainSettings&) {}) == "no error");
+  CHECK(error_after([](TrainSettings& s) { s.context = 1; }) == "--context 1: expected 2 or more");
+  CHECK(error_after([](TrainSettings& s) { s.steps = 0; }) == "--steps 0: expected 1 or more");
+  CHECK(error_after([](TrainSettings& s) { s.batch = -1; }) == "--batch -1: expected 1 or more");
+  CHECK(error_after([](TrainSettings& s) { s.lr = 0; }) == "--lr 0: expected a number above 0");
+  CHECK(error_after([](TrainSettings& s) { s.clip = -1; }) ==
+        "--clip -1: expected a number above 0, or 0 for no clipping");
+  CHECK(error_after([](TrainSettings& s) { s.eval_every = 5; }) ==
+        "--eval-every and --eval-data go together; --eval-data is missing");
+  CHECK(error_after([](TrainSettings& s) { s.eval_data = {"x"}; }) ==
+        "--eval-every and --eval-data go together; --eval-every is missing");
+}
+
+TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow") {
+  const auto difference = [](const std::string& key, const nlohmann::json& value) {
+    const nlohmann::json before = to_json(good());
+    nlohmann::json now = before;
+    now[key] = value;
+    return error_of([&] { check_same_settings(before, now, "RUN"); });
+  };
+  for (const char* free : {"steps", "save_every", "eval_every", "out", "data", "device"})
+    CHECK(difference(free, 123) == "no error");
+  CHECK(difference("lr", 0.5).starts_with("--lr is 0.5 but RUN began with 0.0002; only --steps may grow"));
+  CHECK(difference("grad_accum", 2).starts_with("--grad-accum is 2 but RUN began with 1"));
+  CHECK(difference("lora_rank", 4).starts_with("--lora-rank is 4 but RUN began with null"));
+  CHECK(difference("data_fingerprint", "x")
+            .starts_with("--data: what it names differs from what RUN began with"));
+}
+
+TEST_CASE("settings: lists are split at commas") {
+  CHECK(split_list("embed,norm") == std::vector<std::string>{"embed", "norm"});
+  CHECK(split_list("q") == std::vector<std::string>{"q"});
+  CHECK(split_list("").empty());
+  CHECK(split_list(",a,,b,") == std::vector<std::string>{"a", "b"});
+}

@@ -1,0 +1,51 @@
+#include "train/checkpoint.h"
+
+#include <cstring>
+
+#include "core/check.h"
+#include "models/safetensors.h"
+
+namespace scca {
+
+void write_checkpoint(const std::filesystem::path& file, const TrainState& state,
+                      const NamedTensors& tensors) {
+  // Seeds are 64-bit: as text they survive readers that hold numbers as doubles.
+  const nlohmann::json random{{"seed", std::to_string(state.random.seed)},
+                              {"draw", std::to_string(state.random.draw)}};
+  write_safetensors(file, tensors,
+                    {{"format", "scca-checkpoint"},
+                     {"step", std::to_string(state.step)},
+                     {"random", random.dump()},
+                     {"settings", state.settings.dump()}});
+}
+
+Checkpoint::Checkpoint(const std::filesystem::path& file) : file_(file) {
+  const SafetensorsFile stored(file);
+  const auto& metadata = stored.metadata();
+  try {
+    state_.step = std::stoll(metadata.at("step"));
+    const nlohmann::json random = nlohmann::json::parse(metadata.at("random"));
+    state_.random.seed = std::stoull(random.at("seed").get<std::string>());
+    state_.random.draw = std::stoull(random.at("draw").get<std::string>());
+    state_.settings = nlohmann::json::parse(metadata.at("settings"));
+  } catch (const std::exception&) {
+    fail(file.string(), ": is no checkpoint: its metadata lacks a step, a random state or the settings");
+  }
+}
+
+void Checkpoint::restore(NamedTensors tensors) const {
+  const SafetensorsFile stored(file_);
+  for (const auto& [name, tensor] : tensors) {
+    const auto found = stored.tensors().find(name);
+    SCCA_CHECK(found != stored.tensors().end(), file_.string(), ": has no ", name, ", which this run trains");
+    SCCA_CHECK(found->second.shape == tensor.shape() && found->second.dtype == stored_name(tensor.dtype()),
+               file_.string(), ": ", name, " is ", found->second.dtype, " ", to_string(found->second.shape),
+               ", expected ", stored_name(tensor.dtype()), " ", to_string(tensor.shape()));
+  }
+  SCCA_CHECK(stored.tensors().size() == tensors.size(), file_.string(), ": holds ", stored.tensors().size(),
+             " tensors, this run has ", tensors.size());
+  for (auto& [name, tensor] : tensors)
+    std::memcpy(tensor.raw(), stored.tensors().at(name).data, tensor.bytes());
+}
+
+}  // namespace scca

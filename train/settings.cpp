@@ -1,0 +1,135 @@
+#include "train/settings.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "core/check.h"
+
+namespace scca {
+namespace {
+
+template <class T>
+void expect(bool holds, const char* flag, const T& value, const char* expected) {
+  if (!holds) fail<UsageError>(flag, " ", value, ": expected ", expected);
+}
+
+/// "grad_accum" to "--grad-accum"
+std::string flag_of(std::string key) {
+  std::replace(key.begin(), key.end(), '_', '-');
+  return "--" + key;
+}
+
+/// These may change from sitting to sitting: they shape no loss, or a fingerprint stands for what they name.
+const std::set<std::string> kFree{"out",  "steps", "save_every", "eval_every", "eval_data", "eval_tokens",
+                                  "data", "model", "tokenizer",  "config",     "device",    "version"};
+
+}  // namespace
+
+Schedule TrainSettings::schedule_of_steps() const {
+  return {
+      .peak = lr, .warmup = warmup, .steps = steps, .cosine = schedule == "cosine", .final_share = lr_final};
+}
+
+void add_train_flags(CLI::App& app, TrainSettings& s) {
+  app.option_defaults()->always_capture_default();
+  app.add_option("--data", s.data, "Text files, JSONL with a `text` field, or folders of both")->required();
+  app.add_option("--out", s.out, "The run's folder, which must not be there yet")->required();
+  app.add_flag("--resume", s.resume, "Go on from the run's last checkpoint; from the start if it has none");
+  app.add_option("--context", s.context, "Tokens of a training row")->required();
+  app.add_option("--steps", s.steps, "Optimizer steps; may grow when a run is resumed");
+  app.add_option("--batch", s.batch, "Rows of a forward pass");
+  app.add_option("--grad-accum", s.grad_accum, "Forward passes of an optimizer step");
+  app.add_option("--lr", s.lr, "Peak learning rate of AdamW (0.9, 0.95)");
+  app.add_option("--warmup", s.warmup, "Steps of linear warm-up");
+  app.add_option("--schedule", s.schedule, "After the warm-up: constant or cosine")
+      ->check(CLI::IsMember({"constant", "cosine"}));
+  app.add_option("--lr-final", s.lr_final, "Cosine: the last rate as a share of --lr");
+  app.add_option("--clip", s.clip, "Cut the gradient to this norm; 0 does not");
+  app.add_option("--weight-decay", s.weight_decay, "AdamW's decay of matrices");
+  app.add_option("--seed", s.seed, "Of the row order, dropout and fresh weights");
+  app.add_option("--attention", s.attention, "Attention pattern in training: a spec, see scca patterns");
+  app.add_option_function<std::string>(
+         "--checkpointing", [&s](const std::string& value) { s.checkpointing = value == "on"; },
+         "Keep one activation a layer and compute the rest twice: on or off")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->default_str(s.checkpointing ? "on" : "off");
+  app.add_option("--save-every", s.save_every, "Steps between checkpoints; 0 saves at the end only");
+  app.add_option("--eval-every", s.eval_every, "Steps between evaluations on --eval-data; 0 for none");
+  app.add_option("--eval-data", s.eval_data, "Texts to evaluate on, under full attention");
+  app.add_option("--eval-tokens", s.eval_tokens, "Tokens of an evaluation, at most");
+}
+
+void check_settings(const TrainSettings& s) {
+  const auto positive = [](double x) { return std::isfinite(x) && x > 0; };
+  const auto share = [](double x) { return x >= 0 && x <= 1; };
+  expect(s.context >= 2, "--context", s.context, "2 or more");
+  expect(s.steps >= 1, "--steps", s.steps, "1 or more");
+  expect(s.batch >= 1, "--batch", s.batch, "1 or more");
+  expect(s.grad_accum >= 1, "--grad-accum", s.grad_accum, "1 or more");
+  expect(positive(s.lr), "--lr", s.lr, "a number above 0");
+  expect(s.warmup >= 0, "--warmup", s.warmup, "0 or more");
+  expect(share(s.lr_final), "--lr-final", s.lr_final, "a share in [0, 1]");
+  expect(s.clip == 0 || positive(s.clip), "--clip", s.clip, "a number above 0, or 0 for no clipping");
+  expect(s.weight_decay == 0 || positive(s.weight_decay), "--weight-decay", s.weight_decay, "0 or more");
+  expect(s.save_every >= 0, "--save-every", s.save_every, "0 or more");
+  expect(s.eval_every >= 0, "--eval-every", s.eval_every, "0 or more");
+  expect(s.eval_tokens >= s.context, "--eval-tokens", s.eval_tokens, "--context or more");
+  if ((s.eval_every > 0) != !s.eval_data.empty())
+    fail<UsageError>("--eval-every and --eval-data go together; ",
+                     s.eval_every > 0 ? "--eval-data" : "--eval-every", " is missing");
+}
+
+nlohmann::json to_json(const TrainSettings& s) {
+  return {{"data", s.data},
+          {"out", s.out},
+          {"context", s.context},
+          {"steps", s.steps},
+          {"batch", s.batch},
+          {"grad_accum", s.grad_accum},
+          {"lr", s.lr},
+          {"warmup", s.warmup},
+          {"schedule", s.schedule},
+          {"lr_final", s.lr_final},
+          {"clip", s.clip},
+          {"weight_decay", s.weight_decay},
+          {"seed", s.seed},
+          {"attention", s.attention},
+          {"checkpointing", s.checkpointing},
+          {"save_every", s.save_every},
+          {"eval_every", s.eval_every},
+          {"eval_data", s.eval_data},
+          {"eval_tokens", s.eval_tokens}};
+}
+
+void check_same_settings(const nlohmann::json& before, const nlohmann::json& now, const std::string& run) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : before.items()) keys.insert(key);
+  for (const auto& [key, value] : now.items()) keys.insert(key);
+  for (const std::string& key : keys) {
+    const nlohmann::json was = before.value(key, nlohmann::json()), is = now.value(key, nlohmann::json());
+    if (was == is || kFree.contains(key)) continue;
+    const char* rest =
+        "; only --steps may grow: resume with the settings it began with, or choose a new --out";
+    if (key.ends_with("_fingerprint")) {
+      const std::string what = key.substr(0, key.find('_'));
+      fail<UsageError>("--", what, ": what it names differs from what ", run, " began with", rest);
+    }
+    fail<UsageError>(flag_of(key), " is ", is.dump(), " but ", run, " began with ", was.dump(), rest);
+  }
+}
+
+std::vector<std::string> split_list(const std::string& list) {
+  std::vector<std::string> items;
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    if (end > begin) items.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return items;
+}
+
+}  // namespace scca

@@ -21,6 +21,7 @@ inline constexpr int registers = 16;
 
 using floats = float __attribute__((vector_size(width * sizeof(float))));
 using ints = int32_t __attribute__((vector_size(width * sizeof(int32_t))));
+using uints = uint32_t __attribute__((vector_size(width * sizeof(uint32_t))));
 
 #define SCCA_INLINE inline __attribute__((always_inline))
 
@@ -44,7 +45,6 @@ SCCA_INLINE floats load(const bf16* from) {
 }
 /// Rounds to nearest even, NaN stays NaN: lane for lane what bf16(float) does.
 SCCA_INLINE void store(bf16* to, floats v) {
-  using uints = uint32_t __attribute__((vector_size(width * sizeof(uint32_t))));
   using shorts = uint16_t __attribute__((vector_size(width * sizeof(uint16_t))));
   const uints bits = reinterpret_cast<uints>(v);
   const uints rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
@@ -111,8 +111,8 @@ SCCA_INLINE void transpose(floats (&rows)[width]) {
 // exponent.
 inline constexpr float round_magic = 12582912.0f;
 SCCA_INLINE floats scale_by_power(floats v, floats rounded_plus_magic) {
-  return reinterpret_cast<floats>(reinterpret_cast<ints>(v) +
-                                  (reinterpret_cast<ints>(rounded_plus_magic) << 23));
+  return reinterpret_cast<floats>(reinterpret_cast<uints>(v) +
+                                  (reinterpret_cast<uints>(rounded_plus_magic) << 23));
 }
 
 /// 2^x for x < 127.5, to 2.5 ulp: what a softmax needs, where x is at most about 0. Below -126 (-inf too):

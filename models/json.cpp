@@ -32,7 +32,7 @@ Json parse_json(std::string_view text, const std::string& where) {
 }
 
 std::string short_text(const Json& value) {
-  constexpr size_t kLongest = 60;
+  constexpr size_t kLongest = 100;
   std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);  // ASCII: may be cut anywhere
   if (text.size() > kLongest) text = text.substr(0, kLongest - 3) + "...";
   return text;

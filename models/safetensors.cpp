@@ -105,8 +105,8 @@ void check_coverage(const std::string& file, std::vector<Span> spans, uint64_t b
   uint64_t covered = 0;
   std::string previous;
   for (const Span& span : spans) {
-    SCCA_CHECK(span.begin >= covered, file, ": tensors \"", previous, "\" and \"", span.name,
-               "\" overlap: bytes up to ", covered, " and from ", span.begin);
+    SCCA_CHECK(span.begin >= covered, file, ": tensors ", short_text(previous), " and ",
+               short_text(span.name), " overlap: bytes up to ", covered, " and from ", span.begin);
     SCCA_CHECK(span.begin == covered, file, ": bytes ", covered, " to ", span.begin,
                " of the data belong to no tensor");
     covered = span.end;
@@ -154,15 +154,15 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : path_(path), mapping_(M
       SCCA_CHECK(entry.is_object(), file, ": ", kMetadataKey, " is ", short_text(entry),
                  ", expected an object");
       for (const auto& [key, value] : entry.items()) {
-        SCCA_CHECK(value.is_string(), file, ": ", kMetadataKey, ": ", key, " is ", short_text(value),
-                   ", expected a string");
+        SCCA_CHECK(value.is_string(), file, ": ", kMetadataKey, ": ", short_text(key), " is ",
+                   short_text(value), ", expected a string");
         metadata_[key] = value.get<std::string>();
       }
       continue;
     }
     uint64_t begin = 0;
     const StoredTensor tensor =
-        EntryReader(file + ": tensor \"" + name + "\"", entry).read(buffer, buffer_bytes, begin);
+        EntryReader(file + ": tensor " + short_text(name), entry).read(buffer, buffer_bytes, begin);
     spans.push_back({begin, begin + tensor.bytes, name});
     tensors_.emplace(name, tensor);
   }

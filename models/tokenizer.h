@@ -70,10 +70,11 @@ class TextStream {
 
  private:
   const Tokenizer& tokenizer_;
-  std::vector<int32_t>
-      context_;  // whose text has been given out; the last few ids, enough to know what follows
+  // The last ids whose text has been given out: enough to know how what follows is decoded.
+  std::vector<int32_t> context_;
+  // Held back, and the bytes of the byte pieces at its end.
   std::vector<int32_t> pending_;
-  std::string pending_bytes_;  // of the byte pieces at the end of pending_
+  std::string pending_bytes_;
 };
 
 }  // namespace scca

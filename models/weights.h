@@ -25,8 +25,8 @@ class Weights {
   const StoredTensor& stored(const std::string& name) const;
   const std::filesystem::path& path() const { return path_; }
 
-  /// The tensor as `dtype`. F32, F16, BF16 and F64 are converted between each other (rounded to nearest
-  /// even), I32 is read as i32. Where the file holds just that dtype nothing is copied: the tensor lies in
+  /// The tensor as `dtype`. F32, F16, BF16 and F64 are converted between each other (rounded to the
+  /// nearest), I32 is read as i32. Where the file holds just that dtype nothing is copied: the tensor lies in
   /// the mapping and must not be written (clone() what will be trained). Throws Error when there is no such
   /// tensor or its dtype has no reading as `dtype`.
   Tensor load(const std::string& name, DType dtype) const;

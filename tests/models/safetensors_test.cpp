@@ -125,7 +125,7 @@ TEST_CASE("safetensors: headers that lie") {
   CHECK(error_on(file_with(std::string(1 << 20, '['), 0)).rfind("header: not JSON: ", 0) == 0);
   CHECK(error_on(file_with("{\"a\":1,\"a\":2}", 0)) == "header: the key \"a\" comes twice");
   CHECK(error_on(file_with("{\"__metadata__\":{\"format\":1}}", 0)) ==
-        "__metadata__: format is 1, expected a string");
+        "__metadata__: \"format\" is 1, expected a string");
 }
 
 TEST_CASE("safetensors: tensors that lie") {
@@ -144,6 +144,7 @@ TEST_CASE("safetensors: tensors that lie") {
         "tensor \"w\": F32 [3] takes 12 bytes, but data_offsets give it 8");
   CHECK(error("\"dtype\":\"F31\"," + two + eight, 8) ==
         "tensor \"w\": unknown dtype \"F31\", expected F64, F32, F16, BF16 or an integer type");
+  CHECK(error_on(file_with("{\"two\\nlines\":{}}", 0)) == "tensor \"two\\nlines\" has no dtype");
   CHECK(error("\"dtype\":3," + two + eight, 8) ==
         "tensor \"w\": dtype is 3, expected a name such as \"F32\"");
   CHECK(error(f32 + two + "\"data_offsets\":[0]", 8) ==

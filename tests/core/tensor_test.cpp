@@ -1,0 +1,72 @@
+#include "core/tensor.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tests/op_check.h"
+
+using namespace scca;
+using namespace scca::test;
+
+TEST_CASE("tensor: reshape and rows share storage, clone does not") {
+  const Tensor t = Tensor::of<float>({1, 2, 3, 4, 5, 6}, {3, 2});
+  CHECK(t.reshape({2, -1}).shape() == Shape{2, 3});
+  CHECK(t.reshape({6}).same_storage(t));
+  CHECK(t.rows(1, 2).to_vector<float>() == std::vector<float>{3, 4, 5, 6});
+  CHECK_FALSE(t.clone().same_storage(t));
+  CHECK(t.size(-1) == 2);
+}
+
+TEST_CASE("tensor: what does not fit is refused with the values") {
+  const Tensor t = Tensor::zeros({3, 2});
+  CHECK_THROWS_WITH_AS(t.reshape({4, 2}), "reshape: [3, 2] has 6 elements, [4, 2] has 8", Error);
+  CHECK_THROWS_WITH_AS(t.rows(2, 2), "rows: [2, 4) of shape [3, 2]", Error);
+  CHECK_THROWS_WITH_AS(t.item(), "tensor: item() of shape [3, 2], expected one element", Error);
+  CHECK_THROWS_WITH_AS(t.data<double>(), "tensor: read as f64 but holds f32", Error);
+  CHECK_THROWS_WITH_AS(t.size(2), "tensor: dimension 2 of a tensor of shape [3, 2]", Error);
+  CHECK_THROWS_WITH_AS(Tensor::empty({-1}), "tensor: negative size in shape [-1]", Error);
+}
+
+TEST_CASE("tensor: a reshaped temporary keeps the only handle") {
+  Tensor t = Tensor::zeros({3, 2});
+  CHECK(t.unique());
+  Tensor r = std::move(t).reshape({2, 3});
+  CHECK(r.unique());
+  const Tensor other = r;
+  CHECK_FALSE(r.unique());
+}
+
+TEST_CASE("bf16: rounds to nearest even, keeps NaN and infinities") {
+  const auto back = [](float x) { return static_cast<float>(bf16(x)); };
+  CHECK(back(1.0f) == 1.0f);
+  CHECK(back(1.0f + 0x1p-8f) == 1.0f);  // a tie goes to the even neighbour
+  CHECK(back(1.0f + 3 * 0x1p-8f) == 1.0f + 0x1p-6f);
+  CHECK(back(1.0f + 0x1p-8f + 0x1p-20f) == 1.0f + 0x1p-7f);
+  CHECK(back(std::numeric_limits<float>::max()) == std::numeric_limits<float>::infinity());
+  CHECK(std::isnan(back(std::numeric_limits<float>::quiet_NaN())));
+  CHECK(back(-0.0f) == 0.0f);
+  CHECK(std::signbit(back(-0.0f)));
+}
+
+TEST_CASE("storage: counters follow what lives, and a peak is remembered") {
+  const int64_t before = memory_counters().live_bytes;
+  reset_peak();
+  {
+    const Tensor a = Tensor::empty({1000}), b = Tensor::empty({3}, DType::bf16);
+    CHECK(memory_counters().live_bytes == before + 4032 + 64);  // whole cache lines
+  }
+  CHECK(memory_counters().live_bytes == before);
+  CHECK(memory_counters().peak_bytes == before + 4032 + 64);
+}
+
+TEST_CASE("storage: fresh memory is NaN in the tests") {
+  const Tensor t = Tensor::empty({33});
+  for (const double x : values(t)) CHECK(std::isnan(x));
+}
+
+TEST_CASE("storage: more than the machine has is one clear line") {
+  CHECK_THROWS_WITH_AS(Tensor::empty({int64_t{1} << 50}),
+                       doctest::Contains("memory: no room for 4503599627370496 bytes on the CPU"), Error);
+}

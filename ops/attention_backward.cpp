@@ -25,6 +25,10 @@ struct KeyGradients {
   int64_t row;
 };
 
+/// Queries whose scores against a block of keys are kept at a time.
+constexpr int64_t panel = 96;
+static_assert(panel % lanes == 0 && max_queries % panel == 0);
+
 /// One query head of one batch row. A block of queries stays in place while the keys that it sees come by in
 /// blocks. For a pair: p = 2^(s - log_sum_exp), dp = dout . v, ds = p (dp - dout . out); then dv += p dout,
 /// dq += scale ds k, dk += scale ds q.
@@ -38,8 +42,8 @@ class HeadBackward {
         gradients_(gradients),
         width_(args.shape.width),
         padded_((width_ + lanes - 1) / lanes * lanes) {
-    Scratch scratch(max_queries * (3 * width_ + 2 * padded_ + 2) + max_keys * (2 * width_ + padded_) +
-                    2 * max_keys * max_queries);
+    Scratch scratch(max_queries * (3 * width_ + 2 * padded_ + 2) + max_keys * (2 * width_ + 2 * padded_) +
+                    2 * max_keys * panel);
     q_rows_ = scratch.take(max_queries * padded_);
     dout_rows_ = scratch.take(max_queries * padded_);
     q_transposed_ = scratch.take(max_queries * width_);
@@ -47,9 +51,10 @@ class HeadBackward {
     dq_transposed_ = scratch.take(max_queries * width_);
     statistic_ = scratch.take(max_queries);
     delta_ = scratch.take(max_queries);
-    weights_ = scratch.take(max_keys * max_queries);
-    dscores_ = scratch.take(max_keys * max_queries);
-    products_ = scratch.take(max_keys * padded_);
+    weights_ = scratch.take(max_keys * panel);
+    dscores_ = scratch.take(max_keys * panel);
+    dk_block_ = scratch.take(max_keys * padded_);
+    dv_block_ = scratch.take(max_keys * padded_);
     k_block_ = scratch.take(max_keys * width_);
     v_block_ = scratch.take(max_keys * width_);
   }
@@ -67,67 +72,66 @@ class HeadBackward {
     load_queries(queries);
     KeyWalk walk(slices, queries, args_.causal);
     for (KeyBlock block; walk.next(block);) {
-      load_keys(block);
-      for (int64_t g = 0; g < groups_; ++g) score_group(block, g);
-      if (gradients_.dv) sum_over_queries(block, weights_, dout_rows_, 1, gradients_.dv);
-      if (gradients_.dk) sum_over_queries(block, dscores_, q_rows_, args_.scale, gradients_.dk);
+      load_keys(args_.shape, batch_, args_.shape.key_head(head_), block, args_.k, args_.v, k_block_,
+                v_block_);
+      std::fill(dk_block_, dk_block_ + block.count * padded_, 0.0f);
+      std::fill(dv_block_, dv_block_ + block.count * padded_, 0.0f);
+      for (int64_t first = 0; first < queries.count; first += panel) run_panel(block, first, queries.count);
+      if (gradients_.dv) add_rows(block, dv_block_, 1, gradients_.dv);
+      if (gradients_.dk) add_rows(block, dk_block_, args_.scale, gradients_.dk);
     }
     if (args_.dq) store_dq(queries);
   }
 
+  void run_panel(const KeyBlock& block, int64_t first, int64_t count) {
+    const int64_t last = std::min(first + panel, count);
+    if (block.seen_by(first, last).first == block.count) return;
+    for (int64_t query = first; query < last; query += lanes) score_group(block, query, query - first);
+    if (gradients_.dv) sum_over_queries(block, first, last, weights_, dout_rows_, dv_block_);
+    if (gradients_.dk) sum_over_queries(block, first, last, dscores_, q_rows_, dk_block_);
+  }
+
   void load_queries(const Slice& queries) {
     const AttentionShape& shape = args_.shape;
-    groups_ = (queries.count + lanes - 1) / lanes;
+    const int64_t some = (queries.count + lanes - 1) / lanes * lanes;  // the last group may be short
     const int64_t first = shape.query_row(batch_, queries.start, head_);
     const int64_t stride = queries.step * shape.heads * width_;
-    std::fill(q_rows_, q_rows_ + groups_ * lanes * padded_, 0.0f);
-    std::fill(dout_rows_, dout_rows_ + groups_ * lanes * padded_, 0.0f);
-    std::fill(dq_transposed_, dq_transposed_ + groups_ * lanes * width_, 0.0f);
+    if (queries.count % lanes != 0 || padded_ != width_) {
+      std::fill(q_rows_, q_rows_ + some * padded_, 0.0f);
+      std::fill(dout_rows_, dout_rows_ + some * padded_, 0.0f);
+    }
+    std::fill(dq_transposed_, dq_transposed_ + some * width_, 0.0f);
     // A lane without a query: its weights are 2^(0 - inf) = 0.
-    std::fill(statistic_, statistic_ + groups_ * lanes, -negative_infinity);
-    std::fill(delta_, delta_ + groups_ * lanes, 0.0f);
+    std::fill(statistic_, statistic_ + some, -negative_infinity);
+    std::fill(delta_, delta_ + some, 0.0f);
     for (int64_t i = 0; i < queries.count; ++i) {
       const int64_t row = first + i * stride;
+      if (i + rows_ahead < queries.count) {
+        prefetch(args_.q + row + rows_ahead * stride, width_);
+        prefetch(args_.dout + row + rows_ahead * stride, width_);
+        prefetch(args_.out + row + rows_ahead * stride, width_);
+      }
       copy_row(args_.q + row, width_, q_rows_ + i * padded_);
       copy_row(args_.dout + row, width_, dout_rows_ + i * padded_);
-      delta_[i] = dot(args_.out + row, dout_rows_ + i * padded_);
+      delta_[i] = dot(args_.out + row, dout_rows_ + i * padded_, width_);
       const float seen = args_.log_sum_exp[shape.statistic(batch_, queries.at(i), head_)];
       // -inf is a query that sees nothing: all its scores are masked, and any finite value leaves them so.
       statistic_[i] = seen == negative_infinity ? 0.0f : seen * static_cast<float>(log2_e);
     }
-    for (int64_t g = 0; g < groups_; ++g) {
-      const int64_t at = g * lanes * padded_, to = g * lanes * width_;
-      transpose_in(q_rows_ + at, padded_, lanes, width_, args_.scale * static_cast<float>(log2_e),
-                   q_transposed_ + to);
-      transpose_in(dout_rows_ + at, padded_, lanes, width_, 1, dout_transposed_ + to);
-    }
-  }
-
-  float dot(const T* a, const float* b) const {
-    floats sum = {};
-    int64_t i = 0;
-    for (; i + simd::width <= width_; i += simd::width)
-      sum = simd::fma(simd::load(a + i), simd::load(b + i), sum);
-    if (i < width_)
-      sum = simd::fma(simd::load_first(a + i, width_ - i), simd::load_first(b + i, width_ - i), sum);
-    return simd::reduce_sum(sum);
-  }
-
-  void load_keys(const KeyBlock& block) {
-    const int64_t key_head = args_.shape.key_head(head_);
-    for (int64_t key = 0; key < block.count; ++key) {
-      const int64_t row = args_.shape.key_row(batch_, block.position[key], key_head);
-      copy_row(args_.k + row, width_, k_block_ + key * width_);
-      copy_row(args_.v + row, width_, v_block_ + key * width_);
+    for (int64_t query = 0; query < some; query += lanes) {
+      transpose_in(q_rows_ + query * padded_, padded_, lanes, width_,
+                   args_.scale * static_cast<float>(log2_e), q_transposed_ + query * width_);
+      transpose_in(dout_rows_ + query * padded_, padded_, lanes, width_, 1,
+                   dout_transposed_ + query * width_);
     }
   }
 
   /// The weights and score gradients of one group of queries, and what they add to dq.
-  void score_group(const KeyBlock& block, int64_t g) {
-    constexpr int64_t row = max_queries;
-    float *weights = weights_ + g * lanes, *dscores = dscores_ + g * lanes;
-    const auto [begin, end] = block.seen_by(g * lanes, (g + 1) * lanes);
-    const int64_t keys = end - begin, at = g * lanes * width_;
+  void score_group(const KeyBlock& block, int64_t query, int64_t column) {
+    constexpr int64_t row = panel;
+    float *weights = weights_ + column, *dscores = dscores_ + column;
+    const auto [begin, end] = block.seen_by(query, query + lanes);
+    const int64_t keys = end - begin, at = query * width_;
     // Sums over queries take several groups in one go: where this one sees nothing, it adds nothing.
     for (const auto& [from, to] : {std::pair{int64_t{0}, begin}, std::pair{end, block.count}}) {
       for (int64_t key = from; key < to; ++key) {
@@ -138,12 +142,12 @@ class HeadBackward {
     if (keys == 0) return;
     multiply<false>(keys, k_block_ + begin * width_, width_, 1, q_transposed_ + at, lanes, width_,
                     weights + begin * row, row);
-    if (!block.whole) mask(block, begin, end, g * lanes, weights, row);
+    if (!block.whole) mask(block, begin, end, query, weights, row);
     multiply<false>(keys, v_block_ + begin * width_, width_, 1, dout_transposed_ + at, lanes, width_,
                     dscores + begin * row, row);
     for (int64_t half = 0; half < lanes; half += simd::width) {
-      const floats statistic = simd::load(statistic_ + g * lanes + half);
-      const floats delta = simd::load(delta_ + g * lanes + half);
+      const floats statistic = simd::load(statistic_ + query + half);
+      const floats delta = simd::load(delta_ + query + half);
       for (int64_t key = begin; key < end; ++key) {
         float *weight = weights + key * row + half, *dscore = dscores + key * row + half;
         const floats p = simd::exp2_softmax(simd::load(weight) - statistic);
@@ -156,25 +160,34 @@ class HeadBackward {
                      dq_transposed_ + at, lanes);
   }
 
-  /// sums[key] += factor * sum over the block's queries of pairs[key][query] rows[query].
-  void sum_over_queries(const KeyBlock& block, const float* pairs, const float* rows, float factor,
-                        float* sums) {
+  /// sums[key] += sum over the panel's queries of pairs[key][query] rows[query].
+  void sum_over_queries(const KeyBlock& block, int64_t begin, int64_t end, const float* pairs,
+                        const float* rows, float* sums) {
     for (int64_t key = 0; key < block.count; key += tile_rows) {
       const int64_t some = std::min<int64_t>(tile_rows, block.count - key);
-      const int64_t first = *std::min_element(block.first + key, block.first + key + some);
-      const int64_t last = *std::max_element(block.last + key, block.last + key + some);
+      const int64_t first =
+          std::max<int64_t>(begin, *std::min_element(block.first + key, block.first + key + some));
+      const int64_t last =
+          std::min<int64_t>(end, *std::max_element(block.last + key, block.last + key + some));
+      if (first >= last) continue;
       for (int64_t column = 0; column < padded_; column += lanes)
-        multiply_rows<false>(some, pairs + key * max_queries + first, max_queries, 1,
-                             rows + first * padded_ + column, padded_, std::max<int64_t>(0, last - first),
-                             products_ + key * padded_ + column, padded_);
+        multiply_rows<true>(some, pairs + key * panel + first - begin, panel, 1,
+                            rows + first * padded_ + column, padded_, last - first,
+                            sums + key * padded_ + column, padded_);
     }
+  }
+
+  /// to[position of key] += factor * sums[key].
+  void add_rows(const KeyBlock& block, const float* sums, float factor, float* to) {
     for (int64_t key = 0; key < block.count; ++key) {
-      float* to = sums + block.position[key] * gradients_.row;
-      const float* from = products_ + key * padded_;
+      float* row = to + block.position[key] * gradients_.row;
+      if (key + rows_ahead < block.count)
+        prefetch<true>(to + block.position[key + rows_ahead] * gradients_.row, width_);
+      const float* from = sums + key * padded_;
       int64_t i = 0;
       for (; i + simd::width <= width_; i += simd::width)
-        simd::store(to + i, simd::fma(simd::load(from + i), simd::broadcast(factor), simd::load(to + i)));
-      for (; i < width_; ++i) to[i] += factor * from[i];
+        simd::store(row + i, simd::fma(simd::load(from + i), simd::broadcast(factor), simd::load(row + i)));
+      for (; i < width_; ++i) row[i] += factor * from[i];
     }
   }
 
@@ -183,21 +196,20 @@ class HeadBackward {
     std::fill(scale, scale + lanes, args_.scale);
     const int64_t stride = queries.step * args_.shape.heads * width_;
     T* const to = args_.dq + args_.shape.query_row(batch_, queries.start, head_);
-    for (int64_t g = 0; g < groups_; ++g)
-      transpose_out(dq_transposed_ + g * lanes * width_, std::min(lanes, queries.count - g * lanes), width_,
-                    scale, to + g * lanes * stride, stride);
+    for (int64_t query = 0; query < queries.count; query += lanes)
+      transpose_out(dq_transposed_ + query * width_, std::min(lanes, queries.count - query), width_, scale,
+                    to + query * stride, stride);
   }
 
   const Arguments<T>& args_;
   const int64_t batch_, head_;
   const KeyGradients gradients_;
   const int64_t width_, padded_;  // padded_: rows that multiply() can take as columns, zeros at the end
-  int64_t groups_ = 0;
-  float *q_rows_, *dout_rows_;                               // [query][padded]
+  float *q_rows_, *dout_rows_;    // [query][padded]
   float *q_transposed_, *dout_transposed_, *dq_transposed_;  // [group][width][lanes]
   float *statistic_, *delta_;                                // [query]
-  float *weights_, *dscores_;                                // [key][max_queries]
-  float* products_;                                          // [key][padded]
+  float *weights_, *dscores_;                                // [key][panel]
+  float *dk_block_, *dv_block_;                              // [key][padded]
   float *k_block_, *v_block_;                                // [key][width]
 };
 
@@ -206,22 +218,24 @@ template <class T>
 void gather(const AttentionShape& shape, const float* sums, T* gradient) {
   const int64_t shared_by = shape.heads / shape.key_heads, width = shape.width;
   parallel_for(shape.batch * shape.tokens, 64, [&](int64_t begin, int64_t end) {
+    std::vector<float> total(static_cast<size_t>(width));
     for (int64_t row = begin; row < end; ++row) {
       const int64_t b = row / shape.tokens, position = row % shape.tokens;
       for (int64_t g = 0; g < shape.key_heads; ++g) {
-        for (int64_t i = 0; i < width; ++i) {
-          float sum = 0;
-          for (int64_t head = g * shared_by; head < (g + 1) * shared_by; ++head)
-            sum += sums[((b * shape.heads + head) * shape.tokens + position) * width + i];
-          gradient[shape.key_row(b, position, g) + i] = static_cast<T>(sum);
+        const float* from = sums + ((b * shape.heads + g * shared_by) * shape.tokens + position) * width;
+        std::copy(from, from + width, total.data());
+        for (int64_t other = 1; other < shared_by; ++other) {
+          from += shape.tokens * width;
+          for (int64_t i = 0; i < width; ++i) total[i] += from[i];
         }
+        T* const to = gradient + shape.key_row(b, position, g);
+        for (int64_t i = 0; i < width; ++i) to[i] = static_cast<T>(total[i]);
       }
     }
   });
 }
 
-/// Where the heads sum one of dK, dV: in the gradient itself when it is f32 and no two heads share a row of
-/// it.
+/// Where the heads sum dK or dV: in the gradient itself when it is f32 and no two heads share a row.
 template <class T>
 Tensor sums_for(const AttentionShape& shape, Tensor& gradient, bool in_place) {
   if (!gradient) return {};

@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "core/simd.h"
+#include "ops/attention.h"
 #include "ops/attention_plan.h"
 
 namespace scca::cpu {
@@ -19,7 +21,7 @@ inline constexpr int64_t lanes = 2 * simd::width;
 /// Rows of C that multiply() keeps in registers: 6 x 2 accumulators of 16 registers, 12 x 2 of 32.
 inline constexpr int tile_rows = simd::registers == 32 ? 12 : 6;
 
-inline constexpr int64_t max_queries = 96;  // in a block; a multiple of lanes and of tile_rows
+inline constexpr int64_t max_queries = 384;  // in a block: the more, the less often keys are gathered
 inline constexpr int64_t max_keys = 96;
 static_assert(max_queries % lanes == 0);
 
@@ -158,6 +160,15 @@ inline void mask(const KeyBlock& block, int64_t begin, int64_t end, int64_t quer
   }
 }
 
+/// Rows of one head lie far apart, where no hardware prefetcher follows: loops over rows ask for the row that
+/// they will need this many steps later.
+inline constexpr int64_t rows_ahead = 12;
+template <bool for_writing = false, class T>
+void prefetch(const T* row, int64_t width) {
+  constexpr int64_t line = 64 / sizeof(T);
+  for (int64_t i = 0; i < width; i += line) __builtin_prefetch(row + i, for_writing);
+}
+
 /// width elements as floats, from any of the dtypes.
 template <class T>
 void copy_row(const T* from, int64_t width, float* to) {
@@ -166,11 +177,37 @@ void copy_row(const T* from, int64_t width, float* to) {
   for (; i < width; ++i) to[i] = static_cast<float>(from[i]);
 }
 
+template <class T>
+float dot(const T* a, const float* b, int64_t width) {
+  simd::floats sum = {};
+  int64_t i = 0;
+  for (; i + simd::width <= width; i += simd::width)
+    sum = simd::fma(simd::load(a + i), simd::load(b + i), sum);
+  if (i < width) sum = simd::fma(simd::load_first(a + i, width - i), simd::load_first(b + i, width - i), sum);
+  return simd::reduce_sum(sum);
+}
+
+/// Gathers the block's keys and values, rows of `key_head`, densely as floats.
+template <class T>
+void load_keys(const AttentionShape& shape, int64_t batch, int64_t key_head, const KeyBlock& block,
+               const T* k, const T* v, float* k_block, float* v_block) {
+  const auto row = [&](int64_t key) { return shape.key_row(batch, block.position[key], key_head); };
+  for (int64_t key = 0; key < block.count; ++key) {
+    if (key + rows_ahead < block.count) {
+      prefetch(k + row(key + rows_ahead), shape.width);
+      prefetch(v + row(key + rows_ahead), shape.width);
+    }
+    copy_row(k + row(key), shape.width, k_block + key * shape.width);
+    copy_row(v + row(key), shape.width, v_block + key * shape.width);
+  }
+}
+
 /// to[i][lane] = from[lane][i] * factor for `count` <= lanes rows of `width`, zeros in the lanes beyond;
 /// `from` has rows of any stride.
 template <class T>
 void transpose_in(const T* from, int64_t row, int64_t count, int64_t width, float factor, float* to) {
   using simd::floats;
+  for (int64_t lane = 0; lane < count; ++lane) prefetch(from + lane * row, width);
   for (int64_t part = 0; part < lanes; part += simd::width) {
     for (int64_t i = 0; i < width; i += simd::width) {
       const int64_t some = std::min<int64_t>(simd::width, width - i);
@@ -189,6 +226,7 @@ void transpose_in(const T* from, int64_t row, int64_t count, int64_t width, floa
 template <class T>
 void transpose_out(const float* from, int64_t count, int64_t width, const float* factor, T* to, int64_t row) {
   using simd::floats;
+  for (int64_t lane = 0; lane < count; ++lane) prefetch<true>(to + lane * row, width);
   for (int64_t part = 0; part < count; part += simd::width) {
     const floats scale = simd::load(factor + part);
     for (int64_t i = 0; i < width; i += simd::width) {

@@ -99,11 +99,7 @@ void forward_block(const AttentionShape& shape, const Block& task, bool causal, 
 
   KeyWalk walk(*task.keys, task.queries, causal);
   for (KeyBlock block; walk.next(block);) {
-    for (int64_t key = 0; key < block.count; ++key) {
-      const int64_t row = shape.key_row(task.batch, block.position[key], key_head);
-      copy_row(k + row, width, k_block + key * width);
-      copy_row(v + row, width, v_block + key * width);
-    }
+    load_keys(shape, task.batch, key_head, block, k, v, k_block, v_block);
     for (int64_t g = 0; g < groups; ++g) {
       const auto [begin, end] = block.seen_by(g * lanes, (g + 1) * lanes);
       if (begin == end) continue;

@@ -1,0 +1,102 @@
+#include "models/adapter.h"
+
+#include <doctest/doctest.h>
+
+#include "core/file.h"
+#include "core/random.h"
+#include "models/json.h"
+#include "models/weights.h"
+#include "tests/op_check.h"
+#include "tests/temporary_folder.h"
+
+using namespace scca;
+using namespace scca::test;
+
+namespace {
+
+std::string base(const std::string& name) { return std::string(SCCA_SOURCE_DIR) + "/tests/golden/" + name; }
+
+const Tensor kIds = Tensor::of<int32_t>({3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7}, {2, 7});
+
+AdapterInfo info_of(int64_t rank, std::set<std::string> trained) {
+  AdapterInfo info;
+  info.lora.rank = rank;
+  info.trained = std::move(trained);
+  info.base_model = "somewhere";
+  return info;
+}
+
+/// An adapter as after some training: B, the embedding and the norms have moved.
+Llama trained(const std::string& name, const AdapterInfo& info) {
+  Llama model = Llama::load(base(name));
+  set_random_state({9, 0});
+  model.add_lora(info.lora);
+  model.set_trainable(info.trained);
+  model.for_each_parameter([](const std::string&, Tensor& weight) {
+    if (weight.requires_grad()) fill_uniform(weight, -0.2, 0.3);
+  });
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("adapter: saved and put onto a fresh base it gives the same bits") {
+  for (const std::string name : {"mha_untied", "gqa_tied", "head_dim"}) {
+    for (const bool stabilised : {false, true}) {
+      CAPTURE(name);
+      const TemporaryFolder folder;
+      AdapterInfo info = info_of(3, {"embed", "norm"});
+      info.lora.alpha = 5;
+      info.lora.dropout = 0.1;
+      info.lora.rank_stabilised = stabilised;
+      info.lora.targets = {"q_proj", "v_proj", "up_proj"};
+      Llama model = trained(name, info);
+      const LlamaConfig longer = with_rope(model.config, {.type = RopeType::linear, .factor = 4}, 128);
+      model.set_rope(longer.rope, longer.max_position_embeddings);
+      save_adapter(model, info, folder.path().string());
+      Llama fresh = Llama::load(base(name));
+      const AdapterInfo read = load_adapter(fresh, folder.path().string());
+      CHECK(same_bits(model.logits(kIds), fresh.logits(kIds)));
+      CHECK(read.lora.rank == 3);
+      CHECK(read.lora.alpha == 5);
+      CHECK(read.lora.rank_stabilised == stabilised);
+      CHECK(read.lora.targets == info.lora.targets);
+      CHECK(read.trained == info.trained);
+      CHECK(fresh.config.rope.type == RopeType::linear);
+      CHECK(fresh.config.rope.factor == 4);
+    }
+  }
+}
+
+TEST_CASE("adapter: a tied model's holds its head too, for PEFT") {
+  const TemporaryFolder folder;
+  const AdapterInfo info = info_of(2, {"embed"});
+  Llama model = trained("gqa_tied", info);
+  save_adapter(model, info, folder.path().string());
+  const Weights weights(folder / "adapter_model.safetensors");
+  CHECK(same_bits(weights.load("base_model.model.lm_head.weight", DType::f32),
+                  weights.load("base_model.model.model.embed_tokens.weight", DType::f32)));
+  const Json config = parse_json(read_text_file(folder / "adapter_config.json"), "adapter_config.json");
+  CHECK(config["ensure_weight_tying"] == true);
+  CHECK(config["modules_to_save"] == Json{"embed_tokens", "lm_head"});
+}
+
+TEST_CASE("adapter: what does not fit its base is named") {
+  const TemporaryFolder folder;
+  const AdapterInfo info = info_of(2, {"norm"});
+  Llama model = trained("gqa_tied", info);
+  const std::string path = folder.path().string();
+  save_adapter(model, info, path);
+  const auto error = [&](const std::string& name) {
+    Llama other = Llama::load(base(name));
+    return error_of([&] { load_adapter(other, path); });
+  };
+  CHECK(error("gqa_tied") == "no error");
+  CHECK(error("head_dim").find("base_model.model.model.layers.0") != std::string::npos);
+  Json config = parse_json(read_text_file(folder / "adapter_config.json"), "adapter_config.json");
+  config["use_dora"] = true;
+  write_file(folder / "adapter_config.json", config.dump());
+  CHECK(error("gqa_tied").find("use_dora") != std::string::npos);
+  std::filesystem::remove(folder / "adapter_config.json");
+  CHECK(error("gqa_tied").find("adapter_config.json") != std::string::npos);
+}

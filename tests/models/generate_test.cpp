@@ -1,0 +1,103 @@
+#include "models/generate.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/autograd.h"
+#include "core/random.h"
+#include "tests/temporary_folder.h"
+
+using namespace scca;
+using namespace scca::test;
+
+namespace {
+
+const std::vector<int32_t> kPrompt{1, 403, 407, 261, 378};  // Once upon a time
+
+Llama stories() { return Llama::load(std::string(SCCA_SOURCE_DIR) + "/tests/data/stories260K"); }
+
+}  // namespace
+
+TEST_CASE("generate: temperature 0 takes the likeliest token, the lowest id among equals") {
+  const SamplingOptions greedy{.temperature = 0};
+  CHECK(sample({0, 3, -1, 3}, greedy, 0.99) == 1);
+  CHECK(sample({5, 3, -1, 3}, greedy, 0.5) == 0);
+}
+
+TEST_CASE("generate: samples follow the softmax of the logits over the temperature") {
+  const std::vector<float> logits{1, 2, 0, -3};
+  for (const double temperature : {0.5, 1.0, 2.0}) {
+    const SamplingOptions options{.temperature = temperature, .top_p = 1};
+    double total = 0;
+    for (const float x : logits) total += std::exp(x / temperature);
+    std::vector<int> counts(4, 0);
+    const int draws = 20000;  // evenly spaced: each count is within 2 of its share
+    for (int i = 0; i < draws; ++i) ++counts[static_cast<size_t>(sample(logits, options, (i + 0.5) / draws))];
+    for (size_t id = 0; id < 4; ++id)
+      CHECK(std::abs(counts[id] - draws * std::exp(logits[id] / temperature) / total) <= 2);
+  }
+}
+
+TEST_CASE("generate: top-p keeps the fewest tokens that hold the share") {
+  const std::vector<float> logits{std::log(0.5f), std::log(0.1f), std::log(0.3f), std::log(0.1f)};
+  const auto kept = [&](double top_p) {
+    std::vector<int32_t> seen;
+    for (int i = 0; i < 1000; ++i) {
+      const int32_t id = sample(logits, {.temperature = 1, .top_p = top_p}, (i + 0.5) / 1000);
+      if (std::find(seen.begin(), seen.end(), id) == seen.end()) seen.push_back(id);
+    }
+    std::sort(seen.begin(), seen.end());
+    return seen;
+  };
+  CHECK(kept(0.4) == std::vector<int32_t>{0});
+  CHECK(kept(0.7) == std::vector<int32_t>{0, 2});
+  CHECK(kept(0.85) == std::vector<int32_t>{0, 1, 2});
+  CHECK(kept(1) == std::vector<int32_t>{0, 1, 2, 3});
+}
+
+TEST_CASE("generate: greedy text is that of whole forward passes") {
+  const Llama model = stories();
+  const std::vector<int32_t> text = generate(model, kPrompt, {.max_tokens = 20, .temperature = 0});
+  REQUIRE(text.size() == 20);
+  NoGrad no_grad;
+  std::vector<int32_t> ids = kPrompt;
+  for (const int32_t token : text) {
+    const auto count = static_cast<int64_t>(ids.size());
+    const Tensor logits = model.logits(Tensor::of(ids, {1, count}));
+    const float* last = logits.data<float>() + (count - 1) * logits.size(2);
+    CHECK(std::max_element(last, last + logits.size(2)) - last == token);
+    ids.push_back(token);
+  }
+}
+
+TEST_CASE("generate: a seed decides the text; EOS and the listener end it") {
+  Llama model = stories();
+  const auto text = [&](const SamplingOptions& options) { return generate(model, kPrompt, options); };
+  const SamplingOptions options{.max_tokens = 30, .temperature = 1, .seed = 1};
+  const std::vector<int32_t> once = text(options);
+  CHECK(once == text(options));
+  SamplingOptions other = options;
+  other.seed = 2;
+  CHECK(once != text(other));
+
+  model.config.eos_token_ids = {once[7]};
+  const size_t first = static_cast<size_t>(std::find(once.begin(), once.end(), once[7]) - once.begin());
+  CHECK(text(options) == std::vector<int32_t>(once.begin(), once.begin() + static_cast<long>(first)));
+  SamplingOptions on = options;
+  on.stop_at_eos = false;
+  CHECK(text(on) == once);
+  int heard = 0;
+  CHECK(generate(model, kPrompt, on, [&](int32_t) { return ++heard < 4; }).size() == 4);
+}
+
+TEST_CASE("generate: settings without a meaning are refused") {
+  const Llama model = stories();
+  CHECK_THROWS_AS(generate(model, kPrompt, {.max_tokens = 0}), UsageError);
+  CHECK_THROWS_AS(generate(model, kPrompt, {.temperature = -0.1}), UsageError);
+  CHECK_THROWS_AS(generate(model, kPrompt, {.temperature = NAN}), UsageError);
+  CHECK_THROWS_AS(generate(model, kPrompt, {.top_p = 0}), UsageError);
+  CHECK_THROWS_AS(generate(model, kPrompt, {.top_p = 1.1}), UsageError);
+  CHECK(error_of([&] { generate(model, {}, {}); }).starts_with("generate: the prompt has no tokens"));
+}

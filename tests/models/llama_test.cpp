@@ -1,0 +1,334 @@
+// The whole model against what must hold of it whatever its weights: no future leaks, what should have no
+// effect has none, gradients are those of the loss. tests/models/golden_test.cpp holds it against
+// transformers.
+#include "models/llama.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "core/autograd.h"
+#include "core/random.h"
+#include "nn/patterns/pattern.h"
+#include "ops/cast.h"
+#include "tests/op_check.h"
+#include "tests/temporary_folder.h"
+
+using namespace scca;
+using namespace scca::test;
+
+namespace {
+
+const std::vector<std::string> kGoldens{"mha_untied", "gqa_tied", "head_dim"};
+
+std::string golden_folder(const std::string& name) {
+  return std::string(SCCA_SOURCE_DIR) + "/tests/golden/" + name;
+}
+
+Tensor random_ids(int64_t rows, int64_t tokens, int64_t vocabulary, uint64_t seed = 1) {
+  Tensor ids = Tensor::empty({rows, tokens}, DType::i32);
+  for (int64_t i = 0; i < ids.numel(); ++i) {
+    const uint32_t bits = philox(seed, static_cast<uint64_t>(i))[0];
+    ids.data<int32_t>()[i] = static_cast<int32_t>(bits % static_cast<uint64_t>(vocabulary));
+  }
+  return ids;
+}
+
+/// LoRA whose B is not zero, as after some training.
+void add_trained_lora(Llama& model, double dropout = 0) {
+  model.add_lora({.rank = 3, .alpha = 6, .dropout = dropout, .targets = {"q_proj", "o_proj", "down_proj"}});
+  model.for_each_linear([](const std::string&, Linear& linear) {
+    if (linear.lora) fill_uniform(linear.lora->b_OR, -0.3, 0.3);
+  });
+}
+
+/// Loss and the gradients of all that learns, from the same random state every time.
+std::vector<Tensor> loss_and_gradients(Llama& model, const Tensor& ids, const ForwardOptions& options) {
+  set_random_state({11, 0});
+  const Tensor loss = model.loss(ids, options);
+  std::vector<Tensor> all{loss.detach()};
+  backward(loss);
+  model.for_each_parameter([&](const std::string&, Tensor& weight) {
+    if (!weight.requires_grad()) return;
+    all.push_back(weight.grad());
+    weight.set_grad({});
+  });
+  return all;
+}
+
+double root_mean_square_error(const Tensor& a, const Tensor& exact) {
+  const std::vector<double> x = values(a), y = values(exact);
+  double sum = 0;
+  for (size_t i = 0; i < x.size(); ++i) sum += (x[i] - y[i]) * (x[i] - y[i]);
+  return std::sqrt(sum / static_cast<double>(x.size()));
+}
+
+/// Rows [0, count) of [1, T, V].
+Tensor first_rows(const Tensor& logits_1TV, int64_t count) {
+  return logits_1TV.reshape({logits_1TV.size(1), -1}).rows(0, count);
+}
+
+}  // namespace
+
+TEST_CASE("llama: decoding with the key/value cache is the full forward pass") {
+  NoGrad no_grad;
+  for (const std::string& name : kGoldens) {
+    for (const DType dtype : {DType::f64, DType::f32}) {
+      const Llama model = Llama::load(golden_folder(name), dtype);
+      const int64_t tokens = 33;
+      const Tensor ids = random_ids(1, tokens, model.config.vocab_size);
+      for (const char* spec : {"full", "local(chunk=8)", "window(chunk=5)", "sda(dilation=2)"}) {
+        CAPTURE(name);
+        CAPTURE(spec);
+        ForwardOptions options{.attention = parse_attention_spec(spec)};
+        const Tensor whole = model.logits(ids, options);
+        KeyValueCache cache = model.make_cache(tokens);
+        options.cache = &cache;
+        for (int64_t begin = 0; begin < tokens;) {
+          const int64_t count = begin == 0 ? 7 : begin == 7 ? 3 : 1;  // a prompt, a few more, one by one
+          const Tensor piece = ids.reshape({tokens}).rows(begin, count).reshape({1, count});
+          const Tensor got = model.logits(piece, options);
+          const Tensor expected = whole.reshape({tokens, -1}).rows(begin, count);
+          CHECK(max_difference(got, expected) <= (dtype == DType::f64 ? 1e-12 : 1e-4));
+          begin += count;
+        }
+        CHECK(cache.length == tokens);
+      }
+    }
+  }
+}
+
+TEST_CASE("llama: no output sees a later token, under any pattern") {
+  NoGrad no_grad;
+  const Llama model = Llama::load(golden_folder("gqa_tied"));
+  const int64_t tokens = 33;
+  const Tensor ids = random_ids(1, tokens, model.config.vocab_size);
+  for (const PatternEntry& pattern : registered_patterns()) {
+    for (const std::string& spec : pattern.examples) {
+      CAPTURE(spec);
+      const ForwardOptions options{.attention = parse_attention_spec(spec)};
+      const Tensor before = model.logits(ids, options);
+      for (const int64_t at : {1, 8, 17, 32}) {
+        Tensor changed = ids.clone();
+        int32_t& id = changed.data<int32_t>()[at];
+        id = (id + 1) % static_cast<int32_t>(model.config.vocab_size);
+        const Tensor after = model.logits(changed, options);
+        CHECK(same_bits(first_rows(before, at), first_rows(after, at)));
+        CHECK(!same_bits(before, after));
+      }
+    }
+  }
+}
+
+TEST_CASE("llama: rows of a batch do not touch each other") {
+  NoGrad no_grad;
+  const Llama model = Llama::load(golden_folder("gqa_tied"));
+  const Tensor ids = random_ids(3, 31, model.config.vocab_size);
+  Tensor changed = ids.clone();
+  for (int64_t i = 31; i < 62; ++i)
+    changed.data<int32_t>()[i] =
+        (changed.data<int32_t>()[i] + 1) % static_cast<int32_t>(model.config.vocab_size);
+  const ForwardOptions options{.attention = parse_attention_spec("scca-fixed(chunk=8)")};
+  const Tensor a = model.logits(ids, options), b = model.logits(changed, options);
+  CHECK(same_bits(a.rows(0, 1), b.rows(0, 1)));
+  CHECK(same_bits(a.rows(2, 1), b.rows(2, 1)));
+  const Tensor alone = model.logits(ids.rows(2, 1), options);
+  CHECK(max_difference(a.rows(2, 1), alone) < 1e-4);
+}
+
+TEST_CASE("llama: checkpointing changes no bit of the loss or of any gradient") {
+  for (const char* spec : {"full", "scca-fixed(chunk=8)"}) {
+    Llama model = Llama::load(golden_folder("gqa_tied"));
+    add_trained_lora(model, 0.2);
+    model.set_trainable({"embed", "norm"});
+    const Tensor ids = random_ids(2, 31, model.config.vocab_size);
+    ForwardOptions options{.attention = parse_attention_spec(spec), .training = true};
+    const std::vector<Tensor> kept = loss_and_gradients(model, ids, options);
+    options.checkpointing = true;
+    const std::vector<Tensor> recomputed = loss_and_gradients(model, ids, options);
+    REQUIRE(kept.size() == recomputed.size());
+    REQUIRE(kept.size() > 10);
+    for (size_t i = 0; i < kept.size(); ++i) CHECK(same_bits(kept[i], recomputed[i]));
+    options.training = false;  // dropout was on: without it the loss is another
+    CHECK(!same_bits(loss_and_gradients(model, ids, options)[0], kept[0]));
+  }
+}
+
+TEST_CASE("llama: LoRA before its first step is the base, bit for bit") {
+  NoGrad no_grad;
+  for (const std::string& name : kGoldens) {
+    Llama model = Llama::load(golden_folder(name));
+    const Tensor ids = random_ids(2, 31, model.config.vocab_size);
+    const Tensor base = model.logits(ids);
+    model.add_lora({.rank = 4});
+    CHECK(same_bits(base, model.logits(ids)));
+    model.merge_lora();
+    CHECK(same_bits(base, model.logits(ids)));
+  }
+}
+
+TEST_CASE("llama: a merged update errs at most twice as much as an unmerged one") {
+  NoGrad no_grad;
+  const auto trained = [](DType dtype) {
+    Llama model = Llama::load(golden_folder("gqa_tied"), dtype);
+    set_random_state({4, 0});
+    add_trained_lora(model);
+    return model;
+  };
+  const Llama exact_model = trained(DType::f64);
+  const Tensor ids = random_ids(2, 31, exact_model.config.vocab_size);
+  const Tensor exact = exact_model.logits(ids);
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    CAPTURE(name_of(dtype));
+    Llama model = trained(dtype);
+    const double unmerged = root_mean_square_error(model.logits(ids), exact);
+    model.merge_lora();
+    const double merged = root_mean_square_error(model.logits(ids), exact);
+    CHECK(unmerged > 0);
+    CHECK(merged <= 2 * unmerged);
+  }
+}
+
+TEST_CASE("llama: gradients are the loss's differences, in f64 through the whole model") {
+  for (const std::string& name : kGoldens) {
+    Llama model = Llama::load(golden_folder(name), DType::f64);
+    set_random_state({4, 0});
+    add_trained_lora(model);
+    model.for_each_linear([](const std::string&, Linear& linear) {
+      if (!linear.lora) return;
+      linear.lora->a_RI = cast(linear.lora->a_RI.detach(), DType::f64);
+      linear.lora->b_OR = cast(linear.lora->b_OR.detach(), DType::f64);
+    });
+    model.set_trainable({"all"});
+    const Tensor ids = random_ids(2, 13, model.config.vocab_size);
+    const ForwardOptions options{.attention = parse_attention_spec("sda(dilation=2)")};
+    backward(model.loss(ids, options));
+    uint64_t seed = 0;
+    model.for_each_parameter([&](const std::string& parameter, Tensor& weight) {
+      CAPTURE(name);
+      CAPTURE(parameter);
+      REQUIRE(weight.grad());
+      for (int sample = 0; sample < 3; ++sample) {
+        const auto at = static_cast<int64_t>(philox(7, seed++)[0] % static_cast<uint64_t>(weight.numel()));
+        double& element = weight.data<double>()[at];
+        const double before = element, step = 1e-5;
+        NoGrad no_grad;
+        element = before + step;
+        const double above = model.loss(ids, options).item();
+        element = before - step;
+        const double below = model.loss(ids, options).item();
+        element = before;
+        const double gradient = weight.grad().data<double>()[at];
+        // third derivatives of order 10: step^2 * 10 / 6, and rounding of the loss over the step
+        CHECK(std::abs((above - below) / (2 * step) - gradient) <= 1e-8 * (1 + std::abs(gradient)));
+      }
+    });
+  }
+}
+
+TEST_CASE("llama: a tied embedding learns from both of its uses") {
+  Llama tied = Llama::load(golden_folder("gqa_tied"), DType::f64);
+  Llama untied = Llama::load(golden_folder("gqa_tied"), DType::f64);
+  REQUIRE(tied.config.tie_word_embeddings);
+  untied.config.tie_word_embeddings = false;
+  untied.lm_head_VD = untied.embed_tokens_VD.clone();
+  tied.set_trainable({"embed"});
+  untied.set_trainable({"embed", "head"});
+  const Tensor ids = random_ids(2, 17, tied.config.vocab_size);
+  backward(tied.loss(ids));
+  backward(untied.loss(ids));
+  const std::vector<double> both = values(tied.embed_tokens_VD.grad()),
+                            lookup = values(untied.embed_tokens_VD.grad()),
+                            head = values(untied.lm_head_VD.grad());
+  double worst = 0, least_part = INFINITY;
+  for (size_t i = 0; i < both.size(); ++i) worst = std::max(worst, std::abs(both[i] - lookup[i] - head[i]));
+  for (const auto* part : {&lookup, &head}) {
+    double largest = 0;
+    for (const double x : *part) largest = std::max(largest, std::abs(x));
+    least_part = std::min(least_part, largest);
+  }
+  CHECK(worst < 1e-14);
+  CHECK(least_part > 1e-6);
+}
+
+TEST_CASE("llama: frozen weights get no gradient, learning ones are the model's own f32") {
+  Llama model = Llama::load(golden_folder("gqa_tied"), DType::bf16);
+  model.add_lora({.rank = 2});
+  model.set_trainable({"norm"});
+  backward(model.loss(random_ids(1, 9, model.config.vocab_size), {.training = true}));
+  model.for_each_parameter([&](const std::string& name, Tensor& weight) {
+    CAPTURE(name);
+    const bool learns = name.find(".lora_") != std::string::npos || name.ends_with("norm.weight");
+    CHECK(weight.requires_grad() == learns);
+    CHECK((weight.grad() ? true : false) == learns);
+    CHECK(weight.dtype() == (learns ? DType::f32 : DType::bf16));
+    if (learns) CHECK(!weight.borrowed());
+  });
+}
+
+TEST_CASE("llama: bf16 is near f32") {
+  NoGrad no_grad;
+  const Llama exact = Llama::load(golden_folder("mha_untied"), DType::f64);
+  const Llama half = Llama::load(golden_folder("mha_untied"), DType::bf16);
+  const Tensor ids = random_ids(2, 31, exact.config.vocab_size);
+  // 8 bits of mantissa, a few roundings a layer
+  CHECK(half.loss(ids).item() == doctest::Approx(exact.loss(ids).item()).epsilon(0.02));
+}
+
+TEST_CASE("llama: token losses are the parts of the loss") {
+  const Llama model = Llama::load(golden_folder("mha_untied"));
+  const Tensor ids = random_ids(3, 17, model.config.vocab_size);
+  const Tensor losses = model.token_losses(ids);
+  REQUIRE(losses.shape() == Shape{3, 16});
+  const std::vector<double> all = values(losses);
+  CHECK(std::accumulate(all.begin(), all.end(), 0.0) / 48 ==
+        doctest::Approx(model.loss(ids).item()).epsilon(1e-6));
+  const Tensor logits = model.logits(ids);
+  const float* row = logits.data<float>() + (17 + 4) * model.config.vocab_size;  // row 1, after token 4
+  double sum = 0;
+  for (int64_t v = 0; v < model.config.vocab_size; ++v) sum += std::exp(static_cast<double>(row[v]));
+  const double expected = std::log(sum) - row[ids.data<int32_t>()[17 + 5]];
+  CHECK(all[16 + 4] == doctest::Approx(expected).epsilon(1e-5));
+}
+
+TEST_CASE("llama: a saved folder is read back as the same model") {
+  const TemporaryFolder folder;
+  Llama model = Llama::load(golden_folder("gqa_tied"));
+  add_trained_lora(model);
+  CHECK(error_of([&] { model.save(folder.path().string(), DType::f32); }).find("not merged") !=
+        std::string::npos);
+  model.merge_lora();
+  model.save(folder.path().string(), DType::f32);
+  const Llama back = Llama::load(folder.path().string());
+  const Tensor ids = random_ids(2, 17, model.config.vocab_size);
+  CHECK(same_bits(model.logits(ids), back.logits(ids)));
+  CHECK(back.config.tie_word_embeddings);
+}
+
+TEST_CASE("llama: fresh weights follow the seed") {
+  const LlamaConfig config = read_config(golden_folder("gqa_tied"));
+  const Tensor ids = random_ids(1, 9, config.vocab_size);
+  const Llama a = Llama::initialised(config, 1), b = Llama::initialised(config, 1),
+              c = Llama::initialised(config, 2);
+  CHECK(same_bits(a.logits(ids), b.logits(ids)));
+  CHECK(!same_bits(a.logits(ids), c.logits(ids)));
+  CHECK(a.loss(ids).item() ==
+        doctest::Approx(std::log(static_cast<double>(config.vocab_size))).epsilon(0.05));
+}
+
+TEST_CASE("llama: what does not fit is said") {
+  Llama model = Llama::load(golden_folder("gqa_tied"));
+  const auto vocabulary = static_cast<int32_t>(model.config.vocab_size);
+  CHECK_THROWS_AS(model.logits(Tensor::of<int32_t>({1, vocabulary}, {1, 2})), Error);
+  CHECK_THROWS_AS(model.logits(Tensor::of<int32_t>({1, -1}, {1, 2})), Error);
+  CHECK_THROWS_AS(model.logits(Tensor::of<int32_t>({1, 2}, {2})), Error);
+  CHECK_THROWS_AS(model.set_trainable({"head"}), UsageError);
+  CHECK_THROWS_AS(model.set_trainable({"everything"}), UsageError);
+  CHECK_THROWS_AS(model.add_lora({.targets = {"w_proj"}}), UsageError);
+  CHECK_THROWS_AS(model.add_lora({.rank = 0}), UsageError);
+  KeyValueCache cache = model.make_cache(2);
+  CHECK(error_of([&] {
+          model.hidden(Tensor::of<int32_t>({1, 2, 3}, {1, 3}), {.cache = &cache});
+        }).find("the cache has room for 2") != std::string::npos);
+}

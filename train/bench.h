@@ -1,0 +1,75 @@
+#pragma once
+// How fast the machine's matrix products are, and what share of that attention and a fine-tuning step reach.
+// Times are the best of several runs: whatever else runs on a machine only ever adds.
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "models/config.h"
+
+namespace scca {
+
+/// Seconds of the fastest run of `work`: at least two runs (one, where a single one takes longer than
+/// `budget`), more until `budget` seconds have passed.
+double best_seconds(double budget, const std::function<void()>& work);
+
+/// GFLOP/s of an f32 product of two square matrices (oneDNN on the CPU): the peak that the ratios refer to.
+double matmul_gflops(int64_t size = 2048, double budget = 1);
+
+struct AttentionFigure {
+  std::string pattern;
+  int64_t tokens = 0;
+  int64_t pairs = 0;  // visible, all heads together
+  double forward_seconds = 0, backward_seconds = 0;
+  int64_t head_dim = 0;
+
+  /// 4 d FLOPs per visible pair forward (q k^T and p v), 10 d backward (the scores again, dv, dp, dq, dk).
+  double forward_gflops() const;
+  double backward_gflops() const;
+  double both_gflops() const;
+  double ns_per_pair() const;  // forward and backward
+};
+
+AttentionFigure measure_attention(const std::string& pattern, int64_t tokens, int64_t heads, int64_t head_dim,
+                                  double budget);
+
+struct StepOptions {
+  std::string attention = "full";
+  int64_t context = 2048, batch = 2, lora_rank = 8;
+  bool checkpointing = false;
+  double budget = 3;
+};
+
+/// One optimizer step of LoRA + embed + norm: forward, backward, clipping, AdamW.
+struct StepFigure {
+  std::string pattern;
+  int64_t tokens = 0;  // batch * context
+  int64_t frozen_parameters = 0, trained_parameters = 0;
+  double seconds = 0;
+  int64_t flops = 0;
+  int64_t peak_bytes = 0;      // in tensors
+  int64_t peak_rss_bytes = 0;  // of the process (Linux: VmHWM); 0 where it is not known
+
+  double gflops() const { return static_cast<double>(flops) / seconds * 1e-9; }
+  double tokens_per_s() const { return static_cast<double>(tokens) / seconds; }
+};
+
+/// The step on random weights of this shape and random tokens. FLOPs: 4 per frozen parameter and token (W x,
+/// and the gradient of x), 6 per trained one (that of W too), 14 d per visible pair, head and layer. Running
+/// a block again under checkpointing is not counted: it is work, not progress. Nor is an embedding table that
+/// is not also the head: it is looked up, not multiplied.
+StepFigure measure_step(const LlamaConfig& config, const StepOptions& options);
+
+/// The shape of the demo's base model.
+LlamaConfig demo_shape();
+
+struct BenchRatio {
+  std::string name, meaning;
+  double value = 0, limit = 0;
+  bool at_least = true;  // or: at most
+
+  bool holds() const { return at_least ? value >= limit : value <= limit; }
+};
+
+}  // namespace scca

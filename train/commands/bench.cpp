@@ -1,0 +1,234 @@
+// scca bench: what attention and a fine-tuning step reach of this machine's matrix products.
+#include "train/bench.h"
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "core/check.h"
+#include "core/parallel.h"
+#include "train/command.h"
+#include "train/progress.h"
+#include "train/table.h"
+
+namespace scca {
+namespace {
+
+struct Flags {
+  std::string model;
+  int64_t heads = 2, context = 2048, batch = 2;
+  bool quick = false, json = false, check = false;
+
+  double budget() const { return quick ? 0.3 : 1.0; }
+  int64_t longest() const { return quick ? 8192 : 32768; }
+};
+
+constexpr int64_t kHeadDim = 64, kLongContext = 32768;
+const std::string kFixed = "scca-fixed(chunk=1024)", kSda = "sda(dilation=4)";
+
+struct Figures {
+  double peak = 0;  // GFLOP/s of matrix products, the best seen along the run
+  std::vector<AttentionFigure> attention;
+  std::vector<StepFigure> steps;
+  std::vector<StepFigure> long_step;  // one, or none with --quick
+
+  const AttentionFigure& at(const std::string& pattern, int64_t tokens) const {
+    for (const AttentionFigure& figure : attention)
+      if (figure.pattern == pattern && figure.tokens == tokens) return figure;
+    fail("bench: ", pattern, " at ", tokens, " tokens was not measured");
+  }
+};
+
+/// What is to be measured, in order.
+std::vector<std::function<void()>> work_of(Figures& figures, const LlamaConfig& config, const Flags& flags) {
+  std::vector<std::function<void()>> work;
+  const auto add_peak = [&] {
+    work.push_back([&] { figures.peak = std::max(figures.peak, matmul_gflops(2048, flags.budget())); });
+  };
+  const auto add_attention = [&](const std::string& pattern, int64_t tokens) {
+    work.push_back([&, pattern, tokens] {
+      figures.attention.push_back(measure_attention(pattern, tokens, flags.heads, kHeadDim, flags.budget()));
+    });
+  };
+  const auto add_step = [&](std::vector<StepFigure>& steps, const StepOptions& options) {
+    work.push_back([&config, &steps, options] { steps.push_back(measure_step(config, options)); });
+  };
+  // First, while the process is small: its highest resident size is then the step's own.
+  if (!flags.quick) {
+    add_step(
+        figures.long_step,
+        {.attention = "scca-fixed", .context = kLongContext, .batch = 1, .checkpointing = true, .budget = 0});
+  }
+  add_peak();
+  for (int64_t tokens = 4096; tokens <= flags.longest(); tokens *= 2) {
+    add_attention("full", tokens);
+    add_attention(kFixed, tokens);
+    if (tokens == 8192) add_attention(kSda, tokens);
+  }
+  add_peak();
+  for (const char* pattern : {"full", "scca-fixed"}) {
+    add_step(
+        figures.steps,
+        {.attention = pattern, .context = flags.context, .batch = flags.batch, .budget = 3 * flags.budget()});
+  }
+  add_peak();
+  return work;
+}
+
+Figures measure(const LlamaConfig& config, const Flags& flags) {
+  Figures figures;
+  const auto work = work_of(figures, config, flags);
+  Progress progress("bench", static_cast<int64_t>(work.size()));
+  for (size_t i = 0; i < work.size(); ++i) {
+    work[i]();
+    progress.update(static_cast<int64_t>(i + 1));
+  }
+  progress.finish();
+  return figures;
+}
+
+double seconds_of(const AttentionFigure& figure) { return figure.forward_seconds + figure.backward_seconds; }
+
+void add_attention_ratios(std::vector<BenchRatio>& all, const Figures& figures, const Flags& flags) {
+  const AttentionFigure& full = figures.at("full", 4096);
+  double per_pair = 0, doubling = 0;
+  for (int64_t tokens = 4096; tokens <= flags.longest(); tokens *= 2) {
+    const AttentionFigure& fixed = figures.at(kFixed, tokens);
+    per_pair = std::max(per_pair, fixed.ns_per_pair() / figures.at("full", tokens).ns_per_pair());
+    if (tokens > 4096)
+      doubling = std::max(doubling, seconds_of(fixed) / seconds_of(figures.at(kFixed, tokens / 2)));
+  }
+  const double quarter = seconds_of(figures.at("full", 8192)) / 4;
+  all.push_back({"attention_forward", "full, 4096 tokens, forward: share of the matmul rate",
+                 full.forward_gflops() / figures.peak, 0.5, true});
+  all.push_back({"attention_forward_backward",
+                 "full, 4096 tokens, forward and backward: share of the matmul rate",
+                 full.both_gflops() / figures.peak, 0.4, true});
+  all.push_back({"scca_fixed_per_pair", kFixed + ": time per visible pair over full's (worst length)",
+                 per_pair, 1.3, false});
+  all.push_back({"scca_fixed_doubling", kFixed + ": time at twice the length over time (worst length)",
+                 doubling, 2.3, false});
+  all.push_back({"sda_quarter", kSda + ", 8192 tokens: time over a quarter of full's",
+                 seconds_of(figures.at(kSda, 8192)) / quarter, 1.3, false});
+}
+
+std::vector<BenchRatio> ratios(const Figures& figures, const Flags& flags) {
+  std::vector<BenchRatio> all;
+  add_attention_ratios(all, figures, flags);
+  for (const StepFigure& step : figures.steps) {
+    all.push_back({step.pattern == "full" ? "step_full" : "step_scca_fixed",
+                   "fine-tuning step, " + step.pattern + ": share of the matmul rate",
+                   step.gflops() / figures.peak, 0.5, true});
+  }
+  for (const StepFigure& step : figures.long_step) {
+    all.push_back({"long_step_gib", concat("step of ", step.tokens, " tokens, checkpointed: resident GiB"),
+                   static_cast<double>(step.peak_rss_bytes) / (1 << 30), 3, false});
+  }
+  return all;
+}
+
+nlohmann::json step_json(const StepFigure& step) {
+  return {{"pattern", step.pattern},
+          {"tokens", step.tokens},
+          {"seconds", step.seconds},
+          {"tokens_per_s", step.tokens_per_s()},
+          {"gflops", step.gflops()},
+          {"frozen_parameters", step.frozen_parameters},
+          {"trained_parameters", step.trained_parameters},
+          {"peak_bytes", step.peak_bytes},
+          {"peak_rss_bytes", step.peak_rss_bytes}};
+}
+
+nlohmann::json to_json(const Figures& figures, const std::vector<BenchRatio>& all) {
+  nlohmann::json result{{"matmul_gflops", figures.peak},
+                        {"attention", nlohmann::json::array()},
+                        {"step", nlohmann::json::object()},
+                        {"ratios", nlohmann::json::object()}};
+  for (const AttentionFigure& figure : figures.attention) {
+    result["attention"].push_back({{"pattern", figure.pattern},
+                                   {"tokens", figure.tokens},
+                                   {"forward_gflops", figure.forward_gflops()},
+                                   {"backward_gflops", figure.backward_gflops()},
+                                   {"ns_per_pair", figure.ns_per_pair()}});
+  }
+  for (const StepFigure& step : figures.steps) result["step"][step.pattern] = step_json(step);
+  for (const StepFigure& step : figures.long_step) result["step"]["long"] = step_json(step);
+  for (const BenchRatio& ratio : all) result["ratios"][ratio.name] = ratio.value;
+  return result;
+}
+
+void print_attention(const Figures& figures, const Flags& flags) {
+  std::cout << "attention, f32, " << flags.heads << " heads of width " << kHeadDim << "\n";
+  std::vector<std::vector<std::string>> table{
+      {"pattern", "tokens", "forward GFLOP/s", "backward GFLOP/s", "ns per pair", "seconds"}};
+  for (const AttentionFigure& figure : figures.attention) {
+    table.push_back({figure.pattern, std::to_string(figure.tokens), fixed(figure.forward_gflops(), 1),
+                     fixed(figure.backward_gflops(), 1), fixed(figure.ns_per_pair(), 3),
+                     fixed(seconds_of(figure), 3)});
+  }
+  std::cout << format_table(table) << "\n";
+}
+
+void print_steps(const Figures& figures) {
+  std::cout << "fine-tuning step (LoRA, embedding and norms learn)\n";
+  std::vector<std::vector<std::string>> table{
+      {"pattern", "tokens", "tokens/s", "GFLOP/s", "tensors MB", "resident MB"}};
+  const auto add = [&](const StepFigure& step, const std::string& name) {
+    table.push_back({name, std::to_string(step.tokens), fixed(step.tokens_per_s(), 0),
+                     fixed(step.gflops(), 1), fixed(static_cast<double>(step.peak_bytes) * 1e-6, 0),
+                     fixed(static_cast<double>(step.peak_rss_bytes) * 1e-6, 0)});
+  };
+  for (const StepFigure& step : figures.steps) add(step, step.pattern);
+  for (const StepFigure& step : figures.long_step) add(step, step.pattern + ", one row, checkpointed");
+  std::cout << format_table(table) << "\n";
+}
+
+void print_tables(const Figures& figures, const std::vector<BenchRatio>& all, const Flags& flags) {
+  std::cout << "matmul 2048 x 2048 x 2048, f32: " << fixed(figures.peak, 1) << " GFLOP/s on "
+            << thread_count() << " threads\n\n";
+  print_attention(figures, flags);
+  print_steps(figures);
+  std::vector<std::vector<std::string>> table{{"ratio", "measured", "wanted", ""}};
+  for (const BenchRatio& ratio : all) {
+    table.push_back({ratio.meaning, fixed(ratio.value, 2),
+                     (ratio.at_least ? ">= " : "<= ") + fixed(ratio.limit, 2),
+                     ratio.holds() ? "ok" : "MISSED"});
+  }
+  std::cout << format_table(table);
+}
+
+int run(const Flags& flags) {
+  if (flags.heads < 1) fail<UsageError>("--heads ", flags.heads, ": expected 1 or more");
+  if (flags.context < 2) fail<UsageError>("--context ", flags.context, ": expected 2 or more tokens");
+  if (flags.batch < 1) fail<UsageError>("--batch ", flags.batch, ": expected 1 or more rows");
+  const LlamaConfig config = flags.model.empty() ? demo_shape() : read_config(flags.model);
+  const Figures figures = measure(config, flags);
+  const std::vector<BenchRatio> all = ratios(figures, flags);
+  if (flags.json) {
+    print_json(to_json(figures, all));
+  } else {
+    print_tables(figures, all, flags);
+  }
+  const bool hold = std::all_of(all.begin(), all.end(), [](const BenchRatio& r) { return r.holds(); });
+  if (flags.check && !hold) fail("a ratio misses its limit");
+  return 0;
+}
+
+Action set_up(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  app.add_option("--model", flags->model,
+                 "Folder whose config.json shapes the step's model (default: as the demo's); random weights");
+  app.add_option("--heads", flags->heads, "Heads of the attention measurements")->capture_default_str();
+  app.add_option("--context", flags->context, "Tokens a row of the fine-tuning step")->capture_default_str();
+  app.add_option("--batch", flags->batch, "Rows of the fine-tuning step")->capture_default_str();
+  app.add_flag("--quick", flags->quick, "Up to 8192 tokens, no step at 32768, fewer repetitions");
+  app.add_flag("--check", flags->check, "Exit with 1 when a ratio misses its limit");
+  app.add_flag("--json", flags->json, "Print one JSON object");
+  return [flags] { return run(*flags); };
+}
+
+const RegisterCommand line("bench", "Measure attention and training against the machine's matrix products",
+                           set_up);
+
+}  // namespace
+}  // namespace scca

@@ -1,0 +1,83 @@
+// scca generate: continue a text.
+#include "models/generate.h"
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "core/check.h"
+#include "core/file.h"
+#include "train/command.h"
+#include "train/model_flags.h"
+#include "train/text_input.h"
+
+namespace scca {
+namespace {
+
+struct Flags {
+  ModelFlags model;
+  std::string prompt, prompt_file, attention = "full";
+  SamplingOptions sampling;
+  bool bos = false, ignore_eos = false, json = false;
+};
+
+std::vector<int32_t> prompt_ids(const Tokenizer& tokenizer, const Flags& flags) {
+  const std::string text = flags.prompt_file.empty() ? flags.prompt : read_text_file(flags.prompt_file);
+  std::vector<int32_t> ids = tokenizer.encode(text, flags.bos);
+  if (ids.empty()) fail<UsageError>("--prompt: is empty; give some text, or --bos to begin from nothing");
+  return ids;
+}
+
+int run(Flags flags) {
+  flags.sampling.attention = parse_attention_spec(flags.attention);
+  flags.sampling.stop_at_eos = !flags.ignore_eos;
+  flags.sampling.validate();
+  const Tokenizer tokenizer = load_tokenizer(flags.model);
+  const std::vector<int32_t> prompt = prompt_ids(tokenizer, flags);
+  const Llama model = load_model(flags.model);
+  flags.sampling.attention.check_layers(model.config.num_hidden_layers);
+  check_ids(prompt, model.config.vocab_size, "--prompt");
+  warn_beyond_context(model.config, std::ssize(prompt) + flags.sampling.max_tokens);
+  TextStream stream(tokenizer, prompt);
+  std::string text;
+  const auto take = [&](const std::string& part) {
+    text += part;
+    if (!flags.json) std::cout << part << std::flush;
+  };
+  const std::vector<int32_t> ids = generate(model, prompt, flags.sampling, [&](int32_t id) {
+    take(stream.push(id));
+    return true;
+  });
+  take(stream.finish());
+  if (flags.json) {
+    print_json({{"prompt_ids", prompt}, {"ids", ids}, {"text", text}});
+  } else {
+    std::cout << "\n";
+  }
+  return 0;
+}
+
+Action set_up(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  SamplingOptions& sampling = flags->sampling;
+  add_model_flags(app, flags->model);
+  CLI::Option* prompt = app.add_option("--prompt", flags->prompt, "The text to continue");
+  app.add_option("--prompt-file", flags->prompt_file, "File with the text to continue")->excludes(prompt);
+  app.add_option("--max-tokens", sampling.max_tokens, "At most so many new tokens")->capture_default_str();
+  app.add_option("--temperature", sampling.temperature, "0: always the likeliest token")
+      ->capture_default_str();
+  app.add_option("--top-p", sampling.top_p, "Sample among the fewest tokens that hold this share")
+      ->capture_default_str();
+  app.add_option("--seed", sampling.seed, "The same seed gives the same text")->capture_default_str();
+  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->capture_default_str();
+  app.add_flag("--bos", flags->bos, "Put BOS before the prompt");
+  app.add_flag("--ignore-eos", flags->ignore_eos, "Go on after the end of a document");
+  app.add_flag("--json", flags->json, "Print one JSON object at the end");
+  return [flags] { return run(*flags); };
+}
+
+const RegisterCommand line("generate", "Continue a text", set_up);
+
+}  // namespace
+}  // namespace scca

@@ -1,0 +1,71 @@
+// scca merge: an adapter into its base, as a Hugging Face folder that other programs read.
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "core/check.h"
+#include "train/command.h"
+#include "train/model_flags.h"
+
+namespace scca {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  ModelFlags model;
+  std::string out;
+};
+
+/// Removed again unless it became what was wanted.
+class FolderInTheMaking {
+ public:
+  explicit FolderInTheMaking(fs::path target) : target_(std::move(target)), path_(target_.string() + ".tmp") {
+    fs::remove_all(path_);
+    fs::create_directories(path_);
+  }
+  ~FolderInTheMaking() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+  void finish() { fs::rename(path_, target_); }
+
+ private:
+  fs::path target_, path_;
+};
+
+int run(const Flags& flags) {
+  fs::path out = fs::path(flags.out).lexically_normal();
+  if (!out.has_filename()) out = out.parent_path();  // a trailing slash
+  if (fs::exists(out)) fail<UsageError>("--out ", flags.out, ": is already there; choose a new folder");
+  const DType dtype = dtype_of(flags.model);
+  ModelFlags exact = flags.model;
+  exact.dtype = "f32";  // the sum is taken in f32 and rounded once
+  Llama model = load_model(exact);
+  model.merge_lora();
+  FolderInTheMaking folder(out);
+  model.save(folder.path().string(), dtype);
+  for (const char* name : {"tokenizer.model", "tokenizer.json", "tokenizer_config.json",
+                           "special_tokens_map.json", "added_tokens.json", "generation_config.json"}) {
+    const fs::path file = fs::path(flags.model.model) / name;
+    if (fs::exists(file)) fs::copy_file(file, folder.path() / name);
+  }
+  folder.finish();
+  std::cerr << "merged: " << out.string() << "\n";
+  return 0;
+}
+
+Action set_up(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  add_model_flags(app, flags->model);
+  app.get_option("--adapter")->required();
+  app.get_option("--dtype")->description("What the merged weights are written as: f32 or bf16");
+  app.add_option("--out", flags->out, "The new folder")->required();
+  return [flags] { return run(*flags); };
+}
+
+const RegisterCommand line("merge", "Add an adapter into its base, as a Hugging Face folder", set_up);
+
+}  // namespace
+}  // namespace scca

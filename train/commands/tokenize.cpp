@@ -1,0 +1,64 @@
+// scca tokenize: text to ids and back.
+#include <iostream>
+#include <memory>
+
+#include "core/check.h"
+#include "core/file.h"
+#include "train/command.h"
+#include "train/model_flags.h"
+#include "train/text_input.h"
+
+namespace scca {
+namespace {
+
+struct Flags {
+  ModelFlags model;
+  std::string text, file, ids;
+  bool bos = false, json = false;
+};
+
+int decode(const Tokenizer& tokenizer, const Flags& flags) {
+  const std::vector<int32_t> ids =
+      flags.ids.empty() ? std::vector<int32_t>() : parse_ids(flags.ids, "--decode");
+  check_ids(ids, tokenizer.vocab_size(), "--decode");
+  const std::string text = tokenizer.decode(ids);
+  if (flags.json) {
+    print_json({{"text", text}});
+  } else {
+    std::cout << text << "\n";
+  }
+  return 0;
+}
+
+int encode(const Tokenizer& tokenizer, const Flags& flags, const std::string& text) {
+  const std::vector<int32_t> ids = tokenizer.encode(text, flags.bos);
+  if (flags.json) {
+    print_json({{"ids", ids}});
+    return 0;
+  }
+  for (size_t i = 0; i < ids.size(); ++i) std::cout << (i ? "," : "") << ids[i];
+  std::cout << "\n";
+  return 0;
+}
+
+Action set_up(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  app.add_option("--model", flags->model.model, "Folder with a tokenizer.model")->required();
+  CLI::Option_group* input = app.add_option_group("Input", "exactly one of these");
+  input->add_option("--text", flags->text, "Text to encode");
+  CLI::Option* file = input->add_option("--file", flags->file, "File with the text to encode");
+  CLI::Option* ids = input->add_option("--decode", flags->ids, "Ids to decode, with commas: 1,2,3");
+  input->require_option(1);
+  app.add_flag("--bos", flags->bos, "Put BOS first");
+  app.add_flag("--json", flags->json, "Print one JSON object");
+  return [flags, file, ids] {
+    const Tokenizer tokenizer = load_tokenizer(flags->model);
+    if (ids->count()) return decode(tokenizer, *flags);
+    return encode(tokenizer, *flags, file->count() ? read_text_file(flags->file) : flags->text);
+  };
+}
+
+const RegisterCommand line("tokenize", "Text to token ids, or back", set_up);
+
+}  // namespace
+}  // namespace scca

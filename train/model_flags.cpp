@@ -1,0 +1,100 @@
+#include "train/model_flags.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+
+#include "core/check.h"
+#include "models/adapter.h"
+#include "models/config.h"
+
+namespace scca {
+namespace {
+
+/// What the flags make of a RoPE that is `now`.
+RopeScaling scaling_of(const ModelFlags& flags, const RopeScaling& now, int64_t context) {
+  RopeScaling scaling = now;
+  if (!flags.rope.empty()) {
+    const std::optional<RopeType> type = rope_type_of(flags.rope);
+    if (!type) fail<UsageError>("--rope ", flags.rope, ": expected one of ", rope_type_names());
+    scaling.type = *type;
+  } else if (now.type == RopeType::none) {
+    scaling.type = RopeType::linear;  // --rope-factor alone
+  }
+  if (flags.rope_factor > 0) {
+    scaling.factor = flags.rope_factor;
+  } else if (scaling.type == RopeType::none) {
+    scaling.factor = 1;
+  } else if (context > 0) {
+    scaling.factor = std::max<double>(
+        1, std::ceil(static_cast<double>(context) / static_cast<double>(now.original_length)));
+  } else if (scaling.type != now.type) {
+    fail<UsageError>("--rope ", flags.rope, " needs --rope-factor");
+  }
+  return scaling;
+}
+
+void apply_rope(Llama& model, const ModelFlags& flags, int64_t context) {
+  if (flags.rope.empty() && flags.rope_factor == 0) return;
+  if (flags.rope == "none" && flags.rope_factor > 1)
+    fail<UsageError>("--rope-factor ", flags.rope_factor, ": --rope none has no factor");
+  const RopeScaling before = model.config.rope;
+  const RopeScaling wanted = scaling_of(flags, before, context);
+  const int64_t length =
+      context > 0
+          ? context
+          : static_cast<int64_t>(std::ceil(static_cast<double>(before.original_length) * wanted.factor));
+  const LlamaConfig config = with_rope(model.config, wanted, length);
+  model.set_rope(config.rope, config.max_position_embeddings);
+  if (!flags.adapter.empty() && !(config.rope == before))
+    std::cerr << "note: --rope " << name_of(wanted.type) << ", factor " << wanted.factor
+              << ", replaces the adapter's " << name_of(before.type) << ", factor " << before.factor << "\n";
+}
+
+}  // namespace
+
+void add_device_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--dtype", flags.dtype, "What frozen weights and activations are kept in: f32 or bf16")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  app.add_option("--device", flags.device, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+}
+
+void add_model_flags(CLI::App& app, ModelFlags& flags, bool with_adapter) {
+  app.add_option("--model", flags.model,
+                 "The base: a folder with config.json, model.safetensors and tokenizer.model")
+      ->required();
+  if (with_adapter)
+    app.add_option("--adapter", flags.adapter, "A fine-tuned adapter's folder; brings its RoPE along");
+  app.add_option("--rope", flags.rope, "RoPE scaling in place of the config's: " + rope_type_names());
+  app.add_option("--rope-factor", flags.rope_factor, "How much longer than pretrained the context is")
+      ->check(CLI::Range(1.0, 1e6));
+  add_device_flags(app, flags);
+}
+
+DType dtype_of(const ModelFlags& flags) { return flags.dtype == "bf16" ? DType::bf16 : DType::f32; }
+
+Device device_of(const ModelFlags& flags) {
+#ifndef SCCA_CUDA
+  if (flags.device == "cuda")
+    fail("--device cuda: this build has no CUDA; build with nvcc on the PATH, or use --device cpu");
+#endif
+  return Device::cpu;
+}
+
+Llama load_model(const ModelFlags& flags, int64_t context) {
+  device_of(flags);
+  Llama model = Llama::load(flags.model, dtype_of(flags));
+  if (!flags.adapter.empty()) load_adapter(model, flags.adapter);
+  apply_rope(model, flags, context);
+  return model;
+}
+
+Tokenizer load_tokenizer(const ModelFlags& flags) { return Tokenizer(flags.model + "/tokenizer.model"); }
+
+}  // namespace scca

@@ -1,0 +1,40 @@
+#pragma once
+// The flags of every command that loads a model, and what they load.
+#include <cstdint>
+#include <string>
+
+#include "core/dtype.h"
+#include "models/llama.h"
+#include "models/tokenizer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace scca {
+
+struct ModelFlags {
+  std::string model, adapter;
+  std::string rope;        // a type; empty: as the model's or the adapter's config.json has it
+  double rope_factor = 0;  // 0: not given
+  std::string dtype = "f32", device = "auto";
+};
+
+/// --model, --rope, --rope-factor, --dtype, --device and, unless the command makes one, --adapter.
+void add_model_flags(CLI::App& app, ModelFlags& flags, bool with_adapter = true);
+/// --dtype and --device alone.
+void add_device_flags(CLI::App& app, ModelFlags& flags);
+
+DType dtype_of(const ModelFlags& flags);
+/// Throws Error, in a build without CUDA, when the flag says cuda.
+Device device_of(const ModelFlags& flags);
+
+/// The base model with its adapter and RoPE. `context` is the length that a RoPE given without a factor is
+/// stretched to: factor max(1, ceil(context / pretrained length)); 0 when there is none.
+/// Throws UsageError for flags that do not fit, Error naming a file that does not.
+Llama load_model(const ModelFlags& flags, int64_t context = 0);
+
+/// tokenizer.model of the model's folder.
+Tokenizer load_tokenizer(const ModelFlags& flags);
+
+}  // namespace scca

@@ -1,0 +1,61 @@
+#include "train/text_input.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <charconv>
+#include <iostream>
+
+#include "core/check.h"
+#include "train/data.h"
+
+namespace scca {
+
+void add_text_flags(CLI::App& app, TextFlags& flags) {
+  app.add_option("--data", flags.data, "Text files, JSONL with a `text` field, or folders of both")
+      ->required();
+  app.add_option("--max-tokens", flags.max_tokens, "Use the first so many tokens of the data (default: all)");
+  app.add_flag("--bos", flags.bos, "Put BOS before every document");
+}
+
+std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags) {
+  if (flags.max_tokens < 0)
+    fail<UsageError>("--max-tokens ", flags.max_tokens, ": expected 1 or more, or 0 for all");
+  const Encode encode = [&](std::string_view text) { return tokenizer.encode(text, flags.bos); };
+  std::vector<int32_t> tokens = tokenize_data(flags.data, encode, tokenizer.eos_id());
+  if (flags.max_tokens > 0 && static_cast<int64_t>(tokens.size()) > flags.max_tokens)
+    tokens.resize(static_cast<size_t>(flags.max_tokens));
+  return tokens;
+}
+
+std::vector<int32_t> parse_ids(std::string_view text, const std::string& flag) {
+  std::vector<int32_t> ids;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view word = text.substr(begin, end - begin);
+    int32_t id = 0;
+    const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || stop != word.data() + word.size() || id < 0)
+      fail<UsageError>(flag, ": '", word, "' is not a token id; expected numbers with commas, as in 1,2,3");
+    ids.push_back(id);
+    begin = end + 1;
+  }
+  return ids;
+}
+
+void check_ids(const std::vector<int32_t>& ids, int64_t vocabulary, const std::string& flag) {
+  for (const int32_t id : ids) {
+    if (id >= vocabulary)
+      fail<UsageError>(flag, ": id ", id, " is beyond the vocabulary; expected 0 to ", vocabulary - 1);
+  }
+}
+
+void warn_beyond_context(const LlamaConfig& config, int64_t tokens) {
+  const int64_t made_for = config.context_length();
+  if (tokens > made_for) {
+    std::cerr << "warning: " << tokens << " tokens are more than the " << made_for
+              << " this model's positions are made for; --rope linear stretches them\n";
+  }
+}
+
+}  // namespace scca

@@ -1,0 +1,40 @@
+#pragma once
+// Token ids as commands take them: from texts on disk, or written out.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/config.h"
+#include "models/tokenizer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace scca {
+
+struct TextFlags {
+  std::vector<std::string> data;
+  int64_t max_tokens = 0;  // the first so many; 0: all
+  bool bos = false;        // before every document
+};
+
+/// --data, --max-tokens and --bos.
+void add_text_flags(CLI::App& app, TextFlags& flags);
+
+/// The documents as one sequence, each followed by EOS. Throws Error when there is no text.
+std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags);
+
+/// Ids written with commas: "1,2,3". `flag` is where they were given. Throws UsageError naming what is not an
+/// id.
+std::vector<int32_t> parse_ids(std::string_view text, const std::string& flag);
+
+/// Throws UsageError naming the first id that is not below `vocabulary`.
+void check_ids(const std::vector<int32_t>& ids, int64_t vocabulary, const std::string& flag);
+
+/// A warning on stderr when sequences are longer than the model's RoPE is made for: a base beyond its context
+/// is worth looking at, so that it is not refused.
+void warn_beyond_context(const LlamaConfig& config, int64_t tokens);
+
+}  // namespace scca

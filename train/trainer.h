@@ -1,0 +1,69 @@
+#pragma once
+// The training loop: forward, backward, clip, AdamW, over the rows of a text; metrics, evaluations and
+// checkpoints on the way. A run that is killed at any moment and resumed goes on with the same bits.
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "models/llama.h"
+#include "train/data.h"
+#include "train/memory.h"
+#include "train/optimizer.h"
+#include "train/run_folder.h"
+#include "train/settings.h"
+
+namespace scca {
+
+/// What a run is about. `settings` is what RUN/config.json says: those of TrainSettings and the command's
+/// own.
+struct TrainTask {
+  TrainSettings train;
+  nlohmann::json settings;
+  const TokenRows* data = nullptr;
+  const TokenRows* eval_data = nullptr;  // null: no evaluations
+  /// Writes what the command leaves in the run's folder: an adapter, a model. Called at every save.
+  std::function<void()> write_outputs = [] {};
+};
+
+/// What can be refused before anything is written. Throws UsageError for an attention spec that does not fit
+/// the model or the context, Error when the run cannot fit in memory. The plans stay cached in the result.
+AttentionSpec check_training(Llama& model, const TrainSettings& train);
+
+enum class TrainEnd { finished, interrupted };
+
+class Trainer {
+ public:
+  /// The model with its learning weights chosen, on its way to `task`. Takes up the run's newest whole
+  /// checkpoint if there is one. Throws UsageError when that was made with other settings, and as
+  /// check_training.
+  Trainer(Llama& model, TrainTask task, RunFolder& run);
+
+  /// Up to the last step, or to the end of the step in which Ctrl-C came; saved in both cases. Throws Error
+  /// when a loss or gradient is not finite (the checkpoints stay) or a file cannot be written.
+  TrainEnd run();
+
+  int64_t step() const { return step_; }
+  double last_loss() const { return last_loss_; }
+
+ private:
+  void resume();
+  void announce() const;
+  double forward_backward();
+  nlohmann::json train_step();
+  double evaluate() const;
+  void save();
+
+  Llama& model_;
+  TrainTask task_;
+  RunFolder& run_;
+  Optimizer optimizer_;
+  ForwardOptions forward_;
+  RowOrder order_;
+  std::unique_ptr<Metrics> metrics_;
+  int64_t step_ = 0, saved_step_ = -1;
+  double last_loss_ = 0;
+};
+
+}  // namespace scca

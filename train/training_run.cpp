@@ -1,0 +1,45 @@
+#include "train/training_run.h"
+
+#include <iostream>
+#include <optional>
+
+#include "core/check.h"
+#include "train/data.h"
+#include "train/trainer.h"
+
+namespace scca {
+
+void check_vocabulary(const Tokenizer& tokenizer, const LlamaConfig& config) {
+  SCCA_CHECK(tokenizer.vocab_size() <= config.vocab_size, "the tokenizer has ", tokenizer.vocab_size(),
+             " pieces, but the model's vocab_size is ", config.vocab_size,
+             "; use the tokenizer that belongs to the model");
+}
+
+int run_training(Llama& model, const Tokenizer& tokenizer, const TrainSettings& train,
+                 nlohmann::json settings, const std::function<void(const RunFolder& run)>& write_outputs) {
+  check_training(model, train);  // before the time that tokenising takes
+  const Encode encode = [&](std::string_view text) { return tokenizer.encode(text); };
+  const auto rows_of = [&](const std::vector<std::string>& paths, const char* flag) {
+    return TokenRows(tokenize_data(paths, encode, tokenizer.eos_id(), flag), train.context, flag);
+  };
+  const TokenRows data = rows_of(train.data, "--data");
+  std::optional<TokenRows> eval_data;
+  if (train.eval_every > 0) eval_data = rows_of(train.eval_data, "--eval-data");
+  RunFolder run(train.out, train.resume);
+  Trainer trainer(model,
+                  {.train = train,
+                   .settings = std::move(settings),
+                   .data = &data,
+                   .eval_data = eval_data ? &*eval_data : nullptr,
+                   .write_outputs = [&] { write_outputs(run); }},
+                  run);
+  if (trainer.run() == TrainEnd::interrupted) {
+    std::cerr << "stopped and saved after step " << trainer.step() << " of " << train.steps
+              << "; the same command with --resume goes on from there\n";
+    return 1;
+  }
+  std::cerr << "done: " << run.name() << ", last loss " << trainer.last_loss() << "\n";
+  return 0;
+}
+
+}  // namespace scca

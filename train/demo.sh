@@ -8,7 +8,7 @@ out=${OUT:-runs/demo}
 base=train/demo/base
 books=train/demo/books
 context=2048
-steps=${STEPS:-48}
+steps=${STEPS:-36}
 patterns=${PATTERNS:-"full local s2 scca-fixed"}
 chunk=512
 
@@ -36,7 +36,7 @@ evaluate() {
   shift
   mkdir -p "$folder"
   for n in 256 512 1024 2048; do
-    keep "$folder/eval_$n.json" $scca eval --model $base "$@" --data $books/evaluation --context $n --json \
+    keep "$folder/eval_$n.json" $scca eval --model $base "$@" --data $books/evaluation --max-tokens 32768 --context $n --json \
       --save-losses "$folder/losses_$n.safetensors"
   done
 }
@@ -51,17 +51,26 @@ for pattern in $patterns; do
   row=$out/$pattern
   if [ ! -s "$row/adapter/adapter_model.safetensors" ]; then
     run $scca finetune --model $base --data $books/finetune --out "$row" --context $context --attention "$spec" \
-      --steps "$steps" --batch 2 --lr 5e-4 --warmup 5 --lora-rank 8 --lora-alpha 16 --train embed,norm --seed 1 --resume
+      --steps "$steps" --batch 2 --lr 1e-3 --warmup 5 --checkpointing off --lora-rank 8 --lora-alpha 16 --train embed,norm --seed 1 --resume
   fi
-  run $scca patterns "$spec" --tokens $context --heads 8 --png "$row/pattern.png" > "$row/pattern.json"
+  keep "$row/pattern.json" $scca patterns "$spec" --tokens $context --heads 8 --png "$row/pattern.png"
   evaluate "$pattern" --adapter "$row/adapter"
   keep "$row/own.json" $scca eval --model $base --adapter "$row/adapter" --attention "$spec" --data $books/evaluation \
-    --context $context --json
+    --max-tokens 32768 --context $context --json
   keep "$row/recall.json" $scca eval recall --model $base --adapter "$row/adapter" --data $books/evaluation \
-    --context $context --json
+    --context $context --passages 4 --json
 done
 
 head -c 1200 $books/evaluation/turn-about-eleanor_28444_excerpt.txt > "$out/page.txt"
 run $scca generate --model $base --adapter "$out/scca-fixed/adapter" --prompt-file "$out/page.txt" --max-tokens 120 --seed 1 \
   | tee "$out/continuation.txt"
 run $scca report --out "$out" base base-window pi-untrained $patterns
+
+cat <<END
+
+Results lie in $out:
+  table.md                     the table above; perplexities under full attention, "own pattern" at 2048 under the row's own
+  loss.png position.png recall.png
+  ROW/                         config.json metrics.jsonl loss.png adapter/ pattern.png and the evaluations of each row
+  continuation.txt             a page of a book, continued
+END

@@ -161,17 +161,17 @@ void draw_positions(const fs::path& file, const std::vector<Row>& rows) {
 }
 
 void draw_recall(const fs::path& file, const std::vector<Row>& rows) {
-  Chart chart{.title = "A passage seen before: what its repetition costs",
+  Chart chart{.title = "What a passage gains from having been seen before",
               .x_label = "distance in tokens",
-              .y_label = "nats a token",
+              .y_label = "nats a token saved",
               .log_x = true};
   for (const Row& row : rows) {
     if (!row.recall) continue;
     Series series{.name = row.name};
     for (const Json& at : row.recall->at("distances")) {
       series.x.push_back(at.at("distance"));
-      series.y.push_back(at.at("second"));
-      series.y_error.push_back(at.at("second_error"));
+      series.y.push_back(at.at("gain"));
+      series.y_error.push_back(at.at("gain_error"));
     }
     chart.series.push_back(std::move(series));
   }

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds with warnings as errors, and runs all tests.
-#   tests/run.sh            everything, a second time under ASan and UBSan
-#   tests/run.sh --quick    the first build only, without the long tests (about 2 minutes once built)
+#   tests/run.sh               everything
+#   tests/run.sh --quick       without the long tests
+#   tests/run.sh --sanitized   everything under ASan and UBSan, in a build of its own (about 15 minutes more)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-quick=""
-case "${1:-}" in
-  "") ;;
-  --quick) quick=1 ;;
+mode=${1:-all}
+case "$mode" in
+  all | --quick | --sanitized) ;;
   *)
-    echo "usage: tests/run.sh [--quick]" >&2
+    echo "tests/run.sh: unknown '$mode'; usage: tests/run.sh [--quick | --sanitized]" >&2
     exit 2
     ;;
 esac
@@ -19,11 +19,17 @@ run() {
   "$@"
 }
 
-BUILD=build run train/build.sh all -DSCCA_WERROR=ON
-if [ -n "$quick" ]; then
-  run ctest --test-dir build --output-on-failure -LE long
-  exit
-fi
-BUILD=build-sanitized run train/build.sh scca_tests -DSCCA_WERROR=ON -DSCCA_SANITIZE=address,undefined
-run ctest --preset sanitized -LE long
-run ctest --preset default
+case "$mode" in
+  all)
+    BUILD=build run train/build.sh all -DSCCA_WERROR=ON
+    run ctest --preset default
+    ;;
+  --quick)
+    BUILD=build run train/build.sh all -DSCCA_WERROR=ON
+    run ctest --preset default -LE long
+    ;;
+  --sanitized)
+    BUILD=build-sanitized run train/build.sh scca_tests -DSCCA_WERROR=ON -DSCCA_SANITIZE=address,undefined
+    run ctest --preset sanitized
+    ;;
+esac

@@ -19,9 +19,10 @@ namespace {
 
 const std::vector<std::string> kCases{"mha_untied", "gqa_tied", "head_dim"};
 
-/// Our f32 sums run in another order than torch's: we ask for its own error against f64, times a small
-/// factor.
-constexpr double kFactor = 4;
+/// Our f32 sums run in another order than torch's: we ask for its own error against f64, times a small factor. The error is
+/// the largest of one run over few numbers, a noisy measure: builds with and without sanitizers, which sum in different
+/// orders, reach 0.5 to 6 times it.
+constexpr double kFactor = 10;
 
 struct Golden {
   explicit Golden(const std::string& name)

@@ -62,8 +62,9 @@ for pattern in $patterns; do
 done
 
 head -c 1200 $books/evaluation/turn-about-eleanor_28444_excerpt.txt > "$out/page.txt"
-run $scca generate --model $base --adapter "$out/scca-fixed/adapter" --prompt-file "$out/page.txt" --max-tokens 120 --seed 1 \
-  | tee "$out/continuation.txt"
+generate=($scca generate --model $base --adapter "$out/scca-fixed/adapter" --prompt-file "$out/page.txt" --max-tokens 120 --seed 1)
+printf '+ %s\n' "${generate[*]}"
+"${generate[@]}" | tee "$out/continuation.txt"
 run $scca report --out "$out" base base-window pi-untrained $patterns
 
 cat <<END

@@ -12,7 +12,7 @@ run() {
   "$@"
 }
 
-packages="g++ cmake ninja-build libdnnl-dev libsentencepiece-dev nlohmann-json3-dev libcli11-dev doctest-dev libstb-dev fonts-dejavu-core"
+packages="g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libsentencepiece-dev nlohmann-json3-dev libcli11-dev doctest-dev libstb-dev fonts-dejavu-core"
 missing=""
 if command -v dpkg-query >/dev/null; then
   for package in $packages; do

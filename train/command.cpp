@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <new>
 #include <numeric>
 #include <optional>
@@ -16,6 +17,11 @@ namespace {
 struct Entry {
   std::string name, summary;
   Action (*set_up)(CLI::App&);
+};
+
+struct Command {
+  Action action;
+  std::vector<const CLI::Option*> required;  // flags that are checked when the action runs
 };
 
 /// A function's static, so that it is there before the first file registers.
@@ -120,6 +126,19 @@ std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
   }
 }
 
+/// A command with commands of its own asks for its required flags only when it is itself what was named.
+std::vector<const CLI::Option*> required_when_named(CLI::App& app) {
+  std::vector<const CLI::Option*> required;
+  for (CLI::Option* option : app.get_options())
+    if (option->get_required()) required.push_back(option->required(false));
+  return required;
+}
+
+void check_given(const std::vector<const CLI::Option*>& required, const std::string& command) {
+  for (const CLI::Option* option : required)
+    if (option->count() == 0) fail<UsageError>(option->get_name(), " is required; see ", command, " --help");
+}
+
 void check_finite(const nlohmann::json& value, const std::string& where) {
   if (value.is_number_float() && !std::isfinite(value.get<double>()))
     fail("result", where, " is ", value.get<double>(),
@@ -146,17 +165,25 @@ int run_command_line(int argc, const char* const* argv) {
   app.footer("scca COMMAND --help tells a command's flags. Exit codes: 0 done, 1 failed, 2 misuse.");
   std::sort(entries().begin(), entries().end(),
             [](const Entry& a, const Entry& b) { return a.name < b.name; });
-  std::vector<std::pair<CLI::App*, Action>> actions;
-  for (const Entry& entry : entries()) {
-    CLI::App* sub = app.add_subcommand(entry.name, entry.summary);
-    actions.emplace_back(sub, entry.set_up(*sub));
+  std::map<const CLI::App*, Command> commands;
+  for (const Entry& entry : entries()) {  // sorted: "eval" comes before "eval recall"
+    CLI::App* parent = &app;
+    std::string name = entry.name;
+    if (const size_t space = name.find(' '); space != std::string::npos) {
+      parent = app.get_subcommand(name.substr(0, space));
+      name = name.substr(space + 1);
+      Command& above = commands[parent];
+      for (const CLI::Option* option : required_when_named(*parent)) above.required.push_back(option);
+    }
+    CLI::App* sub = parent->add_subcommand(name, entry.summary);
+    commands[sub] = {entry.set_up(*sub), {}};
   }
   if (const std::optional<int> code = parse(app, argc, argv)) return *code;
   const std::string name = full_name(innermost(app));
   try {
-    for (const auto& [sub, action] : actions)
-      if (app.got_subcommand(sub)) return action();
-    return 2;
+    const Command& command = commands.at(&innermost(app));
+    check_given(command.required, name);
+    return command.action();
   } catch (const UsageError& error) {
     std::cerr << name << ": " << error.what() << "\n";
     return 2;

@@ -26,8 +26,7 @@ using Action = std::function<int()>;
 ///   }
 ///   const RegisterCommand line("pretrain", "Train all weights from scratch", set_up);
 ///
-/// A subcommand with subcommands of its own (`eval recall`) adds them with app.add_subcommand and asks
-/// app.got_subcommand in its action.
+/// A name of two words is a command below another one: "eval recall" belongs to "eval".
 struct RegisterCommand {
   RegisterCommand(std::string name, std::string summary, Action (*set_up)(CLI::App&));
 };

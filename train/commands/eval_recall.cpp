@@ -1,0 +1,101 @@
+// scca eval recall: does far context help? The loss on a passage that a window holds twice.
+#include <iostream>
+#include <memory>
+
+#include "train/command.h"
+#include "train/model_flags.h"
+#include "train/progress.h"
+#include "train/recall.h"
+#include "train/table.h"
+#include "train/text_input.h"
+
+namespace scca {
+namespace {
+
+struct Flags {
+  ModelFlags model;
+  TextFlags text;
+  std::string attention = "full";
+  RecallOptions options;
+  bool json = false;
+};
+
+nlohmann::json error_json(const Estimate& estimate) {
+  return estimate.standard_error ? nlohmann::json(*estimate.standard_error) : nlohmann::json(nullptr);
+}
+
+void add_estimate(nlohmann::json& object, const std::string& name, const Estimate& estimate) {
+  object[name] = estimate.mean;
+  object[name + "_error"] = error_json(estimate);
+}
+
+nlohmann::json to_json(const Recall& recall, const RecallOptions& options) {
+  nlohmann::json result{{"context", options.context},
+                        {"passage_tokens", kPassageTokens},
+                        {"passages", options.passages},
+                        {"distances", nlohmann::json::array()}};
+  add_estimate(result, "unrepeated", recall.unrepeated);
+  for (const RecallAtDistance& at : recall.by_distance) {
+    nlohmann::json entry{{"distance", at.distance}};
+    add_estimate(entry, "second", at.second);
+    add_estimate(entry, "first", at.first);
+    add_estimate(entry, "gain", at.gain);
+    result["distances"].push_back(entry);
+  }
+  return result;
+}
+
+std::string text_of(const Estimate& estimate) {
+  return fixed(estimate.mean, 3) +
+         (estimate.standard_error ? " +- " + fixed(*estimate.standard_error, 3) : std::string());
+}
+
+void print_readable(const Recall& recall, const RecallOptions& options) {
+  std::cout << "nats per token on " << options.passages << " passages of " << kPassageTokens
+            << " tokens at the end of a window of " << options.context
+            << "\nnever seen before: " << text_of(recall.unrepeated) << "\n";
+  std::vector<std::vector<std::string>> table{{"distance", "second occurrence", "first occurrence", "gain"}};
+  for (const RecallAtDistance& at : recall.by_distance)
+    table.push_back({std::to_string(at.distance), text_of(at.second), text_of(at.first), text_of(at.gain)});
+  std::cout << format_table(table);
+}
+
+int run(Flags flags) {
+  flags.options.attention = parse_attention_spec(flags.attention);
+  flags.options.validate();
+  const Llama model = load_model(flags.model, flags.options.context);
+  flags.options.attention.check_layers(model.config.num_hidden_layers);
+  const std::vector<int32_t> tokens = read_tokens(load_tokenizer(flags.model), flags.text);
+  warn_beyond_context(model.config, flags.options.context);
+  std::optional<Progress> progress;
+  const Recall recall = evaluate_recall(model, tokens, flags.options, [&](int64_t done, int64_t total) {
+    if (!progress) progress.emplace("recall", total);
+    progress->update(done);
+  });
+  if (progress) progress->finish();
+  if (flags.json) {
+    print_json(to_json(recall, flags.options));
+  } else {
+    print_readable(recall, flags.options);
+  }
+  return 0;
+}
+
+Action set_up(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  add_model_flags(app, flags->model);
+  add_text_flags(app, flags->text);
+  app.add_option("--context", flags->options.context, "Tokens of a window")->required();
+  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->capture_default_str();
+  app.add_option("--passages", flags->options.passages, "Passages, each at every distance")
+      ->capture_default_str();
+  app.add_option("--seed", flags->options.seed, "Of the choice of passages")->capture_default_str();
+  app.add_flag("--json", flags->json, "Print one JSON object");
+  return [flags] { return run(*flags); };
+}
+
+const RegisterCommand line("eval recall", "The loss on a passage that the window holds twice", set_up);
+
+}  // namespace
+}  // namespace scca

@@ -19,6 +19,7 @@ struct PasskeyOptions {
   int64_t trials = 5;                               // keys asked for in each cell
   uint64_t seed = 0;
   AttentionSpec attention = parse_attention_spec("full");
+  bool bos = false;  // before every prompt
 
   /// Throws UsageError.
   void validate() const;
@@ -29,7 +30,8 @@ struct PasskeyCell {
 };
 
 /// One cell for each length and, within it, each depth, in the order given. An answer, generated greedily, is
-/// correct when its first run of digits is the key. The same seed asks every model for the same keys.
+/// correct when its first run of digits is the key. The same seed asks every model for the same keys,
+/// and a cell's keys do not depend on the other cells.
 /// `progress` hears of prompts done and to do. Throws UsageError when a length is too short for the prompt.
 std::vector<PasskeyCell> evaluate_passkey(
     const Llama& model, const Tokenizer& tokenizer, const PasskeyOptions& options,

@@ -1,0 +1,95 @@
+// scca eval passkey: does the model find a key at any depth of any length?
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "core/check.h"
+#include "train/command.h"
+#include "train/model_flags.h"
+#include "train/passkey.h"
+#include "train/progress.h"
+#include "train/table.h"
+#include "train/text_input.h"
+
+namespace scca {
+namespace {
+
+struct Flags {
+  ModelFlags model;
+  std::string attention = "full", png;
+  PasskeyOptions options;
+  bool json = false;
+};
+
+void print_readable(const std::vector<PasskeyCell>& cells, const PasskeyOptions& options) {
+  std::cout << "keys found of " << options.trials << ", by tokens and by the key's depth\n";
+  std::vector<std::vector<std::string>> table{{"tokens"}};
+  for (const int64_t depth : options.depths) table[0].push_back(concat(depth, " %"));
+  table[0].push_back("all");
+  for (size_t first = 0; first < cells.size(); first += options.depths.size()) {
+    std::vector<std::string>& row = table.emplace_back();
+    row.push_back(std::to_string(cells[first].length));
+    int64_t correct = 0, trials = 0;
+    for (size_t i = first; i < first + options.depths.size(); ++i) {
+      row.push_back(std::to_string(cells[i].correct));
+      correct += cells[i].correct, trials += cells[i].trials;
+    }
+    row.push_back(fixed(100.0 * static_cast<double>(correct) / static_cast<double>(trials), 1) + " %");
+  }
+  std::cout << format_table(table);
+}
+
+int run(Flags flags) {
+  PasskeyOptions& options = flags.options;
+  options.attention = parse_attention_spec(flags.attention);
+  options.validate();
+  const int64_t longest = std::ranges::max(options.lengths);
+  const Llama model = load_model(flags.model, longest);
+  options.attention.check_layers(model.config.num_hidden_layers);
+  const Tokenizer tokenizer = load_tokenizer(flags.model);
+  warn_beyond_context(model.config, longest);
+  std::optional<Progress> progress;
+  const std::vector<PasskeyCell> cells =
+      evaluate_passkey(model, tokenizer, options, [&](int64_t done, int64_t total) {
+        if (!progress) progress.emplace("passkey", total);
+        progress->update(done);
+      });
+  if (progress) progress->finish();
+  if (!flags.png.empty()) {
+    write_heatmap(flags.png, passkey_heatmap(cells, "Passkey retrieval"));
+    std::cerr << "picture: " << flags.png << "\n";
+  }
+  if (flags.json) {
+    print_json(passkey_json(cells, options));
+  } else {
+    print_readable(cells, options);
+  }
+  return 0;
+}
+
+Action set_up(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  PasskeyOptions& options = flags->options;
+  add_model_flags(app, flags->model);
+  app.add_option("--lengths", options.lengths, "Tokens of prompt and answer, with commas: 512,1024")
+      ->delimiter(',')
+      ->required();
+  app.add_option("--depths", options.depths, "Percent of the filler before the key, with commas")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--trials", options.trials, "Keys asked for at each length and depth")
+      ->capture_default_str();
+  app.add_option("--seed", options.seed, "Of the keys")->capture_default_str();
+  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->capture_default_str();
+  app.add_flag("--bos", options.bos, "Put BOS before every prompt");
+  app.add_option("--png", flags->png, "Also draw the share of keys found into this file");
+  app.add_flag("--json", flags->json, "Print one JSON object");
+  return [flags] { return run(*flags); };
+}
+
+const RegisterCommand line("eval passkey", "Finding a key in filler, by length and depth", set_up);
+
+}  // namespace
+}  // namespace scca

@@ -178,21 +178,20 @@ int run_command_line(int argc, const char* const* argv) {
     CLI::App* sub = parent->add_subcommand(name, entry.summary);
     commands[sub] = {entry.set_up(*sub), {}};
   }
-  if (const std::optional<int> code = parse(app, argc, argv)) return *code;
-  const std::string name = full_name(innermost(app));
   try {
+    if (const std::optional<int> code = parse(app, argc, argv)) return *code;
     const Command& command = commands.at(&innermost(app));
-    check_given(command.required, name);
+    check_given(command.required, full_name(innermost(app)));
     return command.action();
   } catch (const UsageError& error) {
-    std::cerr << name << ": " << error.what() << "\n";
+    std::cerr << full_name(innermost(app)) << ": " << error.what() << "\n";
     return 2;
   } catch (const std::bad_alloc&) {
-    std::cerr << name
+    std::cerr << full_name(innermost(app))
               << ": out of memory; use a shorter --context, a smaller --batch or --checkpointing on\n";
     return 1;
   } catch (const std::exception& error) {
-    std::cerr << name << ": " << error.what() << "\n";
+    std::cerr << full_name(innermost(app)) << ": " << error.what() << "\n";
     return 1;
   }
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "core/autograd.h"
+#include "core/check.h"
+#include "train/data.h"
 
 namespace scca {
 namespace {
@@ -129,6 +131,25 @@ Evaluation evaluate(const Llama& model, const std::vector<int32_t>& tokens, cons
     if (progress) progress(done, total, sum / static_cast<double>(done));
   }
   return summarise(std::move(losses));
+}
+
+Losses losses_of(const Evaluation& evaluation, const std::vector<int32_t>& tokens,
+                 const EvaluationOptions& options) {
+  const uint64_t digest = fingerprint_bytes(tokens.data(), tokens.size() * sizeof(int32_t));
+  const int64_t predictions = options.context - 1, windows = evaluation.tokens / predictions;
+  return {options.context, Tensor::of(evaluation.losses.loss, {windows, predictions}),
+          concat("mode=windows context=", options.context, " stride=", options.actual_stride(),
+                 " tokens=", tokens.size(), " data=", std::hex, digest)};
+}
+
+nlohmann::json to_json(const Evaluation& evaluation) {
+  nlohmann::json buckets = nlohmann::json::array();
+  for (const PositionBucket& bucket : evaluation.by_position)
+    buckets.push_back({{"from", bucket.from}, {"to", bucket.to}, {"nll", bucket.nll}});
+  return {{"perplexity", evaluation.perplexity},
+          {"nll", evaluation.nll},
+          {"tokens", evaluation.tokens},
+          {"by_position", buckets}};
 }
 
 }  // namespace scca

@@ -2,9 +2,11 @@
 // How well a model predicts a text: perplexity and loss by position, in the two ways that papers report it.
 #include <cstdint>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "models/llama.h"
+#include "train/losses.h"
 
 namespace scca {
 
@@ -73,5 +75,13 @@ Evaluation evaluate(const Llama& model, const std::vector<int32_t>& tokens, cons
 
 /// The means of losses that are at hand.
 Evaluation summarise(TokenLosses losses);
+
+/// perplexity, nll, tokens, by_position: what `scca eval --json` prints.
+nlohmann::json to_json(const Evaluation& evaluation);
+
+/// The losses of an evaluation in windows, a row for each, with what was scored in words that scca compare
+/// can tell apart.
+Losses losses_of(const Evaluation& evaluation, const std::vector<int32_t>& tokens,
+                 const EvaluationOptions& options);
 
 }  // namespace scca

@@ -80,6 +80,15 @@ void check_data(const std::vector<int32_t>& tokens, const RecallOptions& options
   }
 }
 
+nlohmann::json error_json(const Estimate& estimate) {
+  return estimate.standard_error ? nlohmann::json(*estimate.standard_error) : nlohmann::json(nullptr);
+}
+
+void add_estimate(nlohmann::json& object, const std::string& name, const Estimate& estimate) {
+  object[name] = estimate.mean;
+  object[name + "_error"] = error_json(estimate);
+}
+
 }  // namespace
 
 Estimate estimate(const std::vector<double>& values) {
@@ -135,6 +144,22 @@ Recall evaluate_recall(const Llama& model, const std::vector<int32_t>& tokens, c
   Recall result{estimate(unrepeated), {}};
   for (size_t d = 0; d < distances.size(); ++d)
     result.by_distance.push_back({distances[d], estimate(second[d]), estimate(first[d]), estimate(gain[d])});
+  return result;
+}
+
+nlohmann::json to_json(const Recall& recall, const RecallOptions& options) {
+  nlohmann::json result{{"context", options.context},
+                        {"passage_tokens", kPassageTokens},
+                        {"passages", options.passages},
+                        {"distances", nlohmann::json::array()}};
+  add_estimate(result, "unrepeated", recall.unrepeated);
+  for (const RecallAtDistance& at : recall.by_distance) {
+    nlohmann::json entry{{"distance", at.distance}};
+    add_estimate(entry, "second", at.second);
+    add_estimate(entry, "first", at.first);
+    add_estimate(entry, "gain", at.gain);
+    result["distances"].push_back(entry);
+  }
   return result;
 }
 

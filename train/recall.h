@@ -3,6 +3,7 @@
 // finds the second one easy.
 #include <cstdint>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
@@ -52,5 +53,8 @@ std::vector<int64_t> recall_distances(int64_t context);
 /// data is shorter than two windows and a passage, an id is beyond the vocabulary, or a loss is not finite.
 Recall evaluate_recall(const Llama& model, const std::vector<int32_t>& tokens, const RecallOptions& options,
                        const std::function<void(int64_t done, int64_t total)>& progress = {});
+
+/// What `scca eval recall --json` prints; errors of single passages are null.
+nlohmann::json to_json(const Recall& recall, const RecallOptions& options);
 
 }  // namespace scca

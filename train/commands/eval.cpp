@@ -5,7 +5,6 @@
 
 #include "core/check.h"
 #include "train/command.h"
-#include "train/data.h"
 #include "train/evaluate.h"
 #include "train/losses.h"
 #include "train/model_flags.h"
@@ -34,26 +33,6 @@ EvaluationOptions options_of(const Flags& flags) {
   return options;
 }
 
-/// All of `losses`, a row for each window, with what was scored in words that scca compare can tell apart.
-Losses rows_of(const Evaluation& evaluation, const std::vector<int32_t>& tokens,
-               const EvaluationOptions& options) {
-  const uint64_t digest = fingerprint_bytes(tokens.data(), tokens.size() * sizeof(int32_t));
-  const int64_t predictions = options.context - 1, windows = evaluation.tokens / predictions;
-  return {options.context, Tensor::of(evaluation.losses.loss, {windows, predictions}),
-          concat("mode=windows context=", options.context, " stride=", options.actual_stride(),
-                 " tokens=", tokens.size(), " data=", std::hex, digest)};
-}
-
-nlohmann::json to_json(const Evaluation& evaluation) {
-  nlohmann::json buckets = nlohmann::json::array();
-  for (const PositionBucket& bucket : evaluation.by_position)
-    buckets.push_back({{"from", bucket.from}, {"to", bucket.to}, {"nll", bucket.nll}});
-  return {{"perplexity", evaluation.perplexity},
-          {"nll", evaluation.nll},
-          {"tokens", evaluation.tokens},
-          {"by_position", buckets}};
-}
-
 void print_readable(const Evaluation& evaluation) {
   std::cout << "perplexity " << fixed(evaluation.perplexity, 3) << " (" << fixed(evaluation.nll, 4)
             << " nats per token, " << evaluation.tokens << " tokens scored)\n";
@@ -79,7 +58,7 @@ int run(const Flags& flags) {
         progress->update(done, concat("perplexity ", fixed(std::exp(nll), 2)));
       });
   if (progress) progress->finish();
-  if (!flags.losses_file.empty()) write_losses(flags.losses_file, rows_of(evaluation, tokens, options));
+  if (!flags.losses_file.empty()) write_losses(flags.losses_file, losses_of(evaluation, tokens, options));
   if (flags.json) {
     print_json(to_json(evaluation));
   } else {

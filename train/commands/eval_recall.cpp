@@ -20,31 +20,6 @@ struct Flags {
   bool json = false;
 };
 
-nlohmann::json error_json(const Estimate& estimate) {
-  return estimate.standard_error ? nlohmann::json(*estimate.standard_error) : nlohmann::json(nullptr);
-}
-
-void add_estimate(nlohmann::json& object, const std::string& name, const Estimate& estimate) {
-  object[name] = estimate.mean;
-  object[name + "_error"] = error_json(estimate);
-}
-
-nlohmann::json to_json(const Recall& recall, const RecallOptions& options) {
-  nlohmann::json result{{"context", options.context},
-                        {"passage_tokens", kPassageTokens},
-                        {"passages", options.passages},
-                        {"distances", nlohmann::json::array()}};
-  add_estimate(result, "unrepeated", recall.unrepeated);
-  for (const RecallAtDistance& at : recall.by_distance) {
-    nlohmann::json entry{{"distance", at.distance}};
-    add_estimate(entry, "second", at.second);
-    add_estimate(entry, "first", at.first);
-    add_estimate(entry, "gain", at.gain);
-    result["distances"].push_back(entry);
-  }
-  return result;
-}
-
 std::string text_of(const Estimate& estimate) {
   return fixed(estimate.mean, 3) +
          (estimate.standard_error ? " +- " + fixed(*estimate.standard_error, 3) : std::string());

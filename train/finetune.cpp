@@ -1,0 +1,93 @@
+#include "train/finetune.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "core/check.h"
+#include "core/random.h"
+#include "models/adapter.h"
+#include "models/config.h"
+#include "train/training_run.h"
+
+namespace scca {
+namespace {
+
+/// q, k, v, o, gate, up, down are short for q_proj and so on.
+std::set<std::string> targets_of(const std::string& list) {
+  static const std::set<std::string> kShort{"q", "k", "v", "o", "gate", "up", "down"};
+  std::set<std::string> targets;
+  for (const std::string& item : split_list(list))
+    targets.insert(kShort.contains(item) ? item + "_proj" : item);
+  return targets;
+}
+
+std::set<std::string> learning_of(const std::string& list) {
+  const std::vector<std::string> items = split_list(list);
+  std::set<std::string> learning(items.begin(), items.end());
+  if (learning.empty())
+    fail<UsageError>("--train: names nothing; expected some of embed,norm,head or all or none");
+  if (learning.size() > 1 && (learning.contains("none") || learning.contains("all")))
+    fail<UsageError>("--train ", list, ": all and none stand alone");
+  return learning;
+}
+
+nlohmann::json json_of(const FinetuneSettings& s, const LlamaConfig& config) {
+  nlohmann::json settings = to_json(s.train);
+  settings.update({{"command", "finetune"},
+                   {"model", s.model.model},
+                   {"dtype", s.model.dtype},
+                   {"device", s.model.device},
+                   {"rope", name_of(config.rope.type)},
+                   {"rope_factor", config.rope.factor},
+                   {"lora_rank", s.lora.rank},
+                   {"lora_alpha", s.lora.alpha},
+                   {"lora_targets", s.lora.targets},
+                   {"lora_dropout", s.lora.dropout},
+                   {"train", s.learning}});
+  return settings;
+}
+
+}  // namespace
+
+FinetuneSettings::FinetuneSettings() {
+  train.attention = "scca-fixed";
+  train.checkpointing = true;
+}
+
+void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
+  app.add_option("--lora-rank", s.lora.rank, "Rank of the updates")->capture_default_str();
+  app.add_option("--lora-alpha", s.lora.alpha, "Updates are scaled by alpha / rank")->capture_default_str();
+  app.add_option_function<std::string>(
+         "--lora-targets", [&s](const std::string& list) { s.lora.targets = targets_of(list); },
+         "Layers with an update: q,k,v,o,gate,up,down")
+      ->default_str("q,k,v,o");
+  app.add_option("--lora-dropout", s.lora.dropout, "Dropout of the updates' input")->capture_default_str();
+  app.add_option_function<std::string>(
+         "--train", [&s](const std::string& list) { s.learning = learning_of(list); },
+         "What of the base learns too: embed,norm,head or all or none")
+      ->default_str("embed,norm");
+}
+
+int finetune(FinetuneSettings settings) {
+  check_settings(settings.train);
+  settings.lora.validate();
+  RunFolder::check(settings.train.out, settings.train.resume);
+  // A base that comes with a scaling of its own keeps it unless told otherwise.
+  const bool rope_given = !settings.model.rope.empty() || settings.model.rope_factor > 0;
+  if (!rope_given && read_config(settings.model.model).rope.type == RopeType::none)
+    settings.model.rope = "linear";
+  Llama model = load_model(settings.model, settings.train.context);
+  const Tokenizer tokenizer = load_tokenizer(settings.model);
+  check_vocabulary(tokenizer, model.config);
+  set_random_state({settings.train.seed, 0});
+  model.add_lora(settings.lora);
+  model.set_trainable(settings.learning);
+  AdapterInfo info{.lora = settings.lora, .trained = settings.learning, .base_model = settings.model.model};
+  info.trained.erase("none");
+  return run_training(
+      model, tokenizer, settings.train, json_of(settings, model.config),
+      [&](const RunFolder& run) { save_adapter(model, info, (run.path() / "adapter").string()); });
+}
+
+}  // namespace scca

@@ -1,0 +1,33 @@
+#pragma once
+// Fine-tuning as one call: a pretrained model to a longer context, by LoRA, RoPE scaling and a sparse pattern
+// in training. What `scca finetune` does once its flags are read, and `scca study` does once a pattern and
+// seed.
+#include <set>
+#include <string>
+
+#include "nn/lora.h"
+#include "train/model_flags.h"
+#include "train/settings.h"
+
+namespace scca {
+
+struct FinetuneSettings {
+  TrainSettings train;
+  ModelFlags model;
+  LoraOptions lora;
+  std::set<std::string> learning{"embed", "norm"};  // of the base: some of embed, norm, head, or all or none
+
+  /// attention scca-fixed and checkpointing on, where TrainSettings has full and off.
+  FinetuneSettings();
+};
+
+/// --lora-rank, --lora-alpha, --lora-targets, --lora-dropout and --train.
+void add_lora_flags(CLI::App& app, FinetuneSettings& settings);
+
+/// Trains in settings.train.out and leaves the adapter in its folder adapter/. A base without a RoPE scaling
+/// of its own gets linear interpolation by max(1, ceil(context / pretrained length)) unless the settings say
+/// otherwise. Returns the exit code: 0, or 1 after Ctrl-C, with everything saved. Throws UsageError for
+/// settings without a meaning, Error as Trainer.
+int finetune(FinetuneSettings settings);
+
+}  // namespace scca

@@ -100,14 +100,20 @@ int64_t count(const Bits& bits) {
 
 using Matrix = std::vector<Bits>;  // one row per query, as long as the query's row may become
 
-Matrix one_layer(const AttentionPlan& plan) {
-  UnionRows rows(plan);
+/// Before the first layer: each token has reached its own position.
+Matrix no_layer(const AttentionPlan& plan) {
   Matrix result;
   for (int64_t query = 0; query < plan.tokens; ++query) {
     result.emplace_back(words_for(row_length(plan, query)));
     set_range(result.back(), query, query + 1);
-    rows.add_row(query, result.back());
   }
+  return result;
+}
+
+Matrix one_layer(const AttentionPlan& plan) {
+  UnionRows rows(plan);
+  Matrix result = no_layer(plan);
+  for (int64_t query = 0; query < plan.tokens; ++query) rows.add_row(query, result[query]);
   return result;
 }
 
@@ -130,12 +136,6 @@ bool compose(const AttentionPlan& plan, const Matrix& layer, Matrix& reached) {
   return changed;
 }
 
-bool is_full(const AttentionPlan& plan, const Matrix& reached) {
-  for (int64_t query = 0; query < plan.tokens; ++query)
-    if (count(reached[query]) != row_length(plan, query)) return false;
-  return true;
-}
-
 }  // namespace
 
 double one_layer_share(const AttentionPlan& plan) {
@@ -151,23 +151,72 @@ double one_layer_share(const AttentionPlan& plan) {
   return static_cast<double>(seen) / static_cast<double>(all);
 }
 
-std::optional<int64_t> layers_to_full(std::span<const PlanPtr> plans) {
-  SCCA_CHECK(!plans.empty(), "layers_to_full: no plans, expected at least one");
+Reach::Reach(std::span<const PlanPtr> plans) : plans_(plans.begin(), plans.end()) {
+  SCCA_CHECK(!plans.empty(), "reach: no plans, expected at least one");
   const AttentionPlan& first = *plans.front();
-  SCCA_CHECK(first.tokens <= max_exact_reach, "layers_to_full: ", first.tokens, " tokens, expected at most ",
+  SCCA_CHECK(first.tokens <= max_exact_reach, "reach: ", first.tokens, " tokens, expected at most ",
              max_exact_reach);
   for (const PlanPtr& plan : plans)
-    SCCA_CHECK(plan->tokens == first.tokens && plan->causal == first.causal, "layers_to_full: a plan of ",
+    SCCA_CHECK(plan->tokens == first.tokens && plan->causal == first.causal, "reach: a plan of ",
                plan->tokens, " tokens beside one of ", first.tokens,
                " or a causal one beside one that is not");
+  rows_ = no_layer(first);
+}
 
-  Matrix layer = one_layer(first), reached = layer;
-  for (size_t layers = 1;; ++layers) {
-    if (is_full(first, reached)) return static_cast<int64_t>(layers);
-    const size_t l = std::min(layers, plans.size() - 1);
-    if (plans[l] != plans[std::min(layers - 1, plans.size() - 1)]) layer = one_layer(*plans[l]);
-    const bool changed = compose(first, layer, reached);
-    if (!changed && layers + 1 >= plans.size())
+bool Reach::add_layer() {
+  const PlanPtr& plan = plans_[std::min(static_cast<size_t>(layers_++), plans_.size() - 1)];
+  if (plan != latest_) layer_ = one_layer(*plan);
+  latest_ = plan;
+  return compose(*plan, layer_, rows_);
+}
+
+int64_t Reach::reached(int64_t query, int64_t begin, int64_t end) const {
+  const Bits& row = rows_[query];
+  int64_t result = 0;
+  for (int64_t at = begin; at < end;) {
+    const int64_t next = std::min(end, (at / word_bits + 1) * word_bits);
+    const auto word = static_cast<size_t>(at / word_bits);
+    if (word >= row.size()) break;  // the row ends at the query: the rest is its future
+    result += std::popcount(row[word] >> (at % word_bits) << (word_bits - (next - at)));
+    at = next;
+  }
+  return result;
+}
+
+double Reach::share() const {
+  int64_t have = 0, all = 0;
+  for (int64_t query = 0; query < plans_.front()->tokens; ++query) {
+    have += count(rows_[query]);
+    all += row_length(*plans_.front(), query);
+  }
+  return static_cast<double>(have) / static_cast<double>(all);
+}
+
+bool Reach::is_full() const {
+  for (int64_t query = plans_.front()->tokens - 1; query >= 0; --query)  // late queries fill last
+    if (count(rows_[query]) != row_length(*plans_.front(), query)) return false;
+  return true;
+}
+
+std::vector<double> reach_by_layer(std::span<const PlanPtr> plans, int64_t layers) {
+  SCCA_CHECK(layers >= 1, "reach: ", layers, " layers, expected at least 1");
+  Reach reach(plans);
+  std::vector<double> shares;
+  bool grows = true;
+  while (static_cast<int64_t>(shares.size()) < layers) {
+    // Once a layer of the last plan adds nothing, no later one does.
+    if (grows || reach.layers() < static_cast<int64_t>(plans.size())) grows = reach.add_layer();
+    shares.push_back(reach.share());
+  }
+  return shares;
+}
+
+std::optional<int64_t> layers_to_full(std::span<const PlanPtr> plans) {
+  Reach reach(plans);
+  for (;;) {
+    const bool grew = reach.add_layer();
+    if (reach.is_full()) return reach.layers();
+    if (!grew && reach.layers() >= static_cast<int64_t>(plans.size()))
       return std::nullopt;  // and so it stays: no later layer differs
   }
 }

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "nn/patterns/spec.h"
 
@@ -10,12 +12,16 @@ using namespace scca;
 
 namespace {
 
-std::optional<int64_t> layers(const std::string& text, int64_t tokens, int64_t heads) {
+std::vector<PlanPtr> plans_of(const std::string& text, int64_t tokens, int64_t heads) {
   const AttentionSpec spec = parse_attention_spec(text);
   std::vector<PlanPtr> plans;
   for (int64_t layer = 0; layer < spec.distinct_layers(); ++layer)
     plans.push_back(spec.plan(tokens, heads, layer));
-  return layers_to_full(plans);
+  return plans;
+}
+
+std::optional<int64_t> layers(const std::string& text, int64_t tokens, int64_t heads) {
+  return layers_to_full(plans_of(text, tokens, heads));
 }
 
 double share(const std::string& text, int64_t tokens, int64_t heads) {
@@ -75,6 +81,46 @@ void check_against_plain(const AttentionPlan& plan) {
   CHECK(empty_rows(plan) == expected.empty);
 }
 
+using Pairs = std::vector<std::vector<bool>>;  // [query][key]
+
+Pairs own_position(int64_t tokens) {
+  Pairs pairs(tokens, std::vector<bool>(tokens));
+  for (int64_t q = 0; q < tokens; ++q) pairs[q][q] = true;
+  return pairs;
+}
+
+/// What is reached with this layer on top, by plain loops.
+Pairs on_top(const AttentionPlan& plan, const Pairs& below) {
+  const auto heads = static_cast<int64_t>(plan.heads.size());
+  Pairs result = below;
+  for (int64_t q = 0; q < plan.tokens; ++q)
+    for (int64_t via = 0; via < plan.tokens; ++via) {
+      bool seen = false;
+      for (int64_t h = 0; h < heads; ++h) seen = seen || sees(plan, h, q, via);
+      for (int64_t k = 0; seen && k < plan.tokens; ++k) result[q][k] = result[q][k] || below[via][k];
+    }
+  return result;
+}
+
+/// Causal plans: every pair alone, whole rows, odd pieces of rows, and the share.
+void check_reach(const Reach& reach, const Pairs& expected) {
+  const auto tokens = static_cast<int64_t>(expected.size());
+  int64_t have = 0, wrong = 0;
+  for (int64_t q = 0; q < tokens; ++q) {
+    for (int64_t k = 0; k < tokens; ++k) {
+      have += expected[q][k];
+      wrong += reach.reached(q, k, k + 1) != expected[q][k];
+    }
+    for (const int64_t begin : {int64_t{0}, tokens / 3, tokens / 2}) {
+      const auto& row = expected[q];
+      wrong += reach.reached(q, begin, tokens) != std::count(row.begin() + begin, row.end(), true);
+    }
+  }
+  CHECK(wrong == 0);
+  CHECK(reach.share() == static_cast<double>(have) / static_cast<double>(tokens * (tokens + 1) / 2));
+  CHECK(reach.is_full() == (have == tokens * (tokens + 1) / 2));
+}
+
 }  // namespace
 
 TEST_CASE("coverage: the method's table, 128 tokens, chunk 32, 8 heads") {
@@ -106,6 +152,39 @@ TEST_CASE("coverage: bit sets against plain loops") {
   for (const char* spec :
        {"sda(dilation=3)", "dilated(dilation=64)", "mix(sda(dilation=4),dilated(dilation=7))"})
     check_against_plain(*parse_attention_spec(spec).plan(257, 2));
+}
+
+TEST_CASE("reach: layer by layer against plain loops, per pair and as a share") {
+  for (const char* spec : {"scca-fixed", "s2(chunk=9)", "local@1;window(chunk=5)",
+                           "full@2;dilated(dilation=3)", "scca-flow@0;sda(dilation=4)@2;local(chunk=1)"})
+    for (const int64_t tokens : {1, 33, 64, 131})
+      for (const int64_t heads : {1, 3}) {
+        CAPTURE(spec);
+        CAPTURE(tokens);
+        CAPTURE(heads);
+        const std::vector<PlanPtr> plans = plans_of(spec, tokens, heads);
+        const std::vector<double> shares = reach_by_layer(plans, 7);
+        REQUIRE(shares.size() == 7);
+        Reach reach(plans);
+        Pairs expected = own_position(tokens);
+        for (size_t layer = 0; layer < 7; ++layer) {
+          expected = on_top(*plans[std::min(layer, plans.size() - 1)], expected);
+          reach.add_layer();
+          check_reach(reach, expected);
+          CHECK(shares[layer] == reach.share());
+        }
+      }
+}
+
+TEST_CASE("reach: plans of another length or causality, none, and no layers are refused") {
+  const std::vector<PlanPtr> lengths{full_plan(5, 1), full_plan(6, 1)},
+      kinds{full_plan(5, 1), full_plan(5, 1, false)};
+  CHECK_THROWS_WITH_AS(reach_by_layer(lengths, 1),
+                       "reach: a plan of 6 tokens beside one of 5 or a causal one beside one that is not",
+                       Error);
+  CHECK_THROWS_AS(reach_by_layer(kinds, 1), Error);
+  CHECK_THROWS_WITH_AS(reach_by_layer({}, 1), "reach: no plans, expected at least one", Error);
+  CHECK_THROWS_WITH_AS(reach_by_layer({{full_plan(5, 1)}}, 0), "reach: 0 layers, expected at least 1", Error);
 }
 
 TEST_CASE("coverage: plans that are not causal, with and without a reach") {
@@ -148,6 +227,8 @@ TEST_CASE("coverage: in scca-flow with 4 chunks three rows in eight are empty, u
 TEST_CASE("coverage: exact at the largest length, refused beyond it") {
   CHECK(layers("scca-fixed", max_exact_reach, 8) == 4);
   CHECK(layers("s2", max_exact_reach, 8) == 7);
-  CHECK_THROWS_WITH_AS(layers("full", max_exact_reach + 1, 1),
-                       "layers_to_full: 4097 tokens, expected at most 4096", Error);
+  CHECK_THROWS_WITH_AS(layers("full", max_exact_reach + 1, 1), "reach: 4097 tokens, expected at most 4096",
+                       Error);
+  CHECK_THROWS_WITH_AS(reach_by_layer(plans_of("full", 4097, 1), 2),
+                       "reach: 4097 tokens, expected at most 4096", Error);
 }

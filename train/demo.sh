@@ -53,7 +53,7 @@ for pattern in $patterns; do
     run $scca finetune --model $base --data $books/finetune --out "$row" --context $context --attention "$spec" \
       --steps "$steps" --batch 2 --lr 1e-3 --warmup 5 --checkpointing off --lora-rank 8 --lora-alpha 16 --train embed,norm --seed 1 --resume
   fi
-  keep "$row/pattern.json" $scca patterns "$spec" --tokens $context --heads 8 --png "$row/pattern.png"
+  keep "$row/pattern.json" $scca patterns "$spec" --tokens $context --heads 8 --layers 5 --png "$row/pattern.png"
   evaluate "$pattern" --adapter "$row/adapter"
   keep "$row/own.json" $scca eval --model $base --adapter "$row/adapter" --attention "$spec" --data $books/evaluation \
     --max-tokens 32768 --context $context --json

@@ -2,40 +2,33 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <optional>
 
 #include "core/check.h"
+#include "nn/patterns/coverage.h"
 #include "train/axis.h"
-#include "train/canvas.h"
 #include "train/pattern_grid.h"
+#include "train/pattern_panels.h"
+#include "train/reach_grid.h"
 
 namespace scca {
 namespace {
 
-constexpr Color seen_color = colors::series[0], faint_seen{171, 205, 226}, unseen_color{222, 222, 222},
-                future_color{246, 247, 249};
-const TextStyle title_style{.size = 21, .bold = true}, name_style{.size = 16, .bold = true},
-    share_style{.size = 14, .color = colors::grey}, tick_style{.size = 13, .color = colors::grey},
-    legend_style{.size = 15};
-constexpr int margin = 24, panel_gap = 30, name_height = 52, axis_height = 48, swatch = 16,
-              narrowest_panel = 150;
-constexpr int64_t most_cells_with_ticks_inside = 64;
+constexpr Color faint_seen{171, 205, 226};
+constexpr int title_line = 29, text_line = 24;
 
 /// A pixel of which a small share is seen still differs clearly from one of which nothing is: the scale
 /// begins at a pale blue and follows the root.
 Color shade(double share) {
-  return share <= 0 ? unseen_color : mix(faint_seen, seen_color, std::sqrt(share));
+  return share <= 0 ? pattern_style::unseen : mix(faint_seen, pattern_style::seen, std::sqrt(share));
 }
 
-std::string percent(int64_t part, int64_t whole) {
-  char text[32];
-  double value = whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
-  std::snprintf(text, sizeof text,
-                value >= 99.95 || value == 0 ? "%.0f %%"
-                : value >= 1                 ? "%.1f %%"
-                                             : "%.2g %%",
-                value);
-  return text;
+/// Pairs on the diagonal's cells lie half in the future: paler.
+Color over_future(const PatternGrid& grid, int row, int column, Color color) {
+  const auto pairs = static_cast<double>((grid.bound(row + 1) - grid.bound(row)) *
+                                         (grid.bound(column + 1) - grid.bound(column)));
+  const auto allowed = static_cast<double>(grid.allowed[static_cast<size_t>(row) * grid.cells + column]);
+  return mix(pattern_style::future, color, allowed / pairs);
 }
 
 struct Panel {
@@ -43,197 +36,146 @@ struct Panel {
   std::vector<const HeadPlan*> heads;
 };
 
-struct Layout {
-  int columns = 1, rows = 1;
-  int cells = 1, cell_pixels = 1;
-  int side() const { return cells * cell_pixels; }
-};
-
-Layout layout_for(int64_t tokens, int panels) {
-  struct Size {
-    int most_panels, columns, side;
-  };
-  static constexpr Size sizes[] = {{1, 1, 520}, {3, 3, 400}, {4, 4, 340}, {6, 3, 340}, {12, 4, 300}};
-  Size size{panels, 6, 210};
-  for (const Size& s : sizes)
-    if (panels <= s.most_panels) {
-      size = s;
-      break;
-    }
-  Layout layout;
-  layout.columns = std::min(panels, size.columns);
-  layout.rows = (panels + layout.columns - 1) / layout.columns;
-  layout.cells = static_cast<int>(std::min<int64_t>(tokens, size.side));
-  layout.cell_pixels =
-      std::clamp(static_cast<int>(std::lround(static_cast<double>(size.side) / layout.cells)), 1, 48);
-  return layout;
+std::vector<Panel> head_panels(const AttentionPlan& plan) {
+  std::vector<Panel> panels;
+  Panel all{"union of all heads", {}};
+  for (const HeadGroup& group : group_heads(plan)) {
+    panels.push_back({head_names(group.heads, plan.heads.size()), {group.plan}});
+    all.heads.push_back(group.plan);
+  }
+  if (panels.size() > 1) panels.push_back(all);
+  return panels;
 }
 
 class PatternPicture {
  public:
-  PatternPicture(const AttentionPlan& plan, const std::string& title) : plan_(plan) {
-    std::vector<HeadGroup> groups = group_heads(plan);
-    Panel all{"union of all heads", {}};
-    for (const HeadGroup& group : groups) {
-      panels_.push_back({head_names(group.heads, plan.heads.size()), {group.plan}});
-      all.heads.push_back(group.plan);
+  PatternPicture(const AttentionPlan& plan, const std::string& title, std::span<const PlanPtr> plans,
+                 int64_t layers)
+      : plan_(plan),
+        heads_(head_panels(plan)),
+        with_reach_(layers >= 1 && plan.tokens <= max_exact_reach),
+        panels_(plan.tokens, static_cast<int>(heads_.size()) + with_reach_) {
+    const int width = inner_width();
+    title_ = Canvas::wrap_text(title, width, pattern_style::title);
+    std::string text;
+    if (with_reach_) {
+      reach_ = reach_grid(plans, layers, panels_.cells());
+      text = reach_line(reach_->share, plan.causal);
+    } else if (layers >= 1) {
+      text = concat("Reach over layers is drawn for at most ", max_exact_reach, " tokens.");
     }
-    if (groups.size() > 1) panels_.push_back(all);
-    layout_ = layout_for(plan.tokens, static_cast<int>(panels_.size()));
-    place_ticks();
-
-    left_ = 26;  // the word "query"
-    double widest = 0;
-    for (const std::string& label : labels_) widest = std::max(widest, Canvas::text_width(label, tick_style));
-    left_ += static_cast<int>(widest) + 8;
-    panel_width_ = left_ + std::max(layout_.side(), narrowest_panel) + panel_gap;
-    width_ = std::max(620, 2 * margin + layout_.columns * panel_width_ - panel_gap + 12);
-    title_ = Canvas::wrap_text(title, width_ - 2 * margin, title_style);
+    if (!text.empty()) note_ = Canvas::wrap_text(text, width, pattern_style::legend);
   }
 
-  Canvas draw() {
-    int panel_height = name_height + layout_.side() + axis_height;
-    int panels_top = margin + static_cast<int>(title_.size()) * 29 + 6;
-    int legend_top = panels_top + layout_.rows * (panel_height + 14);
-    Canvas canvas(width_, legend_top + legend_height() + margin - 8);
+  Canvas draw() const {
+    const int panels_top = pattern_style::margin + static_cast<int>(title_.size()) * title_line + 6;
+    const int legend_top = panels_top + panels_.height();
+    const int note_top = legend_top + legend_height();
+    Canvas canvas(panels_.width(), note_top + static_cast<int>(note_.size()) * text_line +
+                                       (note_.empty() ? 0 : 6) + pattern_style::margin - 8);
     for (size_t i = 0; i < title_.size(); ++i)
-      canvas.text({margin, margin + 8 + 29.0 * static_cast<double>(i)}, title_[i], title_style);
-    for (size_t i = 0; i < panels_.size(); ++i) {
-      int column = static_cast<int>(i) % layout_.columns, row = static_cast<int>(i) / layout_.columns;
-      draw_panel(canvas, panels_[i], margin + column * panel_width_ + left_,
-                 panels_top + row * (panel_height + 14) + name_height);
-    }
+      canvas.text({pattern_style::margin, pattern_style::margin + 8 + title_line * static_cast<double>(i)},
+                  title_[i], pattern_style::title);
+    int place = 0;
+    for (const Panel& panel : heads_) draw_heads(canvas, panel, place++, panels_top);
+    if (reach_) draw_reach(canvas, place, panels_top);
     draw_legend(canvas, legend_top);
+    for (size_t i = 0; i < note_.size(); ++i)
+      canvas.text({pattern_style::margin, note_top + 16 + text_line * static_cast<double>(i)}, note_[i],
+                  pattern_style::legend);
     return canvas;
   }
 
  private:
-  bool one_cell_a_token() const { return layout_.cells == plan_.tokens; }
-  bool ticks_inside() const { return plan_.tokens <= most_cells_with_ticks_inside; }
+  int inner_width() const { return panels_.width() - 2 * pattern_style::margin; }
 
-  /// Few tokens: the tick names the token in the middle of whose square it stands. Many: it is a position.
-  void place_ticks() {
-    int64_t tokens = plan_.tokens;
-    if (ticks_inside()) {
-      int64_t step = 1;
-      bool doubling = (tokens & (tokens - 1)) == 0;
-      for (int64_t next :
-           doubling ? std::vector<int64_t>{1, 2, 4, 8, 16} : std::vector<int64_t>{1, 2, 5, 10, 20})
-        if (step = next; step * layout_.cell_pixels >= 26) break;
-      for (int64_t i = 0; i < tokens; i += step) ticks_.push_back(static_cast<double>(i));
-    } else if (tokens % 4 == 0) {
-      for (int64_t i = 0; i <= 4; ++i) ticks_.push_back(static_cast<double>(i * tokens / 4));
-    } else {
-      ticks_ = nice_ticks(0, static_cast<double>(tokens), 5);
-    }
-    for (double tick : ticks_) labels_.push_back(concat(static_cast<int64_t>(tick)));
+  /// With the words where the panel has room for them.
+  std::string share_line(double part, double whole) const {
+    const std::string number = percent(part, whole),
+                      text = number + (plan_.causal ? " of the causal pairs" : " of all pairs");
+    return Canvas::text_width(text, pattern_style::share) <= panels_.text_width() ? text : number;
   }
 
-  void draw_panel(Canvas& canvas, const Panel& panel, int x0, int y0) const {
-    PatternGrid grid = pattern_grid(plan_, panel.heads, layout_.cells);
-    int side = layout_.side(), cell = layout_.cell_pixels, gap = cell >= 6 ? 1 : 0;
-    for (int row = 0; row < grid.cells; ++row) {
-      for (int column = 0; column < grid.cells; ++column) {
-        size_t at = static_cast<size_t>(row) * grid.cells + column;
-        int x = x0 + column * cell, y = y0 + row * cell;
-        canvas.rect(x, y, x + cell - gap, y + cell - gap, cell_color(grid, at, row, column));
-      }
-    }
-    canvas.frame(x0 - 1, y0 - 1, x0 + side + 1 - gap, y0 + side + 1 - gap, colors::grey);
-
-    double width = panel_width_ - left_ - 6;
-    std::string share = percent(grid.visible_pairs(), grid.allowed_pairs()) +
-                        (plan_.causal ? " of the causal pairs" : " of all pairs");
-    if (Canvas::text_width(share, share_style) > width)
-      share = percent(grid.visible_pairs(), grid.allowed_pairs());
-    canvas.text({x0 - 1.0, y0 - 37.0}, Canvas::fit_text(panel.name, width, name_style), name_style);
-    canvas.text({x0 - 1.0, y0 - 15.0}, share, share_style);
-    draw_axes(canvas, x0, y0);
+  void draw_heads(Canvas& canvas, const Panel& panel, int place, int top) const {
+    const PatternGrid grid = pattern_grid(plan_, panel.heads, panels_.cells());
+    const std::string line =
+        share_line(static_cast<double>(grid.visible_pairs()), static_cast<double>(grid.allowed_pairs()));
+    panels_.draw(canvas, place, top, panel.name, line, [&](int row, int column) {
+      const size_t at = static_cast<size_t>(row) * grid.cells + column;
+      if (grid.allowed[at] == 0) return pattern_style::future;
+      const double share = static_cast<double>(grid.visible[at]) / static_cast<double>(grid.allowed[at]);
+      return over_future(grid, row, column, shade(share));
+    });
   }
 
-  Color cell_color(const PatternGrid& grid, size_t at, int row, int column) const {
-    if (grid.allowed[at] == 0) return future_color;
-    double pairs = static_cast<double>((grid.bound(row + 1) - grid.bound(row)) *
-                                       (grid.bound(column + 1) - grid.bound(column)));
-    double allowed = static_cast<double>(grid.allowed[at]);
-    return mix(future_color, shade(static_cast<double>(grid.visible[at]) / allowed), allowed / pairs);
+  void draw_reach(Canvas& canvas, int place, int top) const {
+    const PatternGrid grid = pattern_grid(plan_, {}, panels_.cells());
+    const std::string name =
+        concat("reach after ", reach_->layers, reach_->layers == 1 ? " layer" : " layers");
+    panels_.draw(canvas, place, top, name, share_line(reach_->share.back(), 1), [&](int row, int column) {
+      const size_t at = static_cast<size_t>(row) * grid.cells + column;
+      if (grid.allowed[at] == 0) return pattern_style::future;
+      return over_future(grid, row, column, reach_color(*reach_, at, grid.allowed[at]));
+    });
   }
 
-  void draw_axes(Canvas& canvas, int x0, int y0) const {
-    double side = layout_.side(), shift = ticks_inside() ? 0.5 : 0;
-    TextStyle across = tick_style, down = tick_style, key = legend_style, query = legend_style;
-    across.align = key.align = query.align = Align::center;
-    down.align = Align::right;
-    query.upwards = true;
-    for (size_t i = 0; i < ticks_.size(); ++i) {
-      double at = (ticks_[i] + shift) / static_cast<double>(plan_.tokens) * side;
-      if (!ticks_inside()) {
-        double line = std::min(std::round(at), side - 1);
-        canvas.rect(x0 + line, y0 + side + 1, x0 + line + 1, y0 + side + 5, colors::grey);
-        canvas.rect(x0 - 5, y0 + line, x0 - 1, y0 + line + 1, colors::grey);
-      }
-      canvas.text({x0 + at, y0 + side + 13}, labels_[i], across);
-      canvas.text({x0 - 8.0, y0 + at}, labels_[i], down);
-    }
-    canvas.text({x0 + side / 2, y0 + side + 34}, "key", key);
-    canvas.text({x0 - left_ + 10.0, y0 + side / 2}, "query", query);
-  }
-
-  struct Entry {
-    std::string text;
-    Color color;
-  };
-  std::vector<Entry> entries() const {
-    std::vector<Entry> out = {{"seen", seen_color}, {"not seen", unseen_color}};
-    if (plan_.causal) out.push_back({"future", future_color});
-    return out;
-  }
-  int legend_height() const { return one_cell_a_token() ? 24 : 76; }
+  int legend_height() const { return 24 + (panels_.one_cell_a_pair() ? 0 : 52) + (reach_ ? 50 : 0); }
 
   void draw_legend(Canvas& canvas, int top) const {
-    double x = margin, y = top + 10;
-    for (const Entry& entry : entries()) {
-      canvas.rect(x, y - swatch / 2, x + swatch, y + swatch / 2, entry.color);
-      canvas.frame(static_cast<int>(x), static_cast<int>(y) - swatch / 2, static_cast<int>(x) + swatch,
-                   static_cast<int>(y) + swatch / 2, colors::grey);
-      canvas.text({x + swatch + 8, y}, entry.text, legend_style);
-      x += swatch + 8 + Canvas::text_width(entry.text, legend_style) + 28;
-    }
-    if (one_cell_a_token()) return;
-    // The scale of shades, its share growing as the square: evenly spaced shades.
-    double side = static_cast<double>(plan_.tokens) / layout_.cells;
-    std::string text = concat("share of a pixel's ", short_label(std::round(side * 10) / 10), " x ",
-                              short_label(std::round(side * 10) / 10), " pairs that is seen");
-    double bar = margin, length = 400;
+    double x = pattern_style::margin, y = top + 10;
+    x = draw_swatch(canvas, x, y, pattern_style::seen, "seen");
+    x = draw_swatch(canvas, x, y, pattern_style::unseen, reach_ ? "not seen, not reached" : "not seen");
+    if (plan_.causal) draw_swatch(canvas, x, y, pattern_style::future, "future");
     y += 26;
+    if (!panels_.one_cell_a_pair()) {
+      draw_shades(canvas, y);
+      y += 50;
+    }
+    if (reach_)
+      draw_reach_scale(canvas, pattern_style::margin, y, inner_width(), reach_->last,
+                       !panels_.one_cell_a_pair());
+  }
+
+  /// The scale of shades, its share growing as the square: evenly spaced shades.
+  void draw_shades(Canvas& canvas, double y) const {
+    const std::string pixel =
+        short_label(std::round(static_cast<double>(plan_.tokens) / panels_.cells() * 10) / 10);
+    const std::string text = concat("share of a pixel's ", pixel, " x ", pixel, " pairs that is seen");
+    const double bar = pattern_style::margin,
+                 room = inner_width() - 16 - Canvas::text_width(text, pattern_style::legend),
+                 length = std::floor(std::min(400.0, room));
     for (int i = 0; i < length; ++i)
       canvas.rect(bar + i, y - 7, bar + i + 1, y + 7, shade((i + 0.5) * (i + 0.5) / (length * length)));
-    TextStyle below = tick_style;
+    TextStyle below = pattern_style::tick;
     below.align = Align::center;
     for (auto [share, label] :
          {std::pair{1.0 / 64, "1/64"}, {1.0 / 16, "1/16"}, {1.0 / 4, "1/4"}, {1.0, "1"}}) {
-      double at = bar + std::sqrt(share) * length;
-      canvas.rect(std::min(at, bar + length - 1), y + 7, std::min(at, bar + length - 1) + 1, y + 11,
-                  colors::grey);
-      canvas.text({at, y + 20}, label, below);
+      const double at = bar + std::sqrt(share) * length, line = std::min(at, bar + length - 1);
+      canvas.rect(line, y + 7, line + 1, y + 11, colors::grey);
+      if (share > 1.0 / 64 || length >= 300) canvas.text({at, y + 20}, label, below);  // else they touch
     }
-    canvas.text({bar + length + 16, y}, text, legend_style);
+    canvas.text({bar + length + 16, y}, text, pattern_style::legend);
   }
 
   const AttentionPlan& plan_;
-  std::vector<Panel> panels_;
-  Layout layout_;
-  std::vector<double> ticks_;
-  std::vector<std::string> labels_, title_;
-  int left_ = 0, panel_width_ = 0, width_ = 0;
+  std::vector<Panel> heads_;
+  bool with_reach_;
+  PatternPanels panels_;
+  std::optional<ReachGrid> reach_;
+  std::vector<std::string> title_, note_;
 };
 
 }  // namespace
 
-void write_pattern_picture(const std::string& path, const AttentionPlan& plan, const std::string& title) {
+void write_pattern_picture(const std::string& path, const AttentionPlan& plan, const std::string& title,
+                           std::span<const PlanPtr> plans, int64_t layers) {
   SCCA_CHECK(plan.tokens >= 1 && !plan.heads.empty(), "write_pattern_picture: ", path, ": the plan has ",
              plan.tokens, " tokens and ", plan.heads.size(), " heads, expected at least one of each");
-  PatternPicture(plan, title).draw().write_png(path);
+  for (const PlanPtr& other : plans)
+    SCCA_CHECK(other->tokens == plan.tokens && other->causal == plan.causal, "write_pattern_picture: ", path,
+               ": the reach is of ", other->tokens, " tokens, the plan of ", plan.tokens,
+               ", or one is causal and one is not");
+  PatternPicture(plan, title, plans, layers).draw().write_png(path);
 }
 
 }  // namespace scca

@@ -271,7 +271,17 @@ TEST_CASE("commands: a plan is printed as documented and read back as a spec") {
   };
   CHECK(logits("@" + file) == logits("scca-fixed(chunk=8)"));
   CHECK(logits("@" + file) != logits("full"));
-  CHECK(run_scca({"patterns", "full@0;local", "--tokens", "8", "--heads", "2"}).code == 2);
+  CHECK(plan["reach_by_layer"].size() == 4);
+  const std::string picture = (folder / "layers.png").string();
+  const json layers = run_scca({"patterns", "full@1;local(chunk=4)", "--tokens", "8", "--heads", "2",
+                                "--layers", "3", "--png", picture})
+                          .json();
+  CHECK(layers["layer"] == 0);
+  CHECK(layers["reach_by_layer"] == json::parse("[0.5555555555555556, 1.0, 1.0]"));
+  CHECK(std::filesystem::file_size(picture) > 1000);
+  CHECK(run_scca({"patterns", "full@3;local", "--tokens", "8", "--heads", "2", "--layers", "3"}).code == 2);
+  CHECK(
+      run_scca({"patterns", "local", "--tokens", "4097", "--heads", "1"}).json()["reach_by_layer"].is_null());
   CHECK(run_scca({"patterns", "full@0;local", "--tokens", "8", "--heads", "2", "--layer", "1"})
             .json()["layers_to_full"]
             .is_null());

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "nn/patterns/coverage.h"
+#include "nn/patterns/spec.h"
 #include "tests/picture_check.h"
+#include "train/reach_grid.h"
 
 using namespace scca;
 
@@ -26,6 +29,24 @@ AttentionPlan shifted_chunks(int64_t tokens, int64_t width, int heads) {
   return plan;
 }
 
+struct Square {
+  int x0, y0, side;
+};
+
+/// The panels in the picture's first row: a frame's top is a long horizontal line of one colour; equal cells
+/// begin below it. (The last cell's gap is part of the frame.)
+std::vector<Square> find_panels(const Picture& picture) {
+  std::vector<Square> panels;
+  for (int y = 80; y < picture.height && panels.empty(); ++y)
+    for (int x = 0; x < picture.width; ++x) {
+      int run = 0;
+      while (x + run < picture.width && picture.at(x + run, y) == colors::grey) ++run;
+      if (run > 200) panels.push_back({x + 1, y + 1, run - 1});
+      x += run;
+    }
+  return panels;
+}
+
 }  // namespace
 
 TEST_CASE("pattern picture: few tokens show one square a pair, in the colour of what it is") {
@@ -34,18 +55,9 @@ TEST_CASE("pattern picture: few tokens show one square a pair, in the colour of 
   plan.heads.resize(1);
   write_pattern_picture(folder.file("p.png"), plan, "local(chunk=4)");
   Picture picture(folder.file("p.png"));
-  // The frame is the first long horizontal line of one colour; squares have equal sides from there.
-  int x0 = 0, y0 = 0, side = 0;
-  for (int y = 80; y < picture.height && side == 0; ++y)
-    for (int x = 0; x < picture.width; ++x) {
-      int run = 0;
-      while (x + run < picture.width && picture.at(x + run, y) == colors::grey) ++run;
-      if (run > 200) {
-        x0 = x + 1, y0 = y + 1, side = run - 1;  // the last square's gap is part of the frame
-        break;
-      }
-    }
-  REQUIRE(side > 200);
+  const std::vector<Square> panels = find_panels(picture);
+  REQUIRE(panels.size() == 1);
+  const auto [x0, y0, side] = panels[0];
   REQUIRE(side % 8 == 0);
   int cell = side / 8;
   for (int64_t q = 0; q < 8; ++q)
@@ -93,11 +105,57 @@ TEST_CASE("pattern picture: any number of tokens and heads can be drawn, causal 
       }
 }
 
+TEST_CASE("pattern picture: the last panel tells by colour after how many layers a pair is reached") {
+  PictureFolder folder;
+  const AttentionSpec spec = parse_attention_spec("full@2;local(chunk=4)");
+  const std::vector<PlanPtr> plans{spec.plan(11, 2, 0), spec.plan(11, 2, 1), spec.plan(11, 2, 2)};
+  for (const int64_t layers : {2, 3, 5}) {
+    write_pattern_picture(folder.file("p.png"), *plans[0], "full@2;local(chunk=4)", plans, layers);
+    const Picture picture(folder.file("p.png"));
+    const std::vector<Square> panels = find_panels(picture);
+    REQUIRE(panels.size() == 2);
+    const auto [x0, y0, side] = panels[1];
+    const int cell = side / 11;
+    for (int q = 0; q < 11; ++q)
+      for (int k = 0; k < 11; ++k) {
+        CAPTURE(q);
+        CAPTURE(k);
+        const bool near = q / 4 == k / 4;  // else only the third layer, which is full, brings it
+        const Color expected = k > q        ? future
+                               : near       ? reach_color(1, 3)
+                               : layers < 3 ? unseen
+                                            : reach_color(3, 3);
+        CHECK(picture.at(x0 + k * cell + cell / 2, y0 + q * cell + cell / 2) == expected);
+      }
+  }
+  CHECK(reach_color(1, 3) == seen);
+  CHECK(reach_color(3, 3) != reach_color(2, 3));
+}
+
+TEST_CASE("pattern picture: beyond the exact lengths there is a note instead of the reach") {
+  PictureFolder folder;
+  for (const int64_t tokens : {max_exact_reach, max_exact_reach + 1}) {
+    const auto plan = std::make_shared<const AttentionPlan>(shifted_chunks(tokens, 1000, 2));
+    write_pattern_picture(folder.file("p.png"), *plan, "s2", {{plan}}, 3);
+    write_pattern_picture(folder.file("none.png"), *plan, "s2");
+    const Picture with(folder.file("p.png")), without(folder.file("none.png"));
+    CHECK(find_panels(without).size() == 3);
+    CHECK(find_panels(with).size() == (tokens == max_exact_reach ? 4 : 3));
+    CHECK(with.height > without.height);
+    CHECK((with.count(reach_color(3, 3)) > 1000) == (tokens == max_exact_reach));
+  }
+}
+
 TEST_CASE("pattern picture: an empty plan and a path that cannot be written are errors") {
   PictureFolder folder;
   CHECK(contains(error_of([&] { write_pattern_picture(folder.file("p.png"), {}, "x"); }),
                  "0 tokens and 0 heads"));
   std::string path = folder.file("none/p.png");
   CHECK(contains(error_of([&] { write_pattern_picture(path, shifted_chunks(8, 4, 2), "x"); }), path));
+  const auto other = std::make_shared<const AttentionPlan>(shifted_chunks(9, 4, 2));
+  CHECK(contains(error_of([&] {
+                   write_pattern_picture(folder.file("p.png"), shifted_chunks(8, 4, 2), "x", {{other}}, 2);
+                 }),
+                 "of 9 tokens, the plan of 8"));
   CHECK(folder.files() == 0);
 }

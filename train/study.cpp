@@ -112,7 +112,9 @@ double attention_flops(const Study& study, const std::string& attention) {
 Study plan_study(StudySettings settings) {
   TrainSettings& train = settings.finetune.train;
   train.attention = "full";
-  check_settings(train);
+  TrainSettings run = train;
+  run.eval_data.clear();  // a study judges a run when it is done
+  check_settings(run);
   settings.validate();
   const LlamaConfig config = read_config(settings.finetune.model.model);
   Study study;

@@ -31,10 +31,10 @@ std::vector<std::string> split_patterns(const std::string& list);
 
 /// A row of the comparison: a model without training, or a pattern's runs.
 struct StudyRow {
-  std::string name;       // base, base-window, pi-untrained, or the pattern as it was asked for
-  std::string attention;  // evaluated with besides full attention; trained with
+  std::string name = {};       // base, base-window, pi-untrained, or the pattern as it was asked for
+  std::string attention = {};  // evaluated with besides full attention; trained with
   bool trained = false;
-  std::filesystem::path folder;
+  std::filesystem::path folder = {};
   int64_t mark = 0;            // trained: the step at which all rows have done the same attention FLOPs
   double attention_flops = 0;  // trained: of one step
 };
@@ -50,9 +50,7 @@ struct StudyRow {
 struct Study {
   StudySettings settings;
   std::vector<StudyRow> rows;
-  int64_t base_context = 0, layers = 0, heads = 0, head_dim = 0, parameters = 0;
-  std::string rope;  // of the trained rows, for a person
-  double rope_factor = 1;
+  int64_t base_context = 0, layers = 0, heads = 0, head_dim = 0;
 
   std::filesystem::path out() const { return settings.finetune.train.out; }
   int64_t context() const { return settings.finetune.train.context; }

@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/json.h"
 #include "train/progress.h"
 #include "train/study_text.h"
 #include "train/table.h"
@@ -24,13 +25,17 @@ std::string joined(const std::vector<std::string>& items) {
 Paragraph setting(const Study& study) {
   const StudySettings& s = study.settings;
   const TrainSettings& train = s.finetune.train;
+  const auto trained = std::ranges::find_if(study.rows, [](const StudyRow& row) { return row.trained; });
+  const std::filesystem::path run = study.folders(*trained)[0] / "config.json";
+  const Json config = parse_json(read_text_file(run), run.string());
   const double tokens = static_cast<double>(train.steps * train.rows_per_step() * train.context);
   return {concat(
       "Base `", s.finetune.model.model, "`: ", study.layers, " layers, ", study.heads, " heads of ",
       study.head_dim, ", context ", study.base_context, ". Each pattern fine-tunes it to ", train.context,
-      " tokens (RoPE ", study.rope, ", factor ", study.rope_factor, ") in ", train.steps, " steps of ",
-      train.rows_per_step(), " rows, ", short_number(tokens), " tokens; learning rate ", train.lr, ", ",
-      train.warmup, " warm-up steps, LoRA rank ", s.finetune.lora.rank, " and alpha ", s.finetune.lora.alpha,
+      " tokens (RoPE ", config.at("rope").get<std::string>(), ", factor ",
+      config.at("rope_factor").get<double>(), ") in ", train.steps, " steps of ", train.rows_per_step(),
+      " rows, ", short_number(tokens), " tokens; learning rate ", train.lr, ", ", train.warmup,
+      " warm-up steps, LoRA rank ", s.finetune.lora.rank, " and alpha ", s.finetune.lora.alpha,
       ", of the base also ", joined({s.finetune.learning.begin(), s.finetune.learning.end()}), ". ", s.seeds,
       s.seeds == 1 ? " seed" : " seeds", " (row order and LoRA's start) from ", train.seed,
       " on; figures in parentheses are the lowest and highest of them. Training data: ", joined(train.data),

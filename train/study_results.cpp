@@ -40,11 +40,13 @@ StudyResult read_result(const Study& study, const StudyRow& row, const fs::path&
     result.perplexity[length] = read_json(folder / concat("eval_", length, ".json")).at("perplexity");
   result.losses = folder / concat("losses_", study.settings.lengths.back(), ".safetensors");
   if (study.settings.passkey_trials > 0) {
-    for (const Json& cell : read_json(folder / "passkey.json").at("grid"))
+    const Json passkey = read_json(folder / "passkey.json");
+    for (const Json& cell : passkey.at("grid"))
       result.passkey.push_back({cell.at("length"), cell.at("depth"), cell.at("correct"), cell.at("trials")});
   }
   if (study.settings.recall_passages > 0) {
-    for (const Json& at : read_json(folder / "recall.json").at("distances")) {
+    const Json recall = read_json(folder / "recall.json");
+    for (const Json& at : recall.at("distances")) {
       const Json& error = at.at("gain_error");
       result.recall.push_back({at.at("distance"), at.at("gain"), error.is_null() ? 0 : error.get<double>()});
     }

@@ -41,11 +41,11 @@ struct StudyResult {
 
 struct StudyRowResult {
   const StudyRow* row = nullptr;
-  std::vector<StudyResult> seeds;
+  std::vector<StudyResult> seeds = {};
   // Of the plan:
-  double visible_share = 0;            // of the causal pairs, mean over heads and layers
-  double one_layer_share = 0;          // seen by at least one head of the first layer
-  std::vector<double> reach_by_layer;  // empty beyond the length at which it is exact
+  double visible_share = 0;                 // of the causal pairs, mean over heads and layers
+  double one_layer_share = 0;               // seen by at least one head of the first layer
+  std::vector<double> reach_by_layer = {};  // empty beyond the length at which it is exact
 };
 
 /// Throws Error naming a file that is missing or does not fit.

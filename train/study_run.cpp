@@ -50,10 +50,12 @@ class StudyRun {
     tokens_ = tokenize_data(train.eval_data, encode, tokenizer_.eos_id(), "--eval-data");
     if (static_cast<int64_t>(tokens_.size()) > train.eval_tokens)
       tokens_.resize(static_cast<size_t>(train.eval_tokens));
+    // Two windows for a standard error; recall puts a passage beside them.
     const int64_t longest = settings_.lengths.back();
-    SCCA_CHECK(static_cast<int64_t>(tokens_.size()) >= 2 * longest, "--eval-data: ", tokens_.size(),
-               " tokens, expected two windows of ", longest,
-               " or more; give more data or larger --eval-tokens");
+    const int64_t needed = 2 * longest + (settings_.recall_passages > 0 ? kPassageTokens : 0);
+    SCCA_CHECK(static_cast<int64_t>(tokens_.size()) >= needed, "--eval-data: ", tokens_.size(),
+               " tokens are judged on, expected at least ", needed, " for a length of ", longest,
+               "; give more data, larger --eval-tokens or smaller --lengths");
   }
 
   /// False after Ctrl-C.

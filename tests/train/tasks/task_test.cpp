@@ -12,7 +12,6 @@
 
 #include "models/tokenizer.h"
 #include "tests/temporary_folder.h"
-#include "train/tasks/prompt_parts.h"
 
 using namespace scca;
 using namespace scca::test;
@@ -201,30 +200,6 @@ TEST_CASE("tasks: a prompt is as long as one more unit allows, and says its toke
   }
 }
 
-TEST_CASE("tasks: fitting finds the last that fits, whatever a unit takes, in few tokenisations") {
-  const Task task{.name = "toy", .answer_tokens = 7};
-  const std::vector<std::function<int64_t(int64_t)>> sizes{
-      [](int64_t n) { return 31 + 25 * n; },                 // all alike
-      [](int64_t n) { return 31 + n / 5; },                  // most add nothing
-      [](int64_t n) { return 31 + n * n; },                  // ever more
-      [](int64_t n) { return 31 + n + 900 * (n >= 100); }};  // a leap
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    for (const int64_t tokens : {38, 39, 62, 63, 64, 138, 1039, 100003}) {
-      CAPTURE(i);
-      CAPTURE(tokens);
-      int64_t asked = 0;
-      const auto count = [&](std::string_view text) { return ++asked, std::stoll(std::string(text)); };
-      const FittedText fitted = fit(task, {.tokens = tokens}, count, 0, [&](int64_t units) {
-        return std::to_string(sizes[i](units));  // a text that says its tokens
-      });
-      CHECK(fitted.tokens == sizes[i](fitted.units));
-      CHECK(fitted.tokens <= tokens - 7);
-      CHECK(sizes[i](fitted.units + 1) > tokens - 7);
-      CHECK(asked <= (i == 0 ? 4 : 40));
-    }
-  }
-}
-
 TEST_CASE("tasks: what is asked for stands at the depth asked for") {
   for (const std::string name : {"passkey", "niah_single_1", "niah_multikey_2", "niah_multikey_3"}) {
     for (const int64_t depth : {0, 1, 33, 50, 99, 100}) {
@@ -277,24 +252,6 @@ TEST_CASE("tasks: an answer's tokens continue the prompt's") {
       }
     }
   }
-}
-
-TEST_CASE("tasks: made-up words and keys have the shapes that are said, and do not repeat") {
-  Draws draws({.tokens = 9, .seed = 2});
-  CHECK(std::regex_match(draws.uuid(),
-                         std::regex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")));
-  CHECK(std::regex_match(draws.word(), std::regex("[^aeiou][aeiou][^aeiou][aeiou][^aeiou]")));
-  CHECK(std::regex_match(draws.name(), std::regex("[a-z]+-[a-z]+")));
-  CHECK(std::regex_match(draws.letters(5, 'A'), std::regex("[A-Z]{5}")));
-  std::set<size_t> lengths;
-  for (int i = 0; i < 200; ++i) lengths.insert(draws.number(5).size());
-  CHECK(lengths == std::set<size_t>{5});
-  const auto words = draws.distinct(3000, [](Draws& more) { return more.name(); });
-  CHECK(as_set(words).size() == 3000);
-  CHECK(error_of([&] {
-          draws.distinct(27, [](Draws& more) { return more.letters(1, 'a'); });
-        }).find("27 different words, more than there are") != std::string::npos);
-  CHECK(draws.places(5, 5) == std::vector<int64_t>{0, 1, 2, 3, 4});
 }
 
 TEST_CASE("tasks: RULER's score is the share of answers that occur, passkey's the first number") {

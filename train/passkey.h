@@ -14,7 +14,7 @@
 namespace scca {
 
 struct PasskeyOptions {
-  std::vector<int64_t> lengths;                     // tokens of prompt and answer together
+  std::vector<int64_t> lengths = {};                // tokens of prompt and answer together
   std::vector<int64_t> depths{0, 25, 50, 75, 100};  // percent of the filler that stands before the key
   int64_t trials = 5;                               // keys asked for in each cell
   uint64_t seed = 0;

@@ -13,10 +13,10 @@
 namespace scca {
 
 struct RetrievalOptions {
-  std::string task;              // a registered one
-  std::vector<int64_t> lengths;  // tokens of prompt and answer together
-  std::vector<int64_t> depths;   // percent; empty: each prompt draws its own, or the task has none
-  int64_t trials = 5;            // prompts of each cell
+  std::string task = {};              // a registered one
+  std::vector<int64_t> lengths = {};  // tokens of prompt and answer together
+  std::vector<int64_t> depths = {};   // percent; empty: each prompt draws its own, or the task has none
+  int64_t trials = 5;                 // prompts of each cell
   uint64_t seed = 0;
   AttentionSpec attention = parse_attention_spec("full");
   bool bos = false;  // before every prompt
@@ -27,7 +27,7 @@ struct RetrievalOptions {
 
 struct RetrievalCell {
   int64_t length = 0;
-  std::optional<int64_t> depth;
+  std::optional<int64_t> depth = {};
   int64_t trials = 0, perfect = 0;  // prompts; those with a score of 1
   double score = 0;                 // the mean, 0 to 1
 };

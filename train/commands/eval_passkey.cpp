@@ -56,14 +56,14 @@ int run(Flags flags) {
         progress->update(done);
       });
   if (progress) progress->finish();
-  if (!flags.png.empty()) {
-    write_heatmap(flags.png, passkey_heatmap(cells, "Passkey retrieval"));
-    std::cerr << "picture: " << flags.png << "\n";
-  }
   if (flags.json) {
     print_json(passkey_json(cells, options));
   } else {
     print_readable(cells, options);
+  }
+  if (!flags.png.empty()) {
+    write_heatmap(flags.png, passkey_heatmap(cells, "Passkey retrieval"));
+    std::cerr << "picture: " << flags.png << "\n";
   }
   return 0;
 }

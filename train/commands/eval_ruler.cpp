@@ -129,12 +129,12 @@ int run(Flags flags) {
   }
   warn_beyond_context(model.config, longest);
   const Grid grid = evaluate(flags, model, tokenizer);
-  if (!flags.png.empty()) draw(flags.png, grid, flags);
   if (flags.json) {
     print_json(to_json(grid, flags));
   } else {
     print_readable(grid, flags);
   }
+  if (!flags.png.empty()) draw(flags.png, grid, flags);
   return 0;
 }
 

@@ -16,8 +16,9 @@ using CountTokens = std::function<int64_t(std::string_view text)>;
 
 /// What decides a prompt, besides the tokenizer: each differing request is a draw of its own.
 struct TaskRequest {
-  int64_t tokens = 0;            // of the prompt and the room for its answer, together
-  std::optional<int64_t> depth;  // percent of the filler that stands before what is asked for; none: drawn
+  int64_t tokens = 0;  // of the prompt and the room for its answer, together
+  std::optional<int64_t> depth =
+      {};  // percent of the filler that stands before what is asked for; none: drawn
   uint64_t seed = 0;
   int64_t index = 0;  // 0 .. 2^24 - 1: which of the prompts with this seed
 };
@@ -31,8 +32,8 @@ struct TaskPrompt {
 };
 
 struct Task {
-  std::string name, suite, summary;  // suite: "passkey" or "ruler"
-  int64_t answer_tokens = 0;         // the room for the answer: at most so many are generated
+  std::string name = {}, suite = {}, summary = {};  // suite: "passkey" or "ruler"
+  int64_t answer_tokens = 0;                        // the room for the answer: at most so many are generated
   bool takes_depth = false;
   /// The request's depth is empty unless the task takes one.
   TaskPrompt (*make)(const Task& task, const CountTokens& count, const TaskRequest& request) = nullptr;

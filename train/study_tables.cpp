@@ -64,7 +64,8 @@ Table equal_flops_table(const Study& study, const Results& results) {
   for (const StudyRowResult& row : results) {
     if (!row.row->trained) continue;
     const auto tera = [&](int64_t step) {
-      return fixed(row.row->attention_flops * static_cast<double>(step) / 1e12, 2);
+      const double value = row.row->attention_flops * static_cast<double>(step) / 1e12;
+      return fixed(value, value < 1 ? 4 : 2);
     };
     table.rows.push_back({row.row->name, concat(row.row->mark, " of ", steps), tera(row.row->mark),
                           text_of(spread(over_seeds(row, perplexity_at_mark)), 1),

@@ -18,17 +18,22 @@ Action set_up(CLI::App& app) {
   auto failure = std::make_shared<std::string>();
   app.add_option("--steps", *steps, "How many");
   app.add_option("--failure", *failure, "How to end")->required();
-  CLI::App* inner = app.add_subcommand("inner", "A command inside a command");
-  app.fallthrough(false);
-  return [steps, failure, &app, inner]() -> int {
+  return [steps, failure]() -> int {
     if (*failure == "usage") fail<UsageError>("--failure: usage is not a failure");
     if (*failure == "error") fail("it broke");
     if (*failure == "memory") throw std::bad_alloc();
     if (*failure == "json") print_json({{"a", {1.0, std::numeric_limits<double>::infinity()}}});
-    return app.got_subcommand(inner) ? 7 : *steps;
+    return *steps;
   };
 }
 const RegisterCommand line("test-command", "Only in the tests", set_up);
+
+Action set_up_inner(CLI::App& app) {
+  auto colour = std::make_shared<std::string>();
+  app.add_option("--colour", *colour, "Of the inner command alone")->required();
+  return [colour] { return *colour == "red" ? 7 : 8; };
+}
+const RegisterCommand inner("test-command inner", "A command below a command", set_up_inner);
 
 struct Result {
   int code;
@@ -108,5 +113,10 @@ TEST_CASE("command: a failure is one line that names the command, and 1") {
 
 TEST_CASE("command: the action's code is the exit code, flags and inner commands reach it") {
   CHECK(run({"test-command", "--failure", "no", "--steps", "5"}).code == 5);
-  CHECK(run({"test-command", "--failure", "no", "inner"}).code == 7);
+  // What a command requires it does not require of those below it.
+  CHECK(run({"test-command", "inner", "--colour", "red"}).code == 7);
+  const Result without = run({"test-command", "inner"});
+  CHECK(without.code == 2);
+  CHECK(contains(without.err, "scca test-command inner: --colour is required"));
+  CHECK(contains(run({"test-command", "--help"}).out, "A command below a command"));
 }

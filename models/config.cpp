@@ -171,6 +171,11 @@ LlamaConfig with_rope(const LlamaConfig& base, RopeScaling rope, int64_t context
   rope.theta = base.rope.theta;
   rope.original_length = base.rope.original_length;
   config.max_position_embeddings = rope_keeps_length(rope.type) ? rope.original_length : context;
+  if (rope.type == RopeType::yarn || rope.type == RopeType::longrope) {
+    // transformers 4.51 to 4.57 scale by max_position_embeddings / original_max_position_embeddings, others
+    // by the factor: both must be the same.
+    config.max_position_embeddings = std::llround(static_cast<double>(rope.original_length) * rope.factor);
+  }
   config.rope = std::move(rope);
   check_config(config, "config");
   return config;

@@ -56,7 +56,9 @@ void write_config(const std::filesystem::path& folder, const LlamaConfig& config
 /// The config of a model that is run or trained with other RoPE at `context` tokens: the type and its
 /// settings from `rope`, theta and the pretraining's length from `base` (`rope`'s are not read).
 /// max_position_embeddings: none, linear and dynamic say the pretraining's length, from which readers scale;
-/// ntk, yarn, llama3 and longrope say `context`. Throws Error for settings without a meaning.
+/// ntk and llama3 say `context`; yarn and longrope that length times the factor (which is `context` where the
+/// factor was chosen for it), since readers take the factor from either. Throws Error for settings without a
+/// meaning.
 LlamaConfig with_rope(const LlamaConfig& base, RopeScaling rope, int64_t context);
 
 /// Throws Error beginning with `where` when the settings contradict each other.

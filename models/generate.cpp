@@ -63,14 +63,16 @@ std::vector<int32_t> generate(const Llama& model, const std::vector<int32_t>& pr
   SCCA_CHECK(!prompt.empty(), "generate: the prompt has no tokens; give some text, or --bos");
   NoGrad no_grad;
   KeyValueCache cache = model.make_cache(static_cast<int64_t>(prompt.size()) + options.max_tokens);
-  std::vector<int32_t> fresh = prompt, text;
+  std::vector<int32_t> fresh = prompt, text, ends = options.stop_ids;
+  if (options.stop_at_eos)
+    for (const int64_t id : model.config.eos_token_ids) ends.push_back(static_cast<int32_t>(id));
   while (static_cast<int64_t>(text.size()) < options.max_tokens) {
-    const std::vector<float> logits = next_logits(model, fresh, options.attention, cache);
+    std::vector<float> logits = next_logits(model, fresh, options.attention, cache);
+    if (static_cast<int64_t>(text.size()) < options.min_tokens)
+      for (const int32_t id : ends) logits.at(static_cast<size_t>(id)) = -INFINITY;
     const double uniform = uniform01(philox(options.seed, text.size())[0]);
     const int32_t token = sample(logits, options, uniform);
-    if (options.stop_at_eos &&
-        std::ranges::find(model.config.eos_token_ids, token) != model.config.eos_token_ids.end())
-      break;
+    if (std::ranges::find(ends, token) != ends.end()) break;
     text.push_back(token);
     if (on_token && !on_token(token)) break;
     fresh = {token};

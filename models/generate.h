@@ -15,6 +15,8 @@ struct SamplingOptions {
   uint64_t seed = 0;
   AttentionSpec attention = parse_attention_spec("full");
   bool stop_at_eos = true;
+  std::vector<int32_t> stop_ids = {};  // end the text as EOS does
+  int64_t min_tokens = 0;              // so many come before the text may end
 
   /// Throws UsageError for a negative temperature, a top_p outside (0, 1] or max_tokens < 1.
   void validate() const;

@@ -131,7 +131,9 @@ void write_rope(const RopeScaling& rope, int64_t head_dim, Json& config) {
   config["rope_theta"] = written.theta;
   config["rope_scaling"] = written.type == RopeType::none ? Json() : older;
   config["rope_parameters"] = newer;
-  config.erase(kOriginal);                // it stands with the scaling now
+  config.erase(kOriginal);  // it stands with the scaling now
+  // transformers up to 4.57 looks for longrope's nowhere else, and would take the short list at every length.
+  if (written.type == RopeType::longrope) config[kOriginal] = written.original_length;
   config.erase("partial_rotary_factor");  // 1
 }
 

@@ -3,14 +3,16 @@
 // so that a longer sequence turns by angles the model has seen. With d = head_dim, b = theta, f = factor, L0
 // = original_length, inv_i = b^(-2i/d) for 0 <= i < d/2 (ops/rope.h turns by position * inv_i):
 //
+// clang-format off
 //   none      inv_i
-//   linear    inv_i / f                                  position interpolation, Chen et al., arXiv
-//   2306.15595 ntk       b' = b f^(d/(d-2))                         "NTK-aware", bloc97 2023 dynamic   b' = b
-//   (f L/L0 - (f-1))^(d/(d-2)), L = max(sequence, L0) yarn      inv_i/f ramp_i + inv_i (1 - ramp_i), cos and
-//   sin times 0.1 ln f + 1   Peng et al., arXiv 2309.00071 llama3    inv_i/f for long wavelengths, inv_i for
-//   short ones, between them in between (LLaMA 3.1) longrope  inv_i / factor list_i, the short list up to L0,
-//   else the long one; cos and sin times
+//   linear    inv_i / f                                  position interpolation, Chen et al., arXiv 2306.15595
+//   ntk       b' = b f^(d/(d-2))                         "NTK-aware", bloc97 2023
+//   dynamic   b' = b (f L/L0 - (f-1))^(d/(d-2)), L = max(sequence, L0)
+//   yarn      inv_i/f ramp_i + inv_i (1 - ramp_i), cos and sin times 0.1 ln f + 1   Peng et al., arXiv 2309.00071
+//   llama3    inv_i/f for long wavelengths, inv_i for short ones, between them in between (LLaMA 3.1)
+//   longrope  inv_i / factor list_i, the short list up to L0, else the long one; cos and sin times
 //             sqrt(1 + ln f / ln L0)                     Ding et al., arXiv 2402.13753
+// clang-format on
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -21,6 +21,10 @@ RopeScaling scaling_of(const ModelFlags& flags, const RopeScaling& now, int64_t 
     const std::optional<RopeType> type = rope_type_of(flags.rope);
     if (!type) fail<UsageError>("--rope ", flags.rope, ": expected one of ", rope_type_names());
     scaling.type = *type;
+    if (*type == RopeType::longrope && now.long_factor.empty())
+      fail<UsageError>(
+          "--rope longrope: it divides by the lists short_factor and long_factor of config.json, and this "
+          "model's has none; choose another type, or add them there");
   } else if (now.type == RopeType::none) {
     scaling.type = RopeType::linear;  // --rope-factor alone
   }

@@ -56,8 +56,8 @@ int64_t Arguments::integer(const std::string& name, int64_t standard, int64_t at
   if (!argument) return standard;
   const std::optional<int64_t> value = to_integer(argument->value.word);
   if (!value || *value < at_least || argument->value.parentheses)
-    reject(name,
-           concat(name, " is '", argument->value.word, "', expected a whole number from ", at_least, " up"));
+    reject(name, concat(name, " is '", argument->value.word, "'", why_no_integer(argument->value.word),
+                        ", expected a whole number from ", at_least, " up"));
   if (*value != standard) note(concat(name, "=", *value));
   return *value;
 }
@@ -129,7 +129,8 @@ Length Arguments::read_length(const std::string& name, const Argument& argument)
   const std::optional<int64_t> denominator =
       slash == std::string::npos ? 0 : to_integer(std::string_view(word).substr(slash + 1));
   if (!numerator || !denominator || argument.value.parentheses)
-    reject(name, concat(name, " is '", word, "', expected tokens such as 512 or a fraction such as 1/4"));
+    reject(name, concat(name, " is '", word, "'", why_no_integer(word),
+                        ", expected tokens such as 512 or a fraction such as 1/4"));
   if (slash == std::string::npos) return Length::tokens(*numerator);
   if (*denominator == 0 || *numerator == 0 || *numerator > *denominator)
     reject(name, concat(name, " is '", word, "', expected a fraction above 0 and at most 1"));

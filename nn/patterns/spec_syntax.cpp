@@ -56,7 +56,8 @@ class Parser {
     const size_t begin = at_;
     const std::string digits = word(what);
     const std::optional<int64_t> value = to_integer(digits);
-    if (!value) spec_error(source_, begin, concat("found '", digits, "', expected ", what));
+    if (!value)
+      spec_error(source_, begin, concat("found '", digits, "'", why_no_integer(digits), ", expected ", what));
     return *value;
   }
 
@@ -146,6 +147,14 @@ std::optional<int64_t> to_integer(std::string_view word) {
     if (value > std::numeric_limits<int32_t>::max()) return std::nullopt;
   }
   return value;
+}
+
+std::string why_no_integer(std::string_view word) {
+  const size_t slash = std::min(word.find('/'), word.size());
+  for (const std::string_view part : {word.substr(0, slash), word.substr(std::min(slash + 1, word.size()))})
+    if (!part.empty() && part.find_first_not_of("0123456789") == part.npos && !to_integer(part))
+      return concat(", which is more than ", std::numeric_limits<int32_t>::max());
+  return "";
 }
 
 std::string suggestion(std::string_view word, const std::vector<std::string>& known) {

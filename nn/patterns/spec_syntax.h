@@ -45,6 +45,10 @@ std::vector<LayerItem> parse_spec_syntax(std::string_view source);
 /// A number of decimal digits and nothing else, at most 2^31 - 1: products of two of them never overflow.
 std::optional<int64_t> to_integer(std::string_view word);
 
+/// For a message after 'word': ", which is more than 2147483647" when that is why to_integer refuses it, or a
+/// side of a fraction; else "".
+std::string why_no_integer(std::string_view word);
+
 /// ", did you mean 'x'?" for the nearest of `known`, or "." when none is near.
 std::string suggestion(std::string_view word, const std::vector<std::string>& known);
 

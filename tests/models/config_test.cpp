@@ -151,6 +151,57 @@ TEST_CASE("config: with_rope says in max_position_embeddings what readers of eac
   CHECK(ntk["rope_theta"].get<double>() == ntk_theta(500, 4, 128));
 }
 
+TEST_CASE("config: whoever reads an exported config computes the same, at every width, factor and length") {
+  for (const int64_t head_dim : {4, 10, 64, 128}) {
+    const Json json{{"model_type", "llama"}, {"hidden_size", 4 * head_dim}, {"num_attention_heads", 4},
+                    {"head_dim", head_dim},  {"rope_theta", 500.0},         {"max_position_embeddings", 96}};
+    const LlamaConfig base = config_from_json(json, "c");
+    const std::vector<double> near(static_cast<size_t>(head_dim / 2), 1.25), far(near.size(), 3.5);
+    for (const RopeType type : {RopeType::none, RopeType::linear, RopeType::ntk, RopeType::dynamic,
+                                RopeType::yarn, RopeType::llama3, RopeType::longrope}) {
+      for (const double factor : {1.0, 2.5, 4.0, 8.0}) {
+        CAPTURE(head_dim);
+        CAPTURE(name_of(type));
+        CAPTURE(factor);
+        // A context that is not the factor times the pretrained length: --rope-factor and --context are
+        // apart.
+        const LlamaConfig c =
+            with_rope(base, {.type = type, .factor = factor, .short_factor = near, .long_factor = far}, 333);
+        const Json written = to_json(c);
+        Json older = written, newer = written, renamed = written;
+        older.erase("rope_parameters");
+        for (const char* key : {"rope_scaling", "rope_theta"}) newer.erase(key);
+        if (renamed["rope_scaling"].is_object()) {
+          Json& scaling = renamed["rope_scaling"];
+          const char* key = scaling.contains("type") ? "type" : "rope_type";
+          const Json name = scaling[key];
+          scaling.erase(key);
+          scaling[std::string(key) == "type" ? "rope_type" : "type"] = name;
+        }
+        for (const int64_t tokens : {1, 95, 96, 97, 700}) {
+          const RopeFrequencies ours = inverse_frequencies(c.rope, head_dim, tokens);
+          for (const Json& form : {written, older, newer, renamed}) {
+            const LlamaConfig back = config_from_json(form, "c");
+            const RopeFrequencies theirs = inverse_frequencies(back.rope, back.head_dim, tokens);
+            CHECK(theirs.inverse == ours.inverse);
+            CHECK(theirs.magnitude == ours.magnitude);
+          }
+        }
+        if (type == RopeType::yarn || type == RopeType::longrope) {
+          // What transformers 4.51 to 4.57 scale by; longrope's original length they take from the top.
+          const Json& original = type == RopeType::yarn
+                                     ? written["rope_scaling"]["original_max_position_embeddings"]
+                                     : written["original_max_position_embeddings"];
+          CHECK(original == 96);
+          CHECK(written["max_position_embeddings"].get<double>() == 96 * factor);
+        } else {
+          CHECK(!written.contains("original_max_position_embeddings"));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("config: settings that are not implemented are refused with key, found and expected") {
   CHECK(error_of([] { parse("[]"); }) == "c: [], expected a JSON object");
   CHECK(error_of([] { parse("{}"); }) == "c: no model_type, expected \"llama\"");

@@ -101,3 +101,19 @@ TEST_CASE("generate: settings without a meaning are refused") {
   CHECK_THROWS_AS(generate(model, kPrompt, {.top_p = 1.1}), UsageError);
   CHECK(error_of([&] { generate(model, {}, {}); }).starts_with("generate: the prompt has no tokens"));
 }
+
+TEST_CASE("generate: stop ids end the text, but not before the least number of tokens") {
+  const Llama model = stories();
+  const SamplingOptions greedy{.max_tokens = 20, .temperature = 0};
+  const std::vector<int32_t> whole = generate(model, kPrompt, greedy);
+  SamplingOptions stopping = greedy;
+  stopping.stop_ids = {whole[7]};
+  const auto first = std::ranges::find(whole, whole[7]);
+  CHECK(generate(model, kPrompt, stopping) == std::vector<int32_t>(whole.begin(), first));
+  stopping.stop_ids = {whole[0]};
+  CHECK(generate(model, kPrompt, stopping).empty());
+  stopping.min_tokens = 3;
+  const std::vector<int32_t> later = generate(model, kPrompt, stopping);
+  REQUIRE(later.size() >= 3);
+  CHECK(std::ranges::find(later, whole[0]) == later.end());
+}

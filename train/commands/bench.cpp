@@ -24,7 +24,8 @@ struct Flags {
 };
 
 constexpr int64_t kHeadDim = 64, kLongContext = 32768;
-const std::string kFixed = "scca-fixed(chunk=1024)", kSda = "sda(dilation=4)";
+const std::string kFixed = "scca-fixed(chunk=1024)", kSda = "sda(dilation=4)",
+                  kDilated = "dilated(dilation=4)", kFlow = "scca-flow(early=local)";
 
 struct Figures {
   double peak = 0;  // GFLOP/s of matrix products, the best seen along the run
@@ -63,7 +64,8 @@ std::vector<std::function<void()>> work_of(Figures& figures, const LlamaConfig& 
   for (int64_t tokens = 4096; tokens <= flags.longest(); tokens *= 2) {
     add_attention("full", tokens);
     add_attention(kFixed, tokens);
-    if (tokens == 8192) add_attention(kSda, tokens);
+    if (tokens == 8192)
+      for (const std::string& pattern : {kSda, kDilated, kFlow}) add_attention(pattern, tokens);
   }
   add_peak();
   for (const char* pattern : {"full", "scca-fixed"}) {
@@ -89,6 +91,20 @@ Figures measure(const LlamaConfig& config, const Flags& flags) {
 
 double seconds_of(const AttentionFigure& figure) { return figure.forward_seconds + figure.backward_seconds; }
 
+/// What is seen in strides, at 8192 tokens: a strided slice is walked densely, so that it costs its pairs.
+void add_strided_ratios(std::vector<BenchRatio>& all, const Figures& figures) {
+  const AttentionFigure &full = figures.at("full", 8192), &sda = figures.at(kSda, 8192);
+  all.push_back({"sda_quarter_forward", kSda + ", 8192 tokens, forward: time over a quarter of full's",
+                 sda.forward_seconds / (full.forward_seconds / 4), 1.3, false});
+  all.push_back({"sda_quarter", kSda + ", 8192 tokens, forward and backward: time over a quarter of full's",
+                 seconds_of(sda) / (seconds_of(full) / 4), 1.3, false});
+  for (const auto& [name, pattern] :
+       {std::pair("dilated_per_pair", kDilated), {"scca_flow_per_pair", kFlow}}) {
+    all.push_back({name, pattern + ", 8192 tokens: time per visible pair over full's",
+                   figures.at(pattern, 8192).ns_per_pair() / full.ns_per_pair(), 1.3, false});
+  }
+}
+
 void add_attention_ratios(std::vector<BenchRatio>& all, const Figures& figures, const Flags& flags) {
   const AttentionFigure& full = figures.at("full", 4096);
   double per_pair = 0, doubling = 0;
@@ -98,7 +114,6 @@ void add_attention_ratios(std::vector<BenchRatio>& all, const Figures& figures, 
     if (tokens > 4096)
       doubling = std::max(doubling, seconds_of(fixed) / seconds_of(figures.at(kFixed, tokens / 2)));
   }
-  const double quarter = seconds_of(figures.at("full", 8192)) / 4;
   all.push_back({"attention_forward", "full, 4096 tokens, forward: share of the matmul rate",
                  full.forward_gflops() / figures.peak, 0.5, true});
   all.push_back({"attention_forward_backward",
@@ -108,8 +123,7 @@ void add_attention_ratios(std::vector<BenchRatio>& all, const Figures& figures, 
                  per_pair, 1.3, false});
   all.push_back({"scca_fixed_doubling", kFixed + ": time at twice the length over time (worst length)",
                  doubling, 2.3, false});
-  all.push_back({"sda_quarter", kSda + ", 8192 tokens: time over a quarter of full's",
-                 seconds_of(figures.at(kSda, 8192)) / quarter, 1.3, false});
+  add_strided_ratios(all, figures);
 }
 
 std::vector<BenchRatio> ratios(const Figures& figures, const Flags& flags) {

@@ -127,8 +127,19 @@ TEST_CASE("spec: parameters") {
        "local: chunk is '-5', expected tokens such as 512 or a fraction such as 1/4\n"
        "  local(chunk=-5)\n              ^"},
       {"local(chunk=99999999999999999999)",
-       "local: chunk is '99999999999999999999', expected tokens such as 512 or a fraction such as 1/4\n"
+       "local: chunk is '99999999999999999999', which is more than 2147483647, expected tokens such as 512 "
+       "or a fraction such as 1/4\n"
        "  local(chunk=99999999999999999999)\n              ^"},
+      {"local(chunk=1/2147483648)",
+       "local: chunk is '1/2147483648', which is more than 2147483647, expected tokens such as 512 or a "
+       "fraction such as 1/4\n"
+       "  local(chunk=1/2147483648)\n              ^"},
+      {"mix(local*2147483648)",
+       "found '2147483648', which is more than 2147483647, expected a weight: a whole number from 1 up\n"
+       "  mix(local*2147483648)\n            ^"},
+      {"sda(dilation=2147483648)",
+       "sda: dilation is '2147483648', which is more than 2147483647, expected a whole number from 1 up\n"
+       "  sda(dilation=2147483648)\n               ^"},
       {"local(chunk=s2())",
        "local: chunk is 's2', expected tokens such as 512 or a fraction such as 1/4\n"
        "  local(chunk=s2())\n              ^"},

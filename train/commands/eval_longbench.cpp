@@ -1,0 +1,154 @@
+// scca eval longbench: what a model answers to LongBench's samples, and how that scores.
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "core/check.h"
+#include "core/file.h"
+#include "models/json.h"
+#include "train/command.h"
+#include "train/longbench/answers.h"
+#include "train/longbench/files.h"
+#include "train/model_flags.h"
+#include "train/progress.h"
+#include "train/table.h"
+#include "train/text_input.h"
+
+namespace scca {
+namespace {
+
+using namespace longbench;
+
+struct Flags {
+  ModelFlags model;
+  std::vector<std::string> data, tasks;
+  std::string attention = "full", out;
+  int64_t context = 0, max_samples = 0;
+  bool no_bos = false, json = false;
+};
+
+struct TaskRun {
+  TaskFile file;
+  std::vector<Sample> samples;
+  std::vector<Answer> answers;
+  TaskScore score;
+
+  int64_t truncated() const {
+    return std::ranges::count_if(answers, [](const Answer& a) { return a.truncated; });
+  }
+};
+
+/// Everything that can be wrong with the data and the context is found here, before the first answer.
+std::vector<TaskRun> read_runs(const Flags& flags, const AnswerOptions& options) {
+  if (flags.max_samples < 0)
+    fail<UsageError>("--max-samples ", flags.max_samples, ": expected 0 (all) or more");
+  const auto note = [](const std::string& line) { std::cerr << "note: " << line << "\n"; };
+  std::vector<TaskRun> runs;
+  for (const TaskFile& file : task_files(flags.data, flags.tasks, note)) {
+    options.prompt_tokens(*file.task);
+    runs.push_back({file, read_samples(file, flags.max_samples), {}, {}});
+  }
+  return runs;
+}
+
+/// A line as the reference's pred.py writes it, so that its eval.py reads it, with the task and the score.
+std::string prediction_line(const TaskRun& run, size_t i) {
+  const Sample& sample = run.samples[i];
+  const Answer& answer = run.answers[i];
+  Json line{{"task", run.file.name},  {"pred", answer.text}, {"answers", sample.answers},
+            {"all_classes", nullptr}, {"length", nullptr},   {"score", answer.score}};
+  if (!sample.classes.empty()) line["all_classes"] = sample.classes;
+  if (sample.length >= 0) line["length"] = sample.length;
+  return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void answer_all(const Llama& model, const Tokenizer& tokenizer, const AnswerOptions& options,
+                std::vector<TaskRun>& runs, FileWriter* out) {
+  int64_t total = 0, done = 0;
+  for (const TaskRun& run : runs) total += std::ssize(run.samples);
+  Progress progress("longbench", total);
+  for (TaskRun& run : runs) {
+    double sum = 0;
+    for (const Sample& sample : run.samples) {
+      run.answers.push_back(answer(model, tokenizer, *run.file.task, sample, options));
+      if (out) out->write(prediction_line(run, run.answers.size() - 1));
+      sum += 100 * run.answers.back().score;
+      progress.update(++done, run.file.name + " " + fixed(sum / static_cast<double>(run.answers.size()), 2));
+    }
+    run.score = summarize(run.samples, run.answers);
+  }
+  progress.finish();
+  if (out) out->commit();
+}
+
+double average(const std::vector<TaskRun>& runs) {
+  double sum = 0;
+  for (const TaskRun& run : runs) sum += run.score.mean;
+  return sum / static_cast<double>(runs.size());
+}
+
+nlohmann::json to_json(const std::vector<TaskRun>& runs, const Flags& flags) {
+  nlohmann::json tasks = nlohmann::json::object();
+  for (const TaskRun& run : runs) {
+    nlohmann::json by_length = nlohmann::json::object();
+    for (const auto& [group, score] : run.score.by_length) by_length[group] = score;
+    tasks[run.file.name] = {{"metric", name_of(run.file.task->metric)},
+                            {"score", run.score.mean},
+                            {"samples", run.samples.size()},
+                            {"truncated", run.truncated()},
+                            {"by_length", by_length}};
+  }
+  return {{"context", flags.context}, {"tasks", tasks}, {"average", average(runs)}};
+}
+
+void print_readable(const std::vector<TaskRun>& runs) {
+  std::vector<std::vector<std::string>> table{{"task", "metric", "samples", "cut", "score"}};
+  for (const TaskRun& run : runs) {
+    table.push_back({run.file.name, name_of(run.file.task->metric), std::to_string(run.samples.size()),
+                     std::to_string(run.truncated()), fixed(run.score.mean, 2)});
+  }
+  table.push_back({"average", "", "", "", fixed(average(runs), 2)});
+  std::cout << format_table(table);
+}
+
+int run(const Flags& flags) {
+  const AnswerOptions options{flags.context, parse_attention_spec(flags.attention), !flags.no_bos};
+  std::vector<TaskRun> runs = read_runs(flags, options);
+  const Llama model = load_model(flags.model, flags.context);
+  options.attention.check_layers(model.config.num_hidden_layers);
+  const Tokenizer tokenizer = load_tokenizer(flags.model);
+  std::optional<FileWriter> out;  // a path that can't be written fails now, not after hours
+  if (!flags.out.empty()) out.emplace(flags.out);
+  warn_beyond_context(model.config, flags.context);
+  answer_all(model, tokenizer, options, runs, out ? &*out : nullptr);
+  if (flags.json) {
+    print_json(to_json(runs, flags));
+  } else {
+    print_readable(runs);
+  }
+  return 0;
+}
+
+Action set_up(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  add_model_flags(app, flags->model);
+  app.add_option("--data", flags->data, "LongBench's files, TASK.jsonl, or a folder of them")->required();
+  app.add_option("--context", flags->context,
+                 "Tokens of prompt and answer together; a longer prompt loses its middle")
+      ->required();
+  app.add_option("--tasks", flags->tasks, "Only these, e.g. qasper,trec (default: all that are there)")
+      ->delimiter(',');
+  app.add_option("--max-samples", flags->max_samples, "The first so many of each task; 0: all")
+      ->capture_default_str();
+  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->capture_default_str();
+  app.add_flag("--no-bos", flags->no_bos, "No BOS before the prompt");
+  app.add_option("--out", flags->out, "Keep every answer with its score in this file, JSONL");
+  app.add_flag("--json", flags->json, "Print one JSON object");
+  return [flags] { return run(*flags); };
+}
+
+const RegisterCommand line("eval longbench", "Answer LongBench's samples, and score the answers", set_up);
+
+}  // namespace
+}  // namespace scca

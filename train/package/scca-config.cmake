@@ -1,0 +1,65 @@
+# find_package(scca) offers one target per folder, each with those to its left:
+#   scca::core  scca::ops  scca::nn  scca::models  scca::train
+#   scca::scca      all of them: everything but a main
+#   scca::cli       and the main of the command line: for a program of nothing but patterns and commands of your own
+#   scca::op_check  check_op and a main for tests of your ops; needs doctest
+# COMPONENTS names those that are wanted, and only what they depend on is looked for; without it, all but op_check.
+#
+# A static library may link them too: its program gets the objects. A shared one would hold copies of its own.
+include(CMakeFindDependencyMacro)
+list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})  # FindSentencePiece
+
+set(_scca_order core ops nn models train cli)
+set(_scca_needs_core OpenMP Threads)
+set(_scca_needs_ops dnnl)
+set(_scca_needs_nn nlohmann_json)
+set(_scca_needs_models SentencePiece)
+set(_scca_needs_train CLI11)
+
+# How far to the right in _scca_order.
+set(_scca_last -1)
+if(NOT scca_FIND_COMPONENTS)
+  set(_scca_last 5)
+endif()
+foreach(_scca_wanted ${scca_FIND_COMPONENTS})
+  string(REGEX REPLACE "^op_check$" "core" _scca_folder ${_scca_wanted})
+  string(REGEX REPLACE "^scca$" "train" _scca_folder ${_scca_folder})
+  list(FIND _scca_order ${_scca_folder} _scca_place)
+  if(_scca_place LESS 0)
+    set(scca_FOUND FALSE)
+    set(scca_NOT_FOUND_MESSAGE "scca has no component '${_scca_wanted}'; it has ${_scca_order} scca op_check")
+    return()
+  elseif(_scca_place GREATER _scca_last)
+    set(_scca_last ${_scca_place})
+  endif()
+endforeach()
+
+# $<TARGET_OBJECTS:...> passes objects on to whoever links the interface, which linking an OBJECT library does not;
+# and an object file that arrives on two ways is linked once.
+set(_scca_left "")
+foreach(_scca_place RANGE ${_scca_last})
+  list(GET _scca_order ${_scca_place} _scca_folder)
+  if(NOT TARGET scca::${_scca_folder})
+    foreach(_scca_package ${_scca_needs_${_scca_folder}})
+      find_dependency(${_scca_package})
+    endforeach()
+    include(${CMAKE_CURRENT_LIST_DIR}/scca-${_scca_folder}.cmake)
+    add_library(scca::${_scca_folder} INTERFACE IMPORTED)
+    set_target_properties(scca::${_scca_folder} PROPERTIES INTERFACE_LINK_LIBRARIES
+      "scca::${_scca_folder}_objects;$<TARGET_OBJECTS:scca::${_scca_folder}_objects>;${_scca_left}")
+  endif()
+  set(_scca_left scca::${_scca_folder})
+endforeach()
+if(TARGET scca::train AND NOT TARGET scca::scca)
+  add_library(scca::scca INTERFACE IMPORTED)
+  target_link_libraries(scca::scca INTERFACE scca::train)
+endif()
+if("op_check" IN_LIST scca_FIND_COMPONENTS AND NOT TARGET scca::op_check)
+  find_dependency(doctest)
+  add_library(scca::op_check INTERFACE IMPORTED)
+  target_sources(scca::op_check INTERFACE ${CMAKE_CURRENT_LIST_DIR}/tests/op_check.cpp
+                                          ${CMAKE_CURRENT_LIST_DIR}/tests/main.cpp)
+  target_include_directories(scca::op_check INTERFACE ${CMAKE_CURRENT_LIST_DIR})
+  target_link_libraries(scca::op_check INTERFACE scca::core doctest::doctest)
+endif()
+list(REMOVE_ITEM CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})

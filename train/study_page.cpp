@@ -149,7 +149,7 @@ std::string write_study_page(const Study& study) {
   const Document page = study_page(study, results, draw_study(study, results));
   write_file(study.out() / "study.md", to_markdown(page));
   write_file(study.out() / "study.html", to_html(page, study.out()));
-  return to_markdown(quality_table(study, results));
+  return to_markdown(quality_table(study, results)) + "\n" + to_markdown(cost_table(study, results));
 }
 
 }  // namespace scca

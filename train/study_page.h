@@ -27,7 +27,7 @@ Table paper_table(const Study& study, const std::vector<StudyRowResult>& results
 /// What the tables say, in sentences made from their figures.
 std::vector<Paragraph> study_reading(const Study& study, const std::vector<StudyRowResult>& results);
 
-/// Reads the results and writes all of it; returns the quality table (Markdown). Throws Error as read_study.
+/// Reads the results and writes all of it; returns the tables of quality and cost (Markdown). Throws Error as read_study.
 std::string write_study_page(const Study& study);
 
 }  // namespace scca

@@ -43,28 +43,63 @@ Chart loss_chart(const Results& results) {
   return chart;
 }
 
-/// Perplexity over the position in the longest window, in bins of 1/32 of it.
+/// Where the bins of the longest window end: 16 of them, since single passages show in narrower ones.
+std::vector<int64_t> position_bins(int64_t context) {
+  std::vector<int64_t> ends;
+  const int64_t bin = std::max<int64_t>(1, context / 16);
+  for (int64_t end = bin; end < context - 1; end += bin) ends.push_back(end);
+  ends.push_back(context - 1);
+  return ends;
+}
+
+/// Nats a token by position, mean over seeds.
+struct PositionCurve {
+  std::vector<double> position, nll;
+};
+
+PositionCurve position_curve(const StudyRowResult& row) {
+  PositionCurve curve;
+  std::vector<std::vector<double>> nll;
+  for (const StudyResult& seed : row.seeds) {
+    const Losses losses = read_losses(seed.losses);
+    nll.emplace_back();
+    curve.position.clear();
+    int64_t begin = 0;
+    for (const int64_t end : position_bins(losses.context)) {
+      curve.position.push_back(static_cast<double>(begin + end) / 2);
+      nll.back().push_back(losses.mean(begin, end));
+      begin = end;
+    }
+  }
+  curve.nll = mean_of(nll);
+  return curve;
+}
+
 Chart position_chart(const Results& results) {
-  Chart chart{.title = "Perplexity by position, under full attention",
+  Chart chart{.title = "Perplexity by position",
               .x_label = "position in the window",
               .y_label = "perplexity",
               .log_y = true};
   for (const StudyRowResult& row : results) {
-    Series series{.name = row.row->name};
-    std::vector<std::vector<double>> nll;
-    for (const StudyResult& seed : row.seeds) {
-      const Losses losses = read_losses(seed.losses);
-      const int64_t bin = std::max<int64_t>(1, losses.context / 32);
-      series.x.clear();
-      nll.emplace_back();
-      for (int64_t from = 0; from < losses.context - 1; from += bin) {
-        const int64_t to = std::min(from + bin, losses.context - 1);
-        series.x.push_back(static_cast<double>(from + to) / 2);
-        nll.back().push_back(losses.mean(from, to));
-      }
-    }
-    for (const double mean : mean_of(nll)) series.y.push_back(std::exp(mean));
-    chart.series.push_back(std::move(series));
+    PositionCurve curve = position_curve(row);
+    for (double& value : curve.nll) value = std::exp(value);
+    chart.series.push_back({.name = row.row->name, .x = curve.position, .y = curve.nll});
+  }
+  return chart;
+}
+
+/// Less the reference, in the same windows: what the text itself does to the curves drops out.
+Chart position_difference_chart(const Results& results) {
+  const StudyRowResult& reference = reference_row(results);
+  const PositionCurve base = position_curve(reference);
+  Chart chart{.title = "Loss by position, less that of " + reference.row->name,
+              .x_label = "position in the window",
+              .y_label = "nats a token"};
+  for (const StudyRowResult& row : results) {
+    if (!row.row->trained || &row == &reference) continue;
+    PositionCurve curve = position_curve(row);
+    for (size_t i = 0; i < curve.nll.size(); ++i) curve.nll[i] -= base.nll[i];
+    chart.series.push_back({.name = row.row->name, .x = curve.position, .y = curve.nll});
   }
   return chart;
 }
@@ -139,6 +174,9 @@ std::vector<Picture> draw_study(const Study& study, const Results& results) {
   };
   add("position.png", "Perplexity by position in the longest window",
       [&](const std::string& path) { write_chart(path, position_chart(results)); });
+  if (std::ranges::count_if(results, [](const auto& row) { return row.row->trained; }) > 1)
+    add("position-difference.png", "Loss by position, less that of the reference",
+        [&](const std::string& path) { write_chart(path, position_difference_chart(results)); });
   add("loss.png", "Fine-tuning loss",
       [&](const std::string& path) { write_chart(path, loss_chart(results)); });
   if (study.settings.recall_passages > 0)

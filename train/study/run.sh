@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# The study on the demo's model, twice: 512 -> 2048 and 512 -> 4096 tokens, nine patterns, three seeds.
-# Usage: train/study/run.sh [OUT]   (an hour and a half on 2 cores; a stopped one goes on where it was)
-# CONTEXTS="2048" does one of them; SEEDS=1 a first look, which SEEDS=3 then completes.
+# Two studies on the demo's model, from 512 tokens:
+#   perplexity  the demo's base to 2048 and to 4096, on books, positions interpolated linearly; nine patterns
+#   retrieval   a base that was taught to look back (base.sh) to 4096, books and passkeys, by YaRN; five patterns
+# Usage: train/study/run.sh [OUT]   (about an hour and a half on 2 cores; a stopped one goes on where it was)
+# STUDIES="2048 4096" leaves the second out; SEEDS=1 is a first look, which SEEDS=3 then completes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${1:-runs/study}
-contexts=${CONTEXTS:-2048 4096}
+studies=${STUDIES:-2048 4096 retrieval}
 seeds=${SEEDS:-3}
 scca=build/scca
 books=train/demo/books
@@ -14,17 +16,26 @@ run() {
   printf '+ %s\n' "$*"
   "$@"
 }
+# study NAME CONTEXT, then the flags that differ.
+study() {
+  local name=$1 context=$2
+  shift 2
+  run $scca study --out "$out/$name" --context "$context" --eval-data $books/evaluation --eval-tokens 16384 --resume \
+    --batch $((4096 / context)) --lr 1e-3 --warmup 5 --checkpointing off "$@"
+}
 
 run train/build.sh scca
-train/study/base.sh "$out/base"
-for context in $contexts; do
-  # A model retrieves at a length whose prompts it has met: half of the tokens are passkey text.
-  keys=$out/passkey_$context.jsonl
-  [ -s "$keys" ] || run $scca prompts passkey --model train/demo/base --min-tokens 128 --max-tokens $((context * 7 / 8)) \
-    --count $((1200000 / context)) --seed 21 --out "$keys"
-  run $scca study --model "$out/base/far/model" --data $books/finetune "$keys" --eval-data $books/evaluation \
-    --out "$out/$context" --context "$context" --rope yarn --seeds "$seeds" --resume \
-    --patterns full,local,window,s2,scca-fixed,scca-flow,sda,longmixed,dilated \
-    --steps 40 --batch $((4096 / context)) --lr 1e-3 --warmup 5 --checkpointing off \
-    --eval-tokens 16384 --passkey-trials 2 --recall-passages 2
+for name in $studies; do
+  if [ "$name" = retrieval ]; then
+    train/study/base.sh "$out/base"
+    # A model retrieves at lengths whose prompts it has met: two thirds of the tokens are passkey text.
+    keys=$out/passkeys.jsonl
+    [ -s "$keys" ] || run $scca prompts passkey --model train/demo/base --min-tokens 128 --max-tokens 3584 --count 700 \
+      --seed 21 --out "$keys"
+    study retrieval 4096 --model "$out/base/far/model" --rope yarn --data $books/finetune "$keys" --steps 80 --seeds 1 \
+      --patterns full,s2,scca-fixed,scca-flow,longmixed --passkey-trials 4 --recall-passages 2
+  else
+    study "$name" "$name" --model train/demo/base --data $books/finetune --steps 30 --seeds "$seeds" \
+      --patterns full,local,window,s2,scca-fixed,scca-flow,sda,longmixed,dilated --passkey-trials 0 --recall-passages 2
+  fi
 done

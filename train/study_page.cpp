@@ -91,10 +91,11 @@ Document study_page(const Study& study, const Results& results, const std::vecto
   add(Paragraph{kFlops});
   add(equal_flops_table(study, results));
   add(Heading{"Cost and coverage"});
-  add(
-      Paragraph{"Visible pairs and what one layer's heads see together are shares of the causal pairs; the "
-                "last columns "
-                "are the share of pairs whose key can have influenced the query after so many layers."});
+  add(Paragraph{
+      "Visible pairs and what one layer's heads see together are shares of the causal pairs; the "
+      "last columns "
+      "are the share of pairs whose key can have influenced the query after so many layers. Speed is the "
+      "median step's, of the fastest seed: other work on the machine only slows."});
   add(cost_table(study, results));
   if (study.settings.passkey_trials > 0) {
     add(Heading{"Passkey"});

@@ -83,7 +83,7 @@ Table cost_table(const Study& study, const Results& results) {
     if (!row.row->trained) continue;
     const auto speed = over_seeds(row, [](auto& seed) { return seed.training->tokens_per_s; });
     const auto peak = over_seeds(row, [](auto& seed) { return seed.training->peak_bytes; });
-    std::vector<std::string> cells{row.row->name, percent(row.visible_share), fixed(spread(speed).mean, 0),
+    std::vector<std::string> cells{row.row->name, percent(row.visible_share), fixed(spread(speed).high, 0),
                                    fixed(spread(peak).high / 1e6, 0) + " MB", percent(row.one_layer_share)};
     for (size_t layer = 1; layer < row.reach_by_layer.size(); ++layer)
       cells.push_back(percent(row.reach_by_layer[layer]));

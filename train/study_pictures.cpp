@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 using Results = std::vector<StudyRowResult>;
 
 const fs::path kFolder = "pictures";
+constexpr size_t most_with_error_bars = 7;  // rows of a chart: more hide one another
 
 /// Element by element over seeds.
 std::vector<double> mean_of(const std::vector<std::vector<double>>& curves) {
@@ -115,7 +116,8 @@ Chart recall_chart(const Results& results) {
       const auto gain = spread(over_seeds(row, [&](auto& seed) { return seed.recall[i].gain; }));
       series.x.push_back(row.seeds[0].recall[i].distance);
       series.y.push_back(gain.mean);
-      series.y_error.push_back(gain.count > 1 ? (gain.high - gain.low) / 2 : row.seeds[0].recall[i].error);
+      if (results.size() <= most_with_error_bars)
+        series.y_error.push_back(gain.count > 1 ? (gain.high - gain.low) / 2 : row.seeds[0].recall[i].error);
     }
     chart.series.push_back(std::move(series));
   }
@@ -180,8 +182,7 @@ std::vector<Picture> draw_study(const Study& study, const Results& results) {
   add("loss.png", "Fine-tuning loss",
       [&](const std::string& path) { write_chart(path, loss_chart(results)); });
   if (study.settings.recall_passages > 0)
-    add("recall.png",
-        "What a passage gains from having been seen before; error bars are half the spread over seeds",
+    add("recall.png", "What a passage gains from having been seen before",
         [&](const std::string& path) { write_chart(path, recall_chart(results)); });
   if (study.settings.passkey_trials > 0)
     add("passkey.png", "Passkeys found by length",

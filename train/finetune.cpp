@@ -69,14 +69,17 @@ void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
       ->default_str("embed,norm");
 }
 
+ModelFlags with_default_rope(ModelFlags flags) {
+  const bool given = !flags.rope.empty() || flags.rope_factor > 0;
+  if (!given && read_config(flags.model).rope.type == RopeType::none) flags.rope = "linear";
+  return flags;
+}
+
 int finetune(FinetuneSettings settings) {
   check_settings(settings.train);
   settings.lora.validate();
   RunFolder::check(settings.train.out, settings.train.resume);
-  // A base that comes with a scaling of its own keeps it unless told otherwise.
-  const bool rope_given = !settings.model.rope.empty() || settings.model.rope_factor > 0;
-  if (!rope_given && read_config(settings.model.model).rope.type == RopeType::none)
-    settings.model.rope = "linear";
+  settings.model = with_default_rope(std::move(settings.model));
   Llama model = load_model(settings.model, settings.train.context);
   const Tokenizer tokenizer = load_tokenizer(settings.model);
   check_vocabulary(tokenizer, model.config);

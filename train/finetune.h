@@ -24,10 +24,13 @@ struct FinetuneSettings {
 /// --lora-rank, --lora-alpha, --lora-targets, --lora-dropout and --train.
 void add_lora_flags(CLI::App& app, FinetuneSettings& settings);
 
-/// Trains in settings.train.out and leaves the adapter in its folder adapter/. A base without a RoPE scaling
-/// of its own gets linear interpolation by max(1, ceil(context / pretrained length)) unless the settings say
-/// otherwise. Returns the exit code: 0, or 1 after Ctrl-C, with everything saved. Throws UsageError for
-/// settings without a meaning, Error as Trainer.
+/// The flags as they are, or with linear interpolation where neither they nor the base's config name a RoPE
+/// scaling.
+ModelFlags with_default_rope(ModelFlags flags);
+
+/// Trains in settings.train.out and leaves the adapter in its folder adapter/. RoPE as with_default_rope, by
+/// max(1, ceil(context / pretrained length)) where no factor is given. Returns the exit code: 0, or 1 after
+/// Ctrl-C, with everything saved. Throws UsageError for settings without a meaning, Error as Trainer.
 int finetune(FinetuneSettings settings);
 
 }  // namespace scca

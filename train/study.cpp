@@ -40,7 +40,7 @@ std::vector<StudyRow> untrained_rows(const Study& study) {
           {.name = "base-window",
            .attention = concat("window(chunk=", study.base_context, ")"),
            .folder = out / "base-window"},
-          {.name = "pi-untrained", .attention = "full", .folder = out / "pi-untrained"}};
+          {.name = "rope-untrained", .attention = "full", .folder = out / "rope-untrained"}};
 }
 
 /// All rows reach the attention FLOPs of the cheapest one's whole run, each at a step of its own.
@@ -126,7 +126,7 @@ Study plan_study(StudySettings settings) {
   std::ranges::sort(settings.lengths);
   study.settings = std::move(settings);
   study.rows = untrained_rows(study);
-  std::set<std::string> folders{"base", "base-window", "pi-untrained", "pictures"};
+  std::set<std::string> folders{"base", "base-window", "rope-untrained", "pictures"};
   for (const std::string& pattern : study.settings.patterns) {
     const std::string folder = folder_name(pattern);
     if (!folders.insert(folder).second)

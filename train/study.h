@@ -31,7 +31,7 @@ std::vector<std::string> split_patterns(const std::string& list);
 
 /// A row of the comparison: a model without training, or a pattern's runs.
 struct StudyRow {
-  std::string name = {};       // base, base-window, pi-untrained, or the pattern as it was asked for
+  std::string name = {};       // base, base-window, rope-untrained, or the pattern as it was asked for
   std::string attention = {};  // evaluated with besides full attention; trained with
   bool trained = false;
   std::filesystem::path folder = {};

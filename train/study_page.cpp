@@ -43,29 +43,25 @@ Paragraph setting(const Study& study) {
 }
 
 const char* const kRows =
-    "`base` is the model as it was; `base-window` the same with a sliding window of its own context; "
-    "`pi-untrained` "
-    "with its positions interpolated and nothing learned. Perplexity is under full attention (base-window: "
-    "its "
-    "window) in windows of so many tokens, and under the row's own pattern at the longest. The last column "
-    "is the "
-    "loss at the longest length less that of the reference, paired token by token, with its standard error "
-    "over "
-    "windows.";
+    R"(`base` is the model as it was; `base-window` the same with a sliding window of its own
+context; `rope-untrained` with its positions scaled as in training and nothing learned. Perplexity is under full attention
+(base-window: its window) in windows of so many tokens, and under the row's own pattern at the longest. The last column is
+the loss at the longest length less that of the reference, paired token by token, with its standard error over windows.)";
 
 const char* const kFlops =
-    "The second comparison: each run is stopped, judged and continued at the step at which it has spent what "
-    "the "
-    "cheapest pattern's whole run spends on attention, counting 14 head widths for a visible pair. A pattern "
-    "that "
-    "sees less gets more steps for the same FLOPs; what the rest of the model costs is not counted.";
+    R"(The second comparison: each run is stopped, judged and continued at the step at which it has
+spent what the cheapest pattern's whole run spends on attention, counting 14 head widths for a visible pair. A pattern that
+sees less gets more steps for the same FLOPs; what the rest of the model costs is not counted.)";
+
+const char* const kCost =
+    R"(Visible pairs and what one layer's heads see together are shares of the causal pairs; the last
+columns are the share of pairs whose key can have influenced the query after so many layers. Speed is the median step's, of
+the fastest seed: other work on the machine only slows.)";
 
 const char* const kPaper =
-    "The paper (arXiv 2312.07305, Table 2) fine-tunes LLaMA2-7B to 8192 tokens. Absolute values cannot be "
-    "compared; "
-    "the order in parentheses can, 1 being the lowest perplexity. Exact offsets and head splits are our "
-    "reading of "
-    "the paper.";
+    R"(The paper (arXiv 2312.07305, Table 2) fine-tunes LLaMA2-7B to 8192 tokens. Absolute values
+cannot be compared; the order in parentheses can, 1 being the lowest perplexity. Exact offsets and head splits are our
+reading of the paper.)";
 
 const char* const kPasskey =
     "The share of five-digit keys that greedy generation gives back, over depths of 0 to 100 % of the text.";
@@ -91,11 +87,7 @@ Document study_page(const Study& study, const Results& results, const std::vecto
   add(Paragraph{kFlops});
   add(equal_flops_table(study, results));
   add(Heading{"Cost and coverage"});
-  add(Paragraph{
-      "Visible pairs and what one layer's heads see together are shares of the causal pairs; the "
-      "last columns "
-      "are the share of pairs whose key can have influenced the query after so many layers. Speed is the "
-      "median step's, of the fastest seed: other work on the machine only slows."});
+  add(Paragraph{kCost});
   add(cost_table(study, results));
   if (study.settings.passkey_trials > 0) {
     add(Heading{"Passkey"});

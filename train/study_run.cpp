@@ -104,16 +104,10 @@ class StudyRun {
 
   ModelFlags model_flags(const StudyRow& row, const fs::path& folder) const {
     ModelFlags flags = settings_.finetune.model;
-    if (row.trained) {
-      flags.adapter = (folder / "adapter").string();
-      flags.rope.clear();  // the adapter's
-      flags.rope_factor = 0;
-    } else if (row.name == "pi-untrained") {
-      flags.rope = "linear";
-    } else {
-      flags.rope.clear();
-      flags.rope_factor = 0;
-    }
+    if (row.name == "rope-untrained") return with_default_rope(flags);
+    flags.rope.clear();  // the base's, or the adapter's
+    flags.rope_factor = 0;
+    if (row.trained) flags.adapter = (folder / "adapter").string();
     return flags;
   }
 

@@ -2,7 +2,7 @@
 # Two studies on the demo's model, from 512 tokens:
 #   perplexity  the demo's base to 2048 and to 4096, on books, positions interpolated linearly; nine patterns
 #   retrieval   a base that was taught to look back (base.sh) to 4096, books and passkeys, by YaRN; five patterns
-# Usage: train/study/run.sh [OUT]   (about an hour and a half on 2 cores; a stopped one goes on where it was)
+# Usage: train/study/run.sh [OUT]   (about an hour and a quarter on 2 cores; a stopped one goes on where it was)
 # STUDIES="2048 4096" leaves the second out; SEEDS=1 is a first look, which SEEDS=3 then completes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -34,6 +34,11 @@ for name in $studies; do
       --seed 21 --out "$keys"
     study retrieval 4096 --model "$out/base/far/model" --rope yarn --data $books/finetune "$keys" --steps 80 --seeds 1 \
       --patterns full,s2,scca-fixed,scca-flow,longmixed --passkey-trials 4 --recall-passages 2
+    # What three times the steps add.
+    run $scca finetune --model "$out/base/far/model" --rope yarn --data $books/finetune "$keys" --out "$out/longer" --context 4096 \
+      --attention full --batch 1 --steps 240 --lr 1e-3 --warmup 5 --checkpointing off --seed 1 --resume
+    run $scca eval passkey --model "$out/base/far/model" --adapter "$out/longer/adapter" --lengths 512,1024,2048,4096 --trials 4 \
+      --png "$out/passkey-longer.png"
   else
     study "$name" "$name" --model train/demo/base --data $books/finetune --steps 30 --seeds "$seeds" \
       --patterns full,local,window,s2,scca-fixed,scca-flow,sda,longmixed,dilated --passkey-trials 0 --recall-passages 2

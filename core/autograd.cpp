@@ -84,7 +84,7 @@ void backward(const Tensor& output, Tensor grad) {
   if (!grad) {
     SCCA_CHECK(output.numel() == 1, "backward: output of shape ", to_string(output.shape()),
                " needs a gradient of its shape; only a scalar starts with 1");
-    grad = Tensor::full(output.shape(), 1.0, output.dtype());
+    grad = Tensor::full(output.shape(), 1.0, output.dtype(), output.device());
   }
   auto consumers = count_consumers(output.node().get());
   std::unordered_map<Node*, Tensor> grads;

@@ -11,7 +11,8 @@ namespace scca {
 
 using Philox = std::array<uint32_t, 4>;
 
-inline Philox philox(uint64_t seed, uint64_t counter_low, uint64_t counter_high = 0) {
+/// constexpr so that kernels may call it too (nvcc's relaxed constexpr).
+constexpr Philox philox(uint64_t seed, uint64_t counter_low, uint64_t counter_high = 0) {
   Philox c{static_cast<uint32_t>(counter_low), static_cast<uint32_t>(counter_low >> 32),
            static_cast<uint32_t>(counter_high), static_cast<uint32_t>(counter_high >> 32)};
   uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
@@ -31,7 +32,7 @@ inline constexpr int kPhiloxBlock = 256;
 void philox_block(uint64_t seed, uint64_t first_counter, uint64_t counter_high, uint32_t* bits);
 
 /// Uniform in [0, 1) with 24 bits, exact in f32.
-inline float uniform01(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
+constexpr float uniform01(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
 
 /// The seed, and the number of draws made so far: each draw (one dropout, one initialisation) has a counter
 /// of its own, and its i-th element reads philox(seed, i / 4, draw)[i % 4].
@@ -47,7 +48,7 @@ void set_random_state(RandomState state);
 /// The state for one draw, and steps on to the next.
 RandomState next_draw();
 
-/// Fills with U(low, high) / with N(0, deviation^2), as one draw.
+/// Fills a tensor on the CPU with U(low, high) / with N(0, deviation^2), as one draw.
 void fill_uniform(Tensor& tensor, double low, double high);
 void fill_normal(Tensor& tensor, double deviation);
 

@@ -1,53 +1,57 @@
 #include "core/storage.h"
 
-#include <cstdlib>
-#include <cstring>
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <vector>
 
 #include "core/check.h"
+#include "core/device.h"
+#include "core/memory.h"
 
 namespace scca {
 namespace {
 
 constexpr size_t kAlignment = 64;
 
-/// Freed blocks by size. The pool never makes the process larger than the most that was ever live: before it
-/// asks the system for more, it gives back what would go beyond that.
-class CpuPool {
+/// Freed blocks of one device by size. The pool never makes the process larger than the most that was ever live: before
+/// it asks the system for more, it gives back what would go beyond that. On CUDA a block may be handed out while
+/// kernels on its last owner are still queued: they come first, since there is one stream.
+class Pool {
  public:
-  std::byte* take(size_t bytes) {
+  explicit Pool(Device device) : device_(device) {}
+
+  std::byte* take(size_t asked) {
     std::lock_guard lock(mutex_);
+    const size_t bytes = block_bytes(asked);
     std::byte* block = reuse(bytes);
     if (!block) {
       const size_t most = std::max<size_t>(peak_ever_, live_ + bytes);
       while (cached_ > 0 && live_ + cached_ + bytes > most) release_largest();
-      block = static_cast<std::byte*>(std::aligned_alloc(kAlignment, bytes));
+      block = fresh(bytes);
       if (!block) {
         while (cached_ > 0) release_largest();
-        block = static_cast<std::byte*>(std::aligned_alloc(kAlignment, bytes));
+        block = fresh(bytes);
       }
-      if (!block)
-        fail("memory: no room for ", bytes, " bytes on the CPU while ", live_,
-             " bytes are in use; use a shorter context, a smaller batch, or --checkpointing on");
+      if (!block) out_of_memory(bytes);
     }
     live_ += bytes;
     peak_ = std::max(peak_, live_);
     peak_ever_ = std::max(peak_ever_, live_);
-    if (nan_fill_) std::memset(block, 0xff, bytes);
+    if (nan_fill_) SCCA_ON_DEVICE(device_, set_bytes(block, 0xff, bytes));
     return block;
   }
 
-  void give(std::byte* block, size_t bytes) {
+  void give(std::byte* block, size_t asked) {
     std::lock_guard lock(mutex_);
+    const size_t bytes = block_bytes(asked);
     live_ -= bytes;
-#ifdef SCCA_SANITIZED
-    std::free(block);  // the address sanitizer must see a use after free
-#else
-    free_[bytes].push_back(block);
-    cached_ += bytes;
-#endif
+    if (keep_freed_) {
+      free_[bytes].push_back(block);
+      cached_ += bytes;
+    } else {
+      SCCA_ON_DEVICE(device_, release(block));
+    }
   }
 
   MemoryCounters counters() {
@@ -59,8 +63,21 @@ class CpuPool {
     peak_ = live_;
   }
   void set_nan_fill(bool on) { nan_fill_ = on; }
+  void set_keep_freed(bool on) { keep_freed_ = on; }
 
  private:
+  /// Without a pool a block is as long as was asked for, so that a checker sees a step past its end.
+  size_t block_bytes(size_t asked) const {
+    const size_t bytes = std::max<size_t>(asked, 1);
+    return keep_freed_ ? (bytes + kAlignment - 1) / kAlignment * kAlignment : bytes;
+  }
+
+  std::byte* fresh(size_t bytes) {
+    std::byte* block = nullptr;
+    SCCA_ON_DEVICE(device_, allocate(bytes, block));
+    return block;
+  }
+
   std::byte* reuse(size_t bytes) {
     const auto found = free_.find(bytes);
     if (found == free_.end()) return nullptr;
@@ -73,37 +90,43 @@ class CpuPool {
 
   void release_largest() {
     auto largest = std::prev(free_.end());
-    std::free(largest->second.back());
+    SCCA_ON_DEVICE(device_, release(largest->second.back()));
     cached_ -= largest->first;
     largest->second.pop_back();
     if (largest->second.empty()) free_.erase(largest);
   }
 
+  [[noreturn]] void out_of_memory(size_t bytes) const {
+    const std::string where = device_ == Device::cpu
+                                  ? std::string("the CPU")
+                                  : concat(cuda_properties().name, " (", available_memory(device_), " bytes free)");
+    fail("memory: no room for ", bytes, " bytes on ", where, " while ", live_,
+         " bytes are in use; use a shorter context, a smaller batch, or --checkpointing on");
+  }
+
+  const Device device_;
   std::mutex mutex_;
   std::map<size_t, std::vector<std::byte*>> free_;
   size_t live_ = 0, peak_ = 0, peak_ever_ = 0, cached_ = 0;
   bool nan_fill_ = false;
+#ifdef SCCA_SANITIZED
+  bool keep_freed_ = false;  // the address sanitizer must see a use after free
+#else
+  bool keep_freed_ = true;
+#endif
 };
 
-CpuPool& cpu_pool() {
-  static CpuPool* pool = new CpuPool;  // never destroyed: static tensors may outlive any static pool
-  return *pool;
-}
-
-size_t rounded(size_t bytes) {
-  return (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
-}
-
-void need_cpu(Device device) {
-  SCCA_CHECK(device == Device::cpu,
-             "memory: this build has no CUDA; build with nvcc on the PATH, or use --device cpu");
+Pool& pool_of(Device device) {  // never destroyed: static tensors may outlive any static pool
+  static Pool* cpu_pool = new Pool(Device::cpu);
+  static Pool* cuda_pool = new Pool(Device::cuda);
+  return device == Device::cpu ? *cpu_pool : *cuda_pool;
 }
 
 }  // namespace
 
 std::shared_ptr<Storage> Storage::allocate(size_t bytes, Device device) {
-  need_cpu(device);
-  return std::shared_ptr<Storage>(new Storage(cpu_pool().take(rounded(bytes)), bytes, device, nullptr));
+  need_device(device, "memory");
+  return std::shared_ptr<Storage>(new Storage(pool_of(device).take(bytes), bytes, device, nullptr));
 }
 
 std::shared_ptr<Storage> Storage::borrow(const void* data, size_t bytes, std::shared_ptr<const void> owner) {
@@ -112,19 +135,18 @@ std::shared_ptr<Storage> Storage::borrow(const void* data, size_t bytes, std::sh
 }
 
 Storage::~Storage() {
-  if (!owner_) cpu_pool().give(data_, rounded(bytes_));
+  if (!owner_) pool_of(device_).give(data_, bytes_);
 }
 
-MemoryCounters memory_counters(Device device) {
-  need_cpu(device);
-  return cpu_pool().counters();
+MemoryCounters memory_counters(Device device) { return pool_of(device).counters(); }
+void reset_peak(Device device) { pool_of(device).reset_peak(); }
+
+void fill_fresh_storage_with_nan(bool on) {
+  for (const Device device : {Device::cpu, Device::cuda}) pool_of(device).set_nan_fill(on);
 }
 
-void reset_peak(Device device) {
-  need_cpu(device);
-  cpu_pool().reset_peak();
+void keep_freed_storage(bool on) {
+  for (const Device device : {Device::cpu, Device::cuda}) pool_of(device).set_keep_freed(on);
 }
-
-void fill_fresh_storage_with_nan(bool on) { cpu_pool().set_nan_fill(on); }
 
 }  // namespace scca

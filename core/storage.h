@@ -13,7 +13,7 @@ namespace scca {
 class Storage {
  public:
   /// Uninitialised memory, aligned to 64 bytes. Throws Error (how much was asked, how much is live) when
-  /// there is none.
+  /// there is none, or no such device.
   static std::shared_ptr<Storage> allocate(size_t bytes, Device device);
 
   /// Memory that belongs to `owner` (a mapped file): not counted, not freed here, and never to be written.
@@ -49,5 +49,9 @@ void reset_peak(Device device = Device::cpu);
 /// Fill every fresh block with NaN (all bits set), so that a kernel that reads what it has not written is
 /// seen. Tests only.
 void fill_fresh_storage_with_nan(bool on);
+
+/// Off: freed blocks go back to the system at once and are as long as was asked for, so that a memory checker sees
+/// what it should. To be set before the first allocation. Tests only.
+void keep_freed_storage(bool on);
 
 }  // namespace scca

@@ -1,10 +1,10 @@
 #include "core/tensor.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/autograd.h"
 #include "core/dispatch.h"
+#include "core/memory.h"
 
 namespace scca {
 
@@ -41,14 +41,14 @@ Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(Shape shape, DType dtype, Device device) {
   Tensor t = empty(std::move(shape), dtype, device);
-  std::memset(t.raw(), 0, t.bytes());  // all our dtypes are zero when their bits are
+  SCCA_ON_DEVICE(device, set_bytes(t.raw(), 0, t.bytes()));  // all our dtypes are zero when their bits are
   return t;
 }
 
-Tensor Tensor::full(Shape shape, double value, DType dtype) {
+Tensor Tensor::full(Shape shape, double value, DType dtype, Device device) {
   Tensor t = empty(std::move(shape), dtype);
   visit_dtype(dtype, "full", [&]<class T>() { std::fill_n(t.data<T>(), t.numel(), static_cast<T>(value)); });
-  return t;
+  return t.to(device);
 }
 
 int64_t Tensor::size(int64_t dim) const {
@@ -59,7 +59,7 @@ int64_t Tensor::size(int64_t dim) const {
 
 double Tensor::item() const {
   SCCA_CHECK(numel_ == 1, "tensor: item() of shape ", to_string(shape_), ", expected one element");
-  return visit_dtype(dtype_, "item", [&]<class T>() { return static_cast<double>(*data<T>()); });
+  return visit_dtype(dtype_, "item", [&]<class T>() { return static_cast<double>(to_vector<T>()[0]); });
 }
 
 Tensor Tensor::reshape(Shape shape) const& { return Tensor(*this).reshape(std::move(shape)); }
@@ -91,8 +91,27 @@ Tensor Tensor::rows(int64_t begin, int64_t count) const {
 
 Tensor Tensor::clone() const {
   Tensor t = empty(shape_, dtype_, device());
-  std::memcpy(t.raw(), raw(), bytes());
+  SCCA_ON_DEVICE(device(), copy_within(t.raw(), raw(), bytes()));
   return t;
+}
+
+Tensor Tensor::to(Device device) const {
+  if (!storage_ || device == this->device()) return detach();
+  Tensor t = empty(shape_, dtype_, device);
+  t.copy_from(*this);
+  return t;
+}
+
+void Tensor::copy_from(const Tensor& other) {
+  SCCA_CHECK(shape_ == other.shape_ && dtype_ == other.dtype_, "copy: ", to_string(other.shape_), " ",
+             name_of(other.dtype_), " does not go into ", to_string(shape_), " ", name_of(dtype_));
+  if (device() == other.device()) {
+    SCCA_ON_DEVICE(device(), copy_within(raw(), other.raw(), bytes()));
+  } else if (device() == Device::cpu) {
+    SCCA_ON_DEVICE(other.device(), copy_to_host(raw(), other.raw(), bytes()));
+  } else {
+    SCCA_ON_DEVICE(device(), copy_from_host(raw(), other.raw(), bytes()));
+  }
 }
 
 Tensor Tensor::detach() const {

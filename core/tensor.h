@@ -28,7 +28,7 @@ class Tensor {
 
   static Tensor empty(Shape shape, DType dtype = DType::f32, Device device = Device::cpu);
   static Tensor zeros(Shape shape, DType dtype = DType::f32, Device device = Device::cpu);
-  static Tensor full(Shape shape, double value, DType dtype = DType::f32);
+  static Tensor full(Shape shape, double value, DType dtype = DType::f32, Device device = Device::cpu);
   /// A tensor over borrowed memory (a mapped file), to be read only.
   static Tensor over(std::shared_ptr<Storage> storage, size_t byte_offset, Shape shape, DType dtype);
   template <class T>
@@ -45,7 +45,8 @@ class Tensor {
   DType dtype() const { return dtype_; }
   Device device() const { return storage_ ? storage_->device() : Device::cpu; }
 
-  /// The elements; T must be the dtype's type. A kernel writes through a non-const handle.
+  /// The elements, in the device's memory: only its kernels may follow the pointer. T must be the dtype's type. A
+  /// kernel writes through a non-const handle.
   template <class T>
   const T* data() const;
   template <class T>
@@ -53,8 +54,9 @@ class Tensor {
   const std::byte* raw() const { return storage_->data() + byte_offset_; }
   std::byte* raw() { return storage_->data() + byte_offset_; }
 
-  /// The one element of a tensor of one element.
+  /// The one element of a tensor of one element. Waits for the device.
   double item() const;
+  /// The elements, wherever they are. Waits for the device.
   template <class T>
   std::vector<T> to_vector() const;
 
@@ -66,6 +68,10 @@ class Tensor {
   Tensor rows(int64_t begin, int64_t count) const;
   /// A copy of the elements, without a node.
   Tensor clone() const;
+  /// The same elements in the memory of `device`, without a node: this tensor, if they are there.
+  Tensor to(Device device) const;
+  /// Overwrites the elements with those of a tensor of this shape and dtype, on any device.
+  void copy_from(const Tensor& other);
   /// The same elements without a node.
   Tensor detach() const;
 
@@ -117,7 +123,8 @@ Tensor Tensor::of(const std::vector<T>& values, Shape shape) {
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
-  return std::vector<T>(data<T>(), data<T>() + numel_);
+  const Tensor host = to(Device::cpu);
+  return std::vector<T>(host.data<T>(), host.data<T>() + numel_);
 }
 
 }  // namespace scca

@@ -1,0 +1,80 @@
+#include "core/device.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "core/check.h"
+
+namespace scca {
+
+namespace cuda {  // core/device.cu
+const std::string& why_unusable();
+DeviceProperties properties();
+int64_t free_bytes();
+}  // namespace cuda
+
+namespace {
+
+int64_t read_number(const char* path) {
+  std::ifstream file(path);
+  int64_t value = -1;
+  return file >> value ? value : -1;
+}
+
+int64_t memory_of_system() {
+  std::ifstream file("/proc/meminfo");
+  std::string key, unit;
+  for (int64_t value; file >> key >> value; std::getline(file, unit))
+    if (key == "MemAvailable:") return value * 1024;
+  return -1;
+}
+
+int64_t available_to_process() {
+  int64_t available = memory_of_system();
+  const int64_t limit = read_number("/sys/fs/cgroup/memory.max"),
+                used = read_number("/sys/fs/cgroup/memory.current");
+  if (limit >= 0 && used >= 0) {
+    const int64_t left = std::max<int64_t>(limit - used, 0);
+    available = available < 0 ? left : std::min(available, left);
+  }
+  return available;
+}
+
+}  // namespace
+
+const std::string& why_unusable(Device device) {
+  static const std::string usable;
+  if (device == Device::cpu) return usable;
+#ifdef SCCA_CUDA
+  return cuda::why_unusable();
+#else
+  static const std::string no_cuda = "this build has no CUDA; build with nvcc on the PATH, or use --device cpu";
+  return no_cuda;
+#endif
+}
+
+void need_device(Device device, const std::string& asked) {
+  if (!why_unusable(device).empty()) fail(asked, ": ", why_unusable(device));
+}
+
+const DeviceProperties& cuda_properties() {
+  need_device(Device::cuda, "device");
+#ifdef SCCA_CUDA
+  static const DeviceProperties found = cuda::properties();
+#else
+  static const DeviceProperties found;
+#endif
+  return found;
+}
+
+int64_t available_memory(Device device) {
+  if (device == Device::cpu) return available_to_process();
+  need_device(device, "device");
+#ifdef SCCA_CUDA
+  return cuda::free_bytes();
+#else
+  return -1;
+#endif
+}
+
+}  // namespace scca

@@ -16,8 +16,10 @@ void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOption
   SCCA_CHECK(k == k_of_b && c.size(0) == m && c.size(1) == n, "matmul: ", to_string(a.shape()),
              options.transpose_a ? "^T" : "", " x ", to_string(b.shape()), options.transpose_b ? "^T" : "",
              " does not give ", to_string(c.shape()));
-  SCCA_CHECK(a.dtype() == b.dtype() && a.dtype() == c.dtype(), "matmul: dtypes ", name_of(a.dtype()), ", ",
-             name_of(b.dtype()), " and ", name_of(c.dtype()), " differ; cast first");
+  SCCA_CHECK(a.dtype() == b.dtype() &&
+                 (a.dtype() == c.dtype() || (a.dtype() == DType::bf16 && c.dtype() == DType::f32)),
+             "matmul: dtypes ", name_of(a.dtype()), ", ", name_of(b.dtype()), " and ", name_of(c.dtype()),
+             " differ; cast first");
   if (m == 0 || n == 0) return;
   SCCA_ON_DEVICE(a.device(), matmul(a, b, c, options));
 }
@@ -135,6 +137,7 @@ Tensor widened(const Tensor& t) {
 /// bf16 in, f32 arithmetic, rounded once. oneDNN has bf16 kernels for AVX-512 machines only, so we widen the
 /// operands: right everywhere, at the f32 rate.
 void matmul_bf16(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+  if (c.dtype() == DType::f32) return matmul_f32(widened(a), widened(b), c, options);
   Tensor wide = options.accumulate ? widened(c) : Tensor::empty(c.shape(), DType::f32);
   matmul_f32(widened(a), widened(b), wide, options);
   const float* from = wide.data<float>();

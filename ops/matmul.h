@@ -14,8 +14,8 @@ struct MatmulOptions {
   bool accumulate = false;
 };
 
-/// op(a) is [M, K], op(b) is [K, N], c is [M, N]; all 2-D, of one floating dtype. f32 and bf16 accumulate in
-/// f32 and round once. oneDNN divides a product among threads by rules of its own: the same bits for the same
+/// op(a) is [M, K], op(b) is [K, N], c is [M, N]; all 2-D, of one floating dtype, or c f32 beside bf16 a and b. f32
+/// and bf16 accumulate in f32 and round once. oneDNN divides a product among threads by rules of its own: the same bits for the same
 /// thread count only. Throws Error with both shapes when they do not fit.
 void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options = {});
 

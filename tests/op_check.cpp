@@ -2,9 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 
+#include "core/device.h"
 #include "core/dispatch.h"
 #include "core/random.h"
 
@@ -52,7 +54,7 @@ Result run(const OpFunction& op, const Inputs& from, const std::vector<bool>& wa
       for (int64_t k = 0; k < y.numel(); ++k)
         cotangent.data<T>()[k] = static_cast<T>(values_f32[static_cast<size_t>(k)]);
     });
-    backward(y, cotangent);
+    backward(y, cotangent.to(y.device()));
   }
   for (const Tensor& input : inputs) result.grads.push_back(input.grad());
   return result;
@@ -124,18 +126,50 @@ double scaled_difference(const Tensor& low, const Tensor& exact) {
   return max_difference(low, exact) / (1 + largest);
 }
 
+/// Output and gradients: |result - exact| <= tolerance(i), the output being the last.
+template <class Tolerance>
+void check_against(const Result& result, const Result& exact, const Tolerance& tolerance) {
+  const size_t inputs = exact.grads.size();
+  CHECK(scaled_difference(result.output, exact.output) <= tolerance(inputs));
+  for (size_t i = 0; i < inputs; ++i) {
+    INFO("gradient of input ", i);
+    if (exact.grads[i]) CHECK(scaled_difference(result.grads[i], exact.grads[i]) <= tolerance(i));
+  }
+}
+
 void check_f32(const OpFunction& op, const std::vector<Shape>& shapes, const Result& exact,
                const std::vector<bool>& wanted, const OpCheck& options) {
   const Inputs inputs = make_inputs(shapes, DType::f32, options);
   const Result f32 = run(op, inputs, wanted);
   CHECK(f32.output.dtype() == DType::f32);
-  CHECK(scaled_difference(f32.output, exact.output) <= options.f32_tolerance);
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    INFO("gradient of input ", i, " in f32");
-    if (wanted[i]) CHECK(scaled_difference(f32.grads[i], exact.grads[i]) <= options.f32_tolerance);
-  }
+  check_against(f32, exact, [&](size_t) { return options.f32_tolerance; });
   check_subsets(op, inputs, f32, options);
 }
+
+/// One dtype on one device. f32 has its tolerance; bf16 may err at most twice as much as it does on the CPU.
+void check_on(Device device, DType dtype, const OpFunction& op, const std::vector<Shape>& shapes,
+              const Result& exact, const std::vector<bool>& wanted, const OpCheck& options) {
+  INFO(name_of(dtype), " on ", name_of(device));
+  const Inputs host = make_inputs(shapes, dtype, options);
+  const int64_t before = memory_counters(device).live_bytes;
+  {
+    Inputs inputs;
+    for (const Tensor& t : host) inputs.push_back(t.to(device));
+    const Result result = run(op, inputs, wanted);
+    CHECK(result.output.device() == device);
+    const Result on_cpu = run(op, host, wanted);
+    check_against(result, exact, [&](size_t i) {
+      if (dtype == DType::f32) return options.f32_tolerance;
+      const bool is_output = i == exact.grads.size();
+      return 1e-6 + 2 * scaled_difference(is_output ? on_cpu.output : on_cpu.grads[i],
+                                          is_output ? exact.output : exact.grads[i]);
+    });
+    check_subsets(op, inputs, result, options);
+  }
+  CHECK(memory_counters(device).live_bytes == before);
+}
+
+std::atomic<int64_t> without_device = 0;
 
 }  // namespace
 
@@ -151,7 +185,8 @@ Tensor random_tensor(const Shape& shape, DType dtype, uint64_t seed, double low,
 std::vector<double> values(const Tensor& tensor) {
   return visit_dtype(tensor.dtype(), "values", [&]<class T>() {
     std::vector<double> out(static_cast<size_t>(tensor.numel()));
-    for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<double>(tensor.data<T>()[i]);
+    const std::vector<T> elements = tensor.to_vector<T>();
+    for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<double>(elements[i]);
     return out;
   });
 }
@@ -169,8 +204,24 @@ double max_difference(const Tensor& a, const Tensor& b) {
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
+  const Tensor x = a.to(Device::cpu), y = b.to(Device::cpu);
+  return std::memcmp(x.raw(), y.raw(), x.bytes()) == 0;
 }
+
+std::vector<Device> other_devices() {
+  if (why_unusable(Device::cuda).empty()) return {Device::cuda};
+  ++without_device;
+  return {};
+}
+
+std::vector<Device> all_devices() {
+  std::vector<Device> all = other_devices();
+  all.insert(all.begin(), Device::cpu);
+  return all;
+}
+
+int64_t checks_without_device() { return without_device; }
 
 void check_op(const OpFunction& op, const std::vector<Shape>& shapes, const OpCheck& options) {
   std::vector<bool> wanted;
@@ -182,6 +233,10 @@ void check_op(const OpFunction& op, const std::vector<Shape>& shapes, const OpCh
     check_finite_differences(op, inputs, exact, options);
     check_subsets(op, inputs, exact, options);
     if (options.check_f32) check_f32(op, shapes, exact, wanted, options);
+    for (const Device device : other_devices()) {
+      if (options.check_f32) check_on(device, DType::f32, op, shapes, exact, wanted, options);
+      if (options.check_bf16) check_on(device, DType::bf16, op, shapes, exact, wanted, options);
+    }
   }
   CHECK(memory_counters().live_bytes == before);
 }

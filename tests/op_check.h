@@ -26,18 +26,29 @@ struct OpCheck {
   /// max |f32 - f64| <= f32_tolerance * (1 + max |f64|), for outputs and gradients.
   double f32_tolerance = 2e-5;
   bool check_f32 = true;
+  /// On other devices bf16 may err twice as much as it does on the CPU; off for an op that takes no bf16.
+  bool check_bf16 = true;
   /// Inputs are uniform in [low, high].
   double low = -1, high = 1;
 };
 
 /// Runs, and reports as doctest checks: f64 finite differences against backward; f32 against f64; every
-/// subset of wanted gradients gives the same bits; live memory is back to where it was; every other device of
-/// the build against the CPU.
+/// subset of wanted gradients gives the same bits; live memory is back to where it was. Then on every other
+/// device that there is, in f32 and bf16: the CPU's results, and again subsets and memory. `op` gets inputs on
+/// the device, and moves what else it holds.
 void check_op(const OpFunction& op, const std::vector<Shape>& shapes, const OpCheck& options = {});
+
+/// The devices beside the CPU that this program can run on. Where there are none, counts a check as skipped: the
+/// run ends with their number and the reason.
+std::vector<Device> other_devices();
+/// The CPU and those.
+std::vector<Device> all_devices();
+/// How many times other_devices() had none to give.
+int64_t checks_without_device();
 
 /// Uniform values in [low, high], a function of the seed alone.
 Tensor random_tensor(const Shape& shape, DType dtype, uint64_t seed, double low = -1, double high = 1);
-/// The elements as doubles, whatever the dtype.
+/// The elements as doubles, whatever the dtype and device.
 std::vector<double> values(const Tensor& tensor);
 double max_difference(const Tensor& a, const Tensor& b);
 bool same_bits(const Tensor& a, const Tensor& b);

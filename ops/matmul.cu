@@ -1,0 +1,55 @@
+#include "ops/matmul.h"
+
+#include <cublas_v2.h>
+
+#include <limits>
+
+#include "core/cuda_utils.cuh"
+
+namespace scca::cuda {
+namespace {
+
+void check(cublasStatus_t status, std::source_location where = std::source_location::current()) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  fail("matmul: ", cublasGetStatusString(status), " at ops/matmul.cu:", where.line(),
+       status == CUBLAS_STATUS_ALLOC_FAILED ? "; the device's memory is full: use a shorter context or a smaller batch"
+                                            : "");
+}
+
+cublasHandle_t handle() {
+  static const cublasHandle_t made = [] {
+    cublasHandle_t fresh = nullptr;
+    check(cublasCreate_v2(&fresh));
+    check(cublasSetStream_v2(fresh, stream()));
+    return fresh;
+  }();
+  return made;
+}
+
+cudaDataType type_of(const Tensor& t) {
+  if (t.dtype() == DType::f32) return CUDA_R_32F;
+  if (t.dtype() != DType::bf16)
+    fail("matmul: ", name_of(t.dtype()), " on CUDA, expected f32 or bf16; f64 is for exact checks on the CPU");
+  return CUDA_R_16BF;
+}
+
+int size_of(const Tensor& t, int64_t dim) {
+  SCCA_CHECK(t.size(dim) <= std::numeric_limits<int>::max(), "matmul: ", to_string(t.shape()),
+             " has a side of 2^31 or more, beyond cuBLAS");
+  return static_cast<int>(t.size(dim));
+}
+
+}  // namespace
+
+/// cuBLAS counts columns first, where c = a b is c^T = b^T a^T of the same memory. f32 is computed in f32, not in TF32:
+/// f32 here means f32, and bf16 is what is fast.
+void matmul(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+  const float scale = static_cast<float>(options.scale), keep = options.accumulate ? 1 : 0;
+  const int m = size_of(c, 0), n = size_of(c, 1), k = size_of(a, options.transpose_a ? 0 : 1);
+  check(cublasGemmEx(handle(), options.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
+                     options.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k, &scale, b.raw(), type_of(b),
+                     size_of(b, 1), a.raw(), type_of(a), size_of(a, 1), &keep, c.raw(), type_of(c), n,
+                     CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+}
+
+}  // namespace scca::cuda

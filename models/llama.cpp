@@ -27,7 +27,7 @@ constexpr int32_t kNoTarget = -100;  // what the loss ignores
 Tensor extended(Tensor& cache_SGK, const Tensor& fresh_BTGK, int64_t length) {
   const int64_t tokens = fresh_BTGK.size(1);
   Tensor place = cache_SGK.rows(length, tokens);
-  std::copy_n(fresh_BTGK.raw(), fresh_BTGK.bytes(), place.raw());
+  place.copy_from(fresh_BTGK.reshape(place.shape()));
   return cache_SGK.rows(0, length + tokens)
       .reshape({1, length + tokens, fresh_BTGK.size(2), fresh_BTGK.size(3)});
 }
@@ -125,6 +125,14 @@ Llama Llama::load(const std::string& folder, DType dtype) {
                [&](const std::string& name, const Shape& shape) { return weights.load(name, dtype, shape); });
 }
 
+void Llama::to(Device device) {
+  for_each_parameter([&](const std::string& name, Tensor& weight) {
+    SCCA_CHECK(!weight.requires_grad(), "llama: ", name, " learns already; move the model before that is chosen");
+    weight = weight.to(device);
+  });
+  rope_sequence_ = 0;  // the table is on the old device
+}
+
 Llama Llama::initialised(const LlamaConfig& config, uint64_t seed) {
   const RandomState before = random_state();
   set_random_state({seed, 0});
@@ -147,8 +155,9 @@ const RopeTable& Llama::rope_for(int64_t tokens) const {
   if (by_length ? rope_sequence_ == tokens : rope_sequence_ >= tokens) return rope_;
   rope_sequence_ = by_length ? tokens : static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(tokens)));
   const RopeFrequencies frequencies = inverse_frequencies(config.rope, config.head_dim, rope_sequence_);
-  rope_ = rope_table(frequencies.inverse, rope_sequence_, frequencies.magnitude,
-                     dtype == DType::f64 ? DType::f64 : DType::f32);
+  const RopeTable table = rope_table(frequencies.inverse, rope_sequence_, frequencies.magnitude,
+                                     dtype == DType::f64 ? DType::f64 : DType::f32);
+  rope_ = {table.cos.to(device()), table.sin.to(device())};
   return rope_;
 }
 
@@ -186,7 +195,8 @@ Tensor Llama::loss(const Tensor& ids_BT, const ForwardOptions& options) const {
 Tensor Llama::token_losses(const Tensor& ids_BT, const ForwardOptions& options) const {
   NoGrad no_grad;
   const int64_t batch = ids_BT.size(0), tokens = ids_BT.size(1);
-  const Tensor all = scca::token_losses(hidden(ids_BT, options), cast(head(), dtype), next_tokens(ids_BT));
+  const Tensor all =
+      scca::token_losses(hidden(ids_BT, options), cast(head(), dtype), next_tokens(ids_BT)).to(Device::cpu);
   Tensor losses = Tensor::empty({batch, tokens - 1});
   for (int64_t row = 0; row < batch; ++row) {
     std::copy_n(all.data<float>() + row * tokens, tokens - 1, losses.data<float>() + row * (tokens - 1));
@@ -198,7 +208,7 @@ KeyValueCache Llama::make_cache(int64_t capacity) const {
   KeyValueCache cache{{}, 0, capacity};
   const Shape shape{capacity, config.num_key_value_heads, config.head_dim};
   for (size_t i = 0; i < layers.size(); ++i)
-    cache.layers.push_back({Tensor::empty(shape, dtype), Tensor::empty(shape, dtype)});
+    cache.layers.push_back({Tensor::empty(shape, dtype, device()), Tensor::empty(shape, dtype, device())});
   return cache;
 }
 
@@ -224,7 +234,7 @@ void Llama::add_lora(const LoraOptions& options) {
     const std::string last = name.substr(name.rfind('.') + 1);
     if (!options.targets.contains(last)) return;
     unknown.erase(last);
-    linear.lora = Lora::initialised(linear.weight_OI.size(1), linear.weight_OI.size(0), options);
+    linear.lora = Lora::initialised(linear.weight_OI.size(1), linear.weight_OI.size(0), options, device());
   });
   if (!unknown.empty()) {
     fail<UsageError>("--lora-targets: no layer is called '", *unknown.begin(),

@@ -75,6 +75,11 @@ class Llama {
   /// that (GPT-2's rule).
   static Llama initialised(const LlamaConfig& config, uint64_t seed);
 
+  /// Moves all weights to `device`, where everything is computed from then on. To be called before the learning
+  /// weights are chosen. Ids are given in host memory in either case.
+  void to(Device device);
+  Device device() const { return embed_tokens_VD.device(); }
+
   /// ids i32 [B, T] -> [B, T, D], after the final norm. Throws Error when an id is beyond the vocabulary.
   Tensor hidden(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
   /// ids i32 [B, T] -> [B, T, V].
@@ -84,7 +89,7 @@ class Llama {
   /// Mean cross entropy of each next token: T - 1 predictions a row. The logits of all tokens never exist
   /// together.
   Tensor loss(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
-  /// The same losses one by one, f32 [B, T - 1], without gradients.
+  /// The same losses one by one, f32 [B, T - 1] in host memory, without gradients.
   Tensor token_losses(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
 
   /// Room for the keys and values of up to `capacity` tokens.

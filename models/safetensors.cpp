@@ -217,12 +217,10 @@ void write_safetensors(const fs::path& path, std::vector<TensorSpec> specs,
   FileWriter file(path);
   file.write(header);
   for (const TensorSpec& spec : specs) {
-    const Tensor tensor = make(spec.name);
-    SCCA_CHECK(tensor && tensor.device() == Device::cpu && tensor.dtype() == spec.dtype &&
-                   tensor.shape() == spec.shape,
-               path.string(), ": tensor \"", spec.name, "\" is ", name_of(tensor.dtype()), " ",
-               to_string(tensor.shape()), " on ", name_of(tensor.device()), ", expected ",
-               name_of(spec.dtype), " ", to_string(spec.shape), " on cpu");
+    const Tensor tensor = make(spec.name).to(Device::cpu);
+    SCCA_CHECK(tensor && tensor.dtype() == spec.dtype && tensor.shape() == spec.shape, path.string(),
+               ": tensor \"", spec.name, "\" is ", name_of(tensor.dtype()), " ", to_string(tensor.shape()),
+               ", expected ", name_of(spec.dtype), " ", to_string(spec.shape));
     if (tensor.bytes() > 0) file.write(tensor.raw(), tensor.bytes());
   }
   file.commit();

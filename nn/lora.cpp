@@ -27,11 +27,12 @@ void LoraOptions::validate() const {
         "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj");
 }
 
-Lora Lora::initialised(int64_t in, int64_t out, const LoraOptions& options) {
-  Lora lora{Tensor::empty({options.rank, in}), Tensor::zeros({out, options.rank}), options.scale(),
-            options.dropout};
+Lora Lora::initialised(int64_t in, int64_t out, const LoraOptions& options, Device device) {
+  Tensor a = Tensor::empty({options.rank, in});
   const double bound = 1 / std::sqrt(static_cast<double>(in));
-  fill_uniform(lora.a_RI, -bound, bound);
+  fill_uniform(a, -bound, bound);
+  Lora lora{a.to(device), Tensor::zeros({out, options.rank}, DType::f32, device), options.scale(),
+            options.dropout};
   lora.a_RI.set_requires_grad();
   lora.b_OR.set_requires_grad();
   return lora;

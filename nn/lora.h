@@ -24,8 +24,9 @@ struct Lora {
   Tensor a_RI, b_OR;
   double scale = 1, dropout = 0;
 
-  /// A ~ U(-1/sqrt(in), 1/sqrt(in)), B = 0: the first step starts from the base model. f32, gradients wanted.
-  static Lora initialised(int64_t in, int64_t out, const LoraOptions& options);
+  /// A ~ U(-1/sqrt(in), 1/sqrt(in)), B = 0: the first step starts from the base model. f32, gradients wanted. The
+  /// same numbers on every device.
+  static Lora initialised(int64_t in, int64_t out, const LoraOptions& options, Device device = Device::cpu);
 
   /// base + scale * B A dropout(x); `base` is updated in place when its only handle is passed.
   Tensor operator()(Tensor base, const Tensor& x, bool training) const;

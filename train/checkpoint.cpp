@@ -1,8 +1,7 @@
 #include "train/checkpoint.h"
 
-#include <cstring>
-
 #include "core/check.h"
+#include "core/memory.h"
 #include "models/safetensors.h"
 
 namespace scca {
@@ -45,7 +44,7 @@ void Checkpoint::restore(NamedTensors tensors) const {
   SCCA_CHECK(stored.tensors().size() == tensors.size(), file_.string(), ": holds ", stored.tensors().size(),
              " tensors, this run has ", tensors.size());
   for (auto& [name, tensor] : tensors)
-    std::memcpy(tensor.raw(), stored.tensors().at(name).data, tensor.bytes());
+    SCCA_ON_DEVICE(tensor.device(), copy_from_host(tensor.raw(), stored.tensors().at(name).data, tensor.bytes()));
 }
 
 }  // namespace scca

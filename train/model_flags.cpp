@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "core/check.h"
+#include "core/device.h"
 #include "models/adapter.h"
 #include "models/config.h"
 
@@ -64,7 +65,7 @@ void add_device_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--dtype", flags.dtype, "What frozen weights and activations are kept in: f32 or bf16")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
-  app.add_option("--device", flags.device, "auto, cpu or cuda")
+  app.add_option("--device", flags.device, "cpu, cuda, or auto: cuda where there is a device")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
 }
@@ -84,18 +85,18 @@ void add_model_flags(CLI::App& app, ModelFlags& flags, bool with_adapter) {
 DType dtype_of(const ModelFlags& flags) { return flags.dtype == "bf16" ? DType::bf16 : DType::f32; }
 
 Device device_of(const ModelFlags& flags) {
-#ifndef SCCA_CUDA
-  if (flags.device == "cuda")
-    fail("--device cuda: this build has no CUDA; build with nvcc on the PATH, or use --device cpu");
-#endif
-  return Device::cpu;
+  if (flags.device == "auto") return why_unusable(Device::cuda).empty() ? Device::cuda : Device::cpu;
+  const Device device = flags.device == "cuda" ? Device::cuda : Device::cpu;
+  need_device(device, "--device " + flags.device);
+  return device;
 }
 
 Llama load_model(const ModelFlags& flags, int64_t context) {
-  device_of(flags);
+  const Device device = device_of(flags);  // refused before anything is read
   Llama model = Llama::load(flags.model, dtype_of(flags));
   if (!flags.adapter.empty()) load_adapter(model, flags.adapter);
   apply_rope(model, flags, context);
+  model.to(device);
   return model;
 }
 

@@ -26,10 +26,10 @@ void add_model_flags(CLI::App& app, ModelFlags& flags, bool with_adapter = true)
 void add_device_flags(CLI::App& app, ModelFlags& flags);
 
 DType dtype_of(const ModelFlags& flags);
-/// Throws Error, in a build without CUDA, when the flag says cuda.
+/// What the flag means on this machine. Throws Error saying why when it says cuda and there is none to use.
 Device device_of(const ModelFlags& flags);
 
-/// The base model with its adapter and RoPE. `context` is the length that a RoPE given without a factor is
+/// The base model with its adapter and RoPE, on the device of the flags. `context` is the length that a RoPE given without a factor is
 /// stretched to: factor max(1, ceil(context / pretrained length)); 0 when there is none.
 /// Throws UsageError for flags that do not fit, Error naming a file that does not.
 Llama load_model(const ModelFlags& flags, int64_t context = 0);

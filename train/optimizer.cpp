@@ -10,8 +10,8 @@ Optimizer::Optimizer(Llama& model) {
     names_.push_back(name);
     parameters_.push_back({.parameter = weight,
                            .grad = {},
-                           .m = Tensor::zeros(weight.shape(), weight.dtype()),
-                           .v = Tensor::zeros(weight.shape(), weight.dtype()),
+                           .m = Tensor::zeros(weight.shape(), weight.dtype(), weight.device()),
+                           .v = Tensor::zeros(weight.shape(), weight.dtype(), weight.device()),
                            .decay = weight.rank() >= 2});
   });
   SCCA_CHECK(!parameters_.empty(), "nothing learns; give --lora-targets, or --train something");

@@ -1,11 +1,13 @@
 #include "train/trainer.h"
 
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <iostream>
 
 #include "core/autograd.h"
 #include "core/check.h"
+#include "core/memory.h"
 #include "core/random.h"
 #include "train/checkpoint.h"
 #include "train/interrupt.h"
@@ -32,7 +34,10 @@ uint64_t model_fingerprint(Llama& model) {
   uint64_t hash = fingerprint_bytes("", 0);
   model.for_each_parameter([&](const std::string& name, const Tensor& weight) {
     hash = fingerprint_bytes(name.data(), name.size(), hash);
-    hash = fingerprint_bytes(weight.raw(), std::min<size_t>(weight.bytes(), 4096), hash);
+    std::array<std::byte, 4096> beginning;
+    const size_t bytes = std::min(weight.bytes(), beginning.size());
+    SCCA_ON_DEVICE(weight.device(), copy_to_host(beginning.data(), weight.raw(), bytes));
+    hash = fingerprint_bytes(beginning.data(), bytes, hash);
   });
   return hash;
 }
@@ -126,10 +131,10 @@ double Trainer::forward_backward() {
   for (int64_t i = 0; i < train.grad_accum; ++i) {
     const int64_t first = (step_ * train.grad_accum + i) * train.batch;
     const Tensor loss = model_.loss(task_.data->batch(order_, first, train.batch), forward_);
-    const double value = loss.item();
+    backward(loss, Tensor::full(loss.shape(), share, loss.dtype(), loss.device()));
+    const double value = loss.item();  // waits for the device: when all of its work is queued
     if (!std::isfinite(value)) return value;
     sum += value;
-    backward(loss, Tensor::full(loss.shape(), share, loss.dtype()));
   }
   return sum * share;
 }
@@ -157,7 +162,7 @@ nlohmann::json Trainer::train_step() {
           {"lr", lr},
           {"grad_norm", norm},
           {"tokens_per_s", tokens / (now_seconds() - started)},
-          {"peak_bytes", memory_counters().peak_bytes}};
+          {"peak_bytes", memory_counters(model_.device()).peak_bytes}};
 }
 
 /// Mean loss over the first --eval-tokens of the evaluation data, under full attention.
@@ -190,7 +195,7 @@ TrainEnd Trainer::run() {
   const InterruptGuard interrupt;
   Progress progress("training", train.steps, step_);
   const int64_t first = step_;
-  reset_peak();
+  reset_peak(model_.device());
   while (step_ < train.steps && !interrupt.requested()) {
     nlohmann::json line = train_step();
     const bool evaluates = task_.eval_data && (step_ % train.eval_every == 0 || step_ == train.steps);

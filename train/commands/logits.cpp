@@ -36,7 +36,7 @@ Result compute(const Llama& model, const std::vector<int32_t>& ids, const Flags&
   const Tensor hidden_TD = model.hidden(row, options).reshape({count, -1});
   Result result;
   result.logits_TV =
-      cast(model.head_logits(flags.all ? hidden_TD : hidden_TD.rows(count - 1, 1)), DType::f32);
+      cast(model.head_logits(flags.all ? hidden_TD : hidden_TD.rows(count - 1, 1)), DType::f32).to(Device::cpu);
   if (count > 1) {
     const Tensor losses = model.token_losses(row, options);
     const float* loss = losses.data<float>();

@@ -36,13 +36,14 @@ nlohmann::json settings_of(const PretrainFlags& flags, const LlamaConfig& config
 
 int pretrain(const PretrainFlags& flags) {
   check_settings(flags.train);
-  device_of(flags.model);
+  const Device device = device_of(flags.model);
   RunFolder::check(flags.train.out, flags.train.resume);
   const LlamaConfig config = read_config(flags.config);
   const Tokenizer tokenizer(flags.tokenizer);
   check_vocabulary(tokenizer, config);
   Llama model = Llama::initialised(config, flags.train.seed);
   model.dtype = dtype_of(flags.model);
+  model.to(device);
   model.set_trainable({"all"});
   set_random_state({flags.train.seed, 0});
   const DType saved = flags.save_dtype == "bf16" ? DType::bf16 : DType::f32;

@@ -9,8 +9,8 @@
 #include "models/adapter.h"
 #include "models/json.h"
 #include "models/weights.h"
-#include "ops/adamw.h"
 #include "tests/op_check.h"
+#include "train/optimizer.h"
 
 using namespace scca;
 using namespace scca::test;
@@ -23,6 +23,18 @@ const std::vector<std::string> kCases{"mha_untied", "gqa_tied", "head_dim"};
 /// the largest of one run over few numbers, a noisy measure: builds with and without sanitizers, which sum in different
 /// orders, reach 0.5 to 6 times it.
 constexpr double kFactor = 10;
+
+/// Where the model is computed: exactly, in f32, and in f32 on every other device.
+struct Place {
+  Device device;
+  DType dtype;
+};
+
+std::vector<Place> places() {
+  std::vector<Place> all{{Device::cpu, DType::f64}};
+  for (const Device device : all_devices()) all.push_back({device, DType::f32});
+  return all;
+}
 
 struct Golden {
   explicit Golden(const std::string& name)
@@ -91,10 +103,12 @@ void check_gradients(Llama& model, const Golden& golden, const ForwardOptions& o
 TEST_CASE("golden: logits, loss and every gradient of the base") {
   for (const std::string& name : kCases) {
     const Golden golden(name);
-    for (const DType dtype : {DType::f64, DType::f32}) {
+    for (const auto& [device, dtype] : places()) {
       CAPTURE(name);
       CAPTURE(name_of(dtype));
+      CAPTURE(name_of(device));
       Llama model = Llama::load(golden.folder, dtype);
+      model.to(device);
       model.set_trainable({"all"});
       golden.check("logits", model.logits(golden.batch()), dtype);
       check_gradients(model, golden, {}, "loss", [](const std::string& n) { return "grad." + n; });
@@ -117,11 +131,13 @@ TEST_CASE("golden: linear position interpolation") {
 TEST_CASE("golden: an adapter that PEFT wrote, with all its gradients") {
   for (const std::string& name : kCases) {
     const Golden golden(name);
-    for (const DType dtype : {DType::f64, DType::f32}) {
+    for (const auto& [device, dtype] : places()) {
       CAPTURE(name);
       CAPTURE(name_of(dtype));
+      CAPTURE(name_of(device));
       Llama model = Llama::load(golden.folder, dtype);
       const AdapterInfo info = load_adapter(model, golden.folder + "/adapter");
+      model.to(device);
       model.set_trainable(info.trained.empty() ? std::set<std::string>{"none"} : info.trained);
       golden.check("lora.logits", model.logits(golden.batch()), dtype);
       check_gradients(model, golden, {}, "lora.loss",
@@ -134,10 +150,12 @@ TEST_CASE("golden: sparse attention, rows without a key included") {
   const Golden golden("gqa_tied");
   const int64_t tokens = golden.batch().size(1);
   for (const auto& [pattern, spec] : golden.json["specs"].items()) {
-    for (const DType dtype : {DType::f64, DType::f32}) {
+    for (const auto& [device, dtype] : places()) {
       CAPTURE(pattern);
       CAPTURE(name_of(dtype));
+      CAPTURE(name_of(device));
       Llama model = Llama::load(golden.folder, dtype);
+      model.to(device);
       model.set_trainable({"all"});
       const ForwardOptions options{.attention = parse_attention_spec(spec.get<std::string>())};
       const Tensor logits = model.logits(golden.batch(), options);
@@ -149,47 +167,49 @@ TEST_CASE("golden: sparse attention, rows without a key included") {
   }
 }
 
+namespace {
+
+/// Ten steps on the golden's batches; each loss and gradient norm against the golden's.
+void check_ten_steps(const Golden& golden, Device device) {
+  Llama model = Llama::load(golden.folder, DType::f32);
+  const AdapterInfo info = load_adapter(model, golden.folder + "/adapter");
+  model.to(device);
+  model.set_trainable(info.trained.empty() ? std::set<std::string>{"none"} : info.trained);
+  const Json& settings = golden.json["adamw"];
+  const AdamWOptions options{.lr = settings["lr"],
+                             .beta1 = settings["betas"][0],
+                             .beta2 = settings["betas"][1],
+                             .eps = settings["eps"]};
+  // A difference of one step's rounding grows with the steps that follow it.
+  const auto check = [&](const char* name, int64_t step, double ours) {
+    const double error = golden.json["f32_error"][name].get<double>();
+    const double theirs = golden.json["values"][name][static_cast<size_t>(step)].get<double>();
+    INFO(name);
+    CHECK(std::abs(ours - theirs) <= kFactor * std::max(error, 1e-6));
+  };
+  Optimizer optimizer(model);
+  const int64_t row = golden.batch().size(1);
+  for (int64_t step = 0; step < 10; ++step) {
+    CAPTURE(step);
+    const auto at = golden.adamw_ids.begin() + step * 2 * row;
+    const Tensor loss = model.loss(Tensor::of(std::vector<int32_t>(at, at + 2 * row), {2, row}));
+    check("adamw.losses", step, loss.item());
+    backward(loss);
+    const double norm = optimizer.gradient_norm(), clip = settings["clip"];
+    check("adamw.grad_norms", step, norm);
+    optimizer.step(step + 1, options, std::min(1.0, clip / (norm + 1e-6)));
+  }
+}
+
+}  // namespace
+
 TEST_CASE("golden: ten steps of AdamW on an adapter, with clipping") {
   for (const std::string& name : kCases) {
     const Golden golden(name);
-    CAPTURE(name);
-    Llama model = Llama::load(golden.folder, DType::f32);
-    const AdapterInfo info = load_adapter(model, golden.folder + "/adapter");
-    model.set_trainable(info.trained.empty() ? std::set<std::string>{"none"} : info.trained);
-    const Json& settings = golden.json["adamw"];
-    const AdamWOptions options{.lr = settings["lr"],
-                               .beta1 = settings["betas"][0],
-                               .beta2 = settings["betas"][1],
-                               .eps = settings["eps"]};
-    std::vector<AdamWParameter> parameters;
-    model.for_each_parameter([&](const std::string&, Tensor& weight) {
-      if (weight.requires_grad())
-        parameters.push_back({weight, {}, Tensor::zeros(weight.shape()), Tensor::zeros(weight.shape())});
-    });
-    const int64_t row = golden.batch().size(1), clip_steps = 10;
-    for (int64_t step = 0; step < clip_steps; ++step) {
-      CAPTURE(step);
-      const auto at = golden.adamw_ids.begin() + step * 2 * row;
-      const Tensor ids = Tensor::of(std::vector<int32_t>(at, at + 2 * row), {2, row});
-      const Tensor loss = model.loss(ids);
-      // a difference of one step's rounding grows with the steps that follow it
-      const double loss_error = golden.json["f32_error"]["adamw.losses"].get<double>();
-      CHECK(std::abs(loss.item() -
-                     golden.json["values"]["adamw.losses"][static_cast<size_t>(step)].get<double>()) <=
-            kFactor * std::max(loss_error, 1e-6));
-      backward(loss);
-      std::vector<Tensor> grads;
-      for (AdamWParameter& p : parameters) {
-        p.grad = p.parameter.grad();
-        grads.push_back(p.grad);
-      }
-      const double norm = gradient_norm(grads), clip = settings["clip"];
-      const double norm_error = golden.json["f32_error"]["adamw.grad_norms"].get<double>();
-      CHECK(std::abs(norm -
-                     golden.json["values"]["adamw.grad_norms"][static_cast<size_t>(step)].get<double>()) <=
-            kFactor * std::max(norm_error, 1e-6));
-      adamw_step(parameters, options, step + 1, std::min(1.0, clip / (norm + 1e-6)));
-      for (AdamWParameter& p : parameters) p.parameter.set_grad({});
+    for (const Device device : all_devices()) {
+      CAPTURE(name);
+      CAPTURE(name_of(device));
+      check_ten_steps(golden, device);
     }
   }
 }

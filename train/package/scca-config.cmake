@@ -5,12 +5,28 @@
 #   scca::op_check  check_op and a main for tests of your ops; needs doctest
 # COMPONENTS names those that are wanted, and only what they depend on is looked for; without it, all but op_check.
 #
+# scca_CUDA says whether this scca was built with CUDA. Then an op of your own needs its .cu beside the .cpp:
+# scca_enable_cuda() enables the language as scca's own kernels were compiled; add the .cu to the target's sources.
+#
 # A static library may link them too: its program gets the objects. A shared one would hold copies of its own.
 include(CMakeFindDependencyMacro)
 list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})  # FindSentencePiece
 
+set(scca_CUDA @SCCA_CUDA_FOUND@)
+macro(scca_enable_cuda)
+  set(CMAKE_CUDA_ARCHITECTURES @CMAKE_CUDA_ARCHITECTURES@)
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+  enable_language(CUDA)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.25.2 does not know that nvcc has C++20
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  endif()
+endmacro()
+
 set(_scca_order core ops nn models train cli)
 set(_scca_needs_core OpenMP Threads)
+if(scca_CUDA)
+  list(APPEND _scca_needs_core CUDAToolkit)
+endif()
 set(_scca_needs_ops dnnl)
 set(_scca_needs_nn nlohmann_json)
 set(_scca_needs_models SentencePiece)
@@ -47,6 +63,10 @@ foreach(_scca_place RANGE ${_scca_last})
     add_library(scca::${_scca_folder} INTERFACE IMPORTED)
     set_target_properties(scca::${_scca_folder} PROPERTIES INTERFACE_LINK_LIBRARIES
       "scca::${_scca_folder}_objects;$<TARGET_OBJECTS:scca::${_scca_folder}_objects>;${_scca_left}")
+    if(TARGET scca::${_scca_folder}_kernels)
+      target_link_libraries(scca::${_scca_folder} INTERFACE scca::${_scca_folder}_kernels
+                            $<TARGET_OBJECTS:scca::${_scca_folder}_kernels>)
+    endif()
   endif()
   set(_scca_left scca::${_scca_folder})
 endforeach()

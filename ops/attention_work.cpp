@@ -86,7 +86,7 @@ class Builder {
   void add_key_block(const Slice& keys, const std::vector<Reader>& readers) {
     open(keys);
     for (const auto& [queries, reach] : readers) {
-      int64_t from = first_query_, below = unlimited;
+      int64_t from = first_query_, below = plan_.tokens;
       if (plan_.causal) from = std::max(from, keys.start);
       if (reach != unlimited) {
         from = std::max(from, keys.start - reach + 1);

@@ -103,7 +103,7 @@ __device__ void store(const float (&sums)[tiles][blocks][4], const Staying<tiles
 }
 
 template <class T, int width, Stay stay>
-__global__ void __launch_bounds__(kAttentionThreads) backward(Call<T> call) {
+__global__ void __launch_bounds__(kAttentionThreads, 2) backward(Call<T> call) {
   using S = Sizes<T, width, stay>;
   constexpr bool keys_stay = stay == Stay::keys;
   Shared<T, width, stay>& shared = *reinterpret_cast<Shared<T, width, stay>*>(dyn_smem);

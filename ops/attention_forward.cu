@@ -105,7 +105,7 @@ struct Running {
 };
 
 template <class T, int width>
-__global__ void __launch_bounds__(kAttentionThreads) forward(Call<T> call) {
+__global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
   using S = Sizes<T, width>;
   constexpr int stride = row_stride<T, width>;
   Shared<T, width>& shared = *reinterpret_cast<Shared<T, width>*>(dyn_smem);

@@ -97,6 +97,7 @@ inline unsigned blocks_of(const DeviceWork& list, const AttentionShape& shape) {
 template <int piece, int rows, int width, class T, class Position>
 __device__ void load_pieces(const HeadRows<const T>& from, int real, const Position& position, T* to) {
   constexpr int elements = piece / static_cast<int>(sizeof(T)), in_row = width / elements;
+#pragma unroll 1  // addresses are long: many at a time would take the accumulators' registers
   for (int i = static_cast<int>(threadIdx.x); i < rows * in_row; i += kAttentionThreads) {
     const int r = i / in_row, column = i % in_row * elements, at = position(r);
     T* const target = to + r * row_stride<T, width> + column;

@@ -1,0 +1,186 @@
+// Attention forward on CUDA: FlashAttention-2's loop (Dao, arXiv 2307.08691, algorithm 1) over a plan's work list.
+//
+// A block of threads owns queries of one tile; the keys that they see move past in tiles of shared memory, the next of
+// them on its way while this one is used. Scores stay in registers.
+#include "ops/attention_tile.cuh"
+
+namespace scca::cuda {
+namespace {
+
+template <class T>
+struct Call {
+  Rows<const T> q, k, v;
+  Rows<T> out;
+  Rows<float> log_sum_exp;
+  Work work;
+  int width;
+  bool wide;
+  float scale;
+};
+
+/// Sizes of a block. Registers bound the accumulators (tiles x width / 2) and scores (tiles x keys / 2) of a thread to
+/// about 128; shared memory shall hold two blocks on a multiprocessor of 163 KiB.
+template <class T, int width>
+struct Sizes {
+  static constexpr bool tensor_core = sizeof(T) == 2;
+  static constexpr int tiles = tensor_core ? 2 : 1;
+  static constexpr int keys = tensor_core ? (width <= 64 ? 64 : 32) : (width <= 80 ? 32 : 16);
+  static constexpr int queries = 16 * tiles * kAttentionWarps;
+};
+
+template <class T, int width>
+struct Shared {
+  using S = Sizes<T, width>;
+  T q[S::queries * row_stride<T, width>];
+  T k[2][S::keys * row_stride<T, width>], v[2][S::keys * row_stride<T, width>];
+  float exchange[kAttentionWarps][exchange_floats<T, S::tiles, S::keys>];
+  typename Stream<S::keys>::Slots slots;
+};
+
+/// What is known of the rows after some of their keys: the largest score, and the sums over keys of
+/// w = 2^(scale (score - largest)) (this lane's columns of them only) and of w v.
+template <int tiles, int width>
+struct Running {
+  Fragment<tiles, width> out;
+  float largest[tiles][2], sum[tiles][2];
+
+  __device__ void clear() {
+#pragma unroll
+    for (int m = 0; m < tiles; ++m) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) largest[m][half] = minus_infinity, sum[m][half] = 0;
+#pragma unroll
+      for (int n = 0; n < width / 8; ++n) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) out[m][n][e] = 0;
+      }
+    }
+  }
+
+  /// Turns scores into weights, and brings what was summed before to the new largest score.
+  template <int keys>
+  __device__ void update(float scale, Fragment<tiles, keys>& scores) {
+#pragma unroll
+    for (int m = 0; m < tiles; ++m) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        float most = largest[m][half];
+#pragma unroll
+        for (int n = 0; n < keys / 8; ++n)
+          most = fmaxf(most, fmaxf(scores[m][n][2 * half], scores[m][n][2 * half + 1]));
+        most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
+        most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
+        // A row that has met no key yet: any finite reference makes its weights 2^-inf = 0.
+        const float reference = most == minus_infinity ? 0 : scale * most;
+        const float shrink = exp2f(fmaf(scale, largest[m][half], -reference));
+        largest[m][half] = most;
+        float total = sum[m][half] * shrink;
+#pragma unroll
+        for (int n = 0; n < keys / 8; ++n) {
+#pragma unroll
+          for (int odd = 0; odd < 2; ++odd) {
+            float& score = scores[m][n][2 * half + odd];
+            score = exp2f(fmaf(scale, score, -reference));
+            total += score;
+          }
+        }
+        sum[m][half] = total;
+#pragma unroll
+        for (int n = 0; n < width / 8; ++n) out[m][n][2 * half] *= shrink, out[m][n][2 * half + 1] *= shrink;
+      }
+    }
+  }
+
+  /// The sums of each row's quad, in all its lanes.
+  __device__ void finish() {
+#pragma unroll
+    for (int m = 0; m < tiles; ++m) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        sum[m][half] += __shfl_xor_sync(0xffffffffu, sum[m][half], 1);
+        sum[m][half] += __shfl_xor_sync(0xffffffffu, sum[m][half], 2);
+      }
+    }
+  }
+};
+
+template <class T, int width>
+__global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
+  using S = Sizes<T, width>;
+  constexpr int stride = row_stride<T, width>;
+  Shared<T, width>& shared = *reinterpret_cast<Shared<T, width>*>(dyn_smem);
+  const WorkTask task = call.work.tasks[blockIdx.x / call.work.batch];
+  const int batch = static_cast<int>(blockIdx.x % call.work.batch);
+  const Staying<S::tiles> mine{call.work.items[task.item]};
+  Stream<S::keys> stream{shared.slots, call.work.ranges + mine.item.first_range, mine.item.moving, true,
+                         call.work.causal};
+  const HeadRows<const T> keys = call.k.of(batch, task.head), values = call.v.of(batch, task.head);
+  const auto load = [&](int tile) {
+    const auto position = [&](int r) { return stream.position(tile, r); };
+    load_rows<S::keys, width>(keys, call.width, call.wide, position, shared.k[tile % 2]);
+    load_rows<S::keys, width>(values, call.width, call.wide, position, shared.v[tile % 2]);
+    __pipeline_commit();
+  };
+
+  Running<S::tiles, width> running;
+  running.clear();
+  stream.find(0);
+  stream.find(1);
+  __syncthreads();
+  if (mine.item.moving > 0) {
+    const auto position = [&](int r) { return r < mine.item.count ? mine.position(r) : -1; };
+    load_rows<S::queries, width>(call.q.of(batch, task.head), call.width, call.wide, position, shared.q);
+    load(0);
+  }
+  for (int tile = 0; tile < stream.tiles(); ++tile) {
+    __pipeline_wait_prior(0);
+    __syncthreads();  // this tile has arrived, the one before has been used, the next one's positions are known
+    stream.find(tile + 2);
+    if (tile + 1 < stream.tiles()) load(tile + 1);
+    const Meeting pairs = meeting(stream, tile, mine);
+    if (!pairs.some) continue;
+    Fragment<S::tiles, S::keys> scores = {};
+    multiply_transposed<S::tiles, S::keys, width>(shared.q + mine.first_row() * stride, shared.k[tile % 2], scores);
+    if (!pairs.all) mask(stream, tile, mine, scores);
+    running.template update<S::keys>(call.scale, scores);
+    multiply<S::tiles, S::keys, width>(scores, shared.v[tile % 2], shared.exchange[warp()], running.out);
+  }
+  running.finish();
+  const auto inverse = [&](int m, int half) {
+    return running.sum[m][half] == 0 ? 0.0f : 1.0f / running.sum[m][half];
+  };
+  store_rows<T>(running.out, mine, call.width, inverse, call.out.of(batch, task.head));
+  const HeadRows<float> statistic = call.log_sum_exp.of(batch, task.head);
+  for (int i = 0; i < 2 * S::tiles; ++i) {
+    const int m = i / 2, half = i % 2, row = mine.row(m, half);
+    if (lane() % 4 != 0 || row >= mine.item.count) continue;
+    *statistic.row(mine.position(row)) =
+        (call.scale * running.largest[m][half] + log2f(running.sum[m][half])) / kLog2e;  // -inf where it met none
+  }
+}
+
+}  // namespace
+
+void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionPlan& plan, double scale,
+                       Tensor& out, Tensor& log_sum_exp) {
+  const AttentionShape shape(q, k);
+  visit_work(q.dtype(), "attention", [&]<class T>() {
+    visit_head_width(shape.width, [&]<int width>() {
+      const auto list =
+          work_on_device(plan, shape.first_query(), Stay::queries, Sizes<T, width>::queries, Device::cuda);
+      const Call<T> call{query_rows(shape, data<T>(q)),
+                         key_rows(shape, data<T>(k)),
+                         key_rows(shape, data<T>(v)),
+                         query_rows(shape, data<T>(out)),
+                         query_numbers(shape, data<float>(log_sum_exp)),
+                         work_of(*list, shape, plan),
+                         static_cast<int>(shape.width),
+                         wide_rows(shape.width, data<T>(q), data<T>(k), data<T>(v)),
+                         static_cast<float>(scale) * kLog2e};
+      launch({"attention", blocks_of(*list, shape), kAttentionThreads, sizeof(Shared<T, width>)}, forward<T, width>,
+             call);
+    });
+  });
+}
+
+}  // namespace scca::cuda

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "core/device.h"
 #include "tests/run_scca.h"
 
 using namespace scca;
@@ -417,7 +418,6 @@ TEST_CASE("commands: a mistake is one line that says what to do, and an exit cod
        2,
        "--stride 9"},
       {{"eval", "recall", "--model", kModel, "--data", story.path, "--context", "64"}, 2, "--context 64"},
-      {{"eval", "--model", kModel, "--data", story.path, "--context", "9", "--device", "cuda"}, 1, "no CUDA"},
       {{"eval", "--model", kModel, "--adapter", "/nowhere", "--data", story.path, "--context", "9"},
        1,
        "/nowhere"},
@@ -471,4 +471,16 @@ TEST_CASE("commands: files of a model that are broken are named") {
   changed["num_attention_heads"] = 7;
   write_file(folder / "config.json", changed.dump());
   CHECK(logits().find("config.json") != std::string::npos);
+}
+
+TEST_CASE("commands: --device cuda where there is none says why, on one line; auto goes on on the CPU") {
+  if (why_unusable(Device::cuda).empty()) return;  // tests/train/device_test.cpp is for machines with a device
+  const std::vector<std::string> logits{"logits", "--model", kModel, "--ids", "1,2", "--device"};
+  auto cuda = logits, automatic = logits;
+  cuda.push_back("cuda");
+  automatic.push_back("auto");
+  const RunResult refused = run_scca(cuda);
+  CHECK(refused.code == 1);
+  CHECK(refused.err == "scca: --device cuda: " + why_unusable(Device::cuda) + "\n");
+  CHECK(run_scca(automatic).code == 0);
 }

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/check.h"
+#include "core/device.h"
 #include "core/parallel.h"
 #include "train/bench.h"
 #include "train/command.h"
@@ -61,13 +62,31 @@ nlohmann::json gather() {
     features.push_back(
         {{"name", feature.name}, {"built_for", feature.built_for}, {"present", feature.present}});
   }
-  return {{"version", SCCA_VERSION},  {"devices", {"cpu"}},       {"threads", thread_count()},
-          {"cpu_features", features}, {"libraries", libraries()}, {"matmul_gflops", matmul_gflops()}};
+  nlohmann::json info{{"version", SCCA_VERSION},  {"devices", {"cpu"}},       {"threads", thread_count()},
+                      {"cpu_features", features}, {"libraries", libraries()}, {"matmul_gflops", matmul_gflops()}};
+  if (const std::string& why = why_unusable(Device::cuda); why.empty()) {
+    const DeviceProperties& device = cuda_properties();
+    info["devices"].push_back("cuda");
+    info["cuda"] = {{"name", device.name},
+                    {"compute_capability", concat(device.compute_major, ".", device.compute_minor)},
+                    {"multiprocessors", device.multiprocessors},
+                    {"memory_bytes", device.total_bytes}};
+  } else {
+    info["cuda"] = {{"missing", why}};
+  }
+  return info;
+}
+
+std::string describe_cuda(const nlohmann::json& cuda) {
+  if (cuda.contains("missing")) return "no cuda: " + cuda["missing"].get<std::string>();
+  return concat("cuda: ", cuda["name"].get<std::string>(), ", compute capability ",
+                cuda["compute_capability"].get<std::string>(), ", ", cuda["multiprocessors"].get<int>(),
+                " multiprocessors, ", fixed(cuda["memory_bytes"].get<double>() / 1e9, 1), " GB");
 }
 
 void print_readable(const nlohmann::json& info) {
   std::cout << "scca " << info["version"].get<std::string>() << "\n"
-            << "devices: cpu (" << info["threads"] << " threads); this build has no CUDA\n\n";
+            << "devices: cpu (" << info["threads"] << " threads); " << describe_cuda(info["cuda"]) << "\n\n";
   std::vector<std::vector<std::string>> table{{"CPU feature", "built for", "present"}};
   for (const auto& feature : info["cpu_features"]) {
     table.push_back({feature["name"], feature["built_for"].get<bool>() ? "yes" : "no",

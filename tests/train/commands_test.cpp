@@ -481,6 +481,6 @@ TEST_CASE("commands: --device cuda where there is none says why, on one line; au
   automatic.push_back("auto");
   const RunResult refused = run_scca(cuda);
   CHECK(refused.code == 1);
-  CHECK(refused.err == "scca: --device cuda: " + why_unusable(Device::cuda) + "\n");
+  CHECK(refused.err == "scca logits: --device cuda: " + why_unusable(Device::cuda) + "\n");
   CHECK(run_scca(automatic).code == 0);
 }

@@ -33,6 +33,17 @@ __device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[
 #endif
 }
 
+/// 2^x to 2^-22 of itself, in one instruction; what would be below 2^-126 is 0. (exp2f spends three more on that.)
+__device__ __forceinline__ float exp2_approximate(float x) {
+#ifdef __CUDACC__
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return __builtin_exp2f(x);
+#endif
+}
+
 // ldmatrix: N matrices of 8 x 8 elements of 2 bytes, from shared memory. Lane 8m + i gives the address of row i of
 // matrix m (16 bytes, 16-byte aligned; of x2 only lanes 0 to 15 count, but every lane must give some address in
 // shared memory). r[m] is then the pair of matrix m at row g, columns 2t and 2t+1; transposed, the pair at rows

@@ -34,6 +34,12 @@ Inputs inputs_of(const Sizes& s, const PlanPtr& plan, DType dtype, double bound 
   return inputs;
 }
 
+double largest(const Tensor& t) {
+  double most = 0;
+  for (const double x : values(t)) most = std::max(most, std::abs(x));
+  return most;
+}
+
 Inputs in_f64(const Inputs& inputs) {
   Inputs wide;
   for (const Tensor& t : inputs) wide.push_back(Tensor::of<double>(values(t), t.shape()));
@@ -51,8 +57,25 @@ Inputs run(const PlanPtr& plan, const Inputs& from) {
     for (int64_t i = 0; i < y.numel(); ++i)
       dy.data<T>()[i] = static_cast<T>(cotangent[static_cast<size_t>(i)]);
   });
-  backward(y, dy);
+  backward(y, dy.to(y.device()));
   return {y.detach(), inputs[0].grad(), inputs[1].grad(), inputs[2].grad()};
+}
+
+Inputs on(Device device, const Inputs& inputs) {
+  Inputs there;
+  for (const Tensor& t : inputs) there.push_back(t.to(device));
+  return there;
+}
+
+/// Output and gradients of f32 blocks against the f64 rows.
+void check_blocks(const PlanPtr& plan, const Inputs& in, Device device) {
+  CAPTURE(std::string(name_of(device)));
+  const Inputs block = run(plan, on(device, in)), rows = run(plan, in_f64(in));
+  for (size_t i = 0; i < block.size(); ++i) {
+    CAPTURE(i);
+    // f32 sums over the tokens, of terms of about the result's size, with roundings that mostly cancel
+    CHECK(max_difference(block[i], rows[i]) <= 4e-6 * (1 + largest(rows[i])));
+  }
 }
 
 /// The output by the question that sees() answers, over all pairs.
@@ -79,12 +102,6 @@ std::vector<double> by_definition(const Inputs& in, const AttentionPlan& plan) {
     }
   }
   return out;
-}
-
-double largest(const Tensor& t) {
-  double most = 0;
-  for (const double x : values(t)) most = std::max(most, std::abs(x));
-  return most;
 }
 
 }  // namespace
@@ -121,32 +138,46 @@ TEST_CASE("attention: the block kernels agree with the rows across block borders
         CAPTURE(plan.name);
         CAPTURE(tokens);
         CAPTURE(width);
-        const Inputs in = inputs_of({1, tokens, 4, 4, width}, plan.plan, DType::f32, 2);
-        const Inputs block = run(plan.plan, in), rows = run(plan.plan, in_f64(in));
-        for (size_t i = 0; i < block.size(); ++i) {
-          // f32 sums over `tokens` terms of about the result's size, with roundings that mostly cancel
-          CHECK(max_difference(block[i], rows[i]) <= 4e-6 * (1 + largest(rows[i])));
-        }
+        check_blocks(plan.plan, inputs_of({1, tokens, 4, 4, width}, plan.plan, DType::f32, 2), Device::cpu);
       }
     }
+  }
+}
+
+TEST_CASE("attention: so do other devices'") {
+  for (const Device device : other_devices()) {
+    const auto check = [&](const NamedPlan& plan, const Sizes& sizes) {
+      CAPTURE(plan.name);
+      CAPTURE(sizes.queries);
+      CAPTURE(sizes.width);
+      check_blocks(plan.plan, inputs_of(sizes, plan.plan, DType::f32, 2), device);
+    };
+    for (const int64_t tokens : {1, 31, 129})  // 31 rows are a part of a block, 129 more than one
+      for (const NamedPlan& plan : plans_of_every_kind(tokens, 4)) check(plan, {2, tokens, 4, 2, 6});
+    for (const int64_t width : {32, 40, 64, 80, 96, 128}) {
+      check({"full", full_plan(129, 1)}, {1, 129, 1, 1, width});
+      check({"patchwork", patchwork(129, 3, false)}, {1, 129, 3, 1, width});
+    }
+    check({"full", full_plan(500, 1)}, {1, 500, 1, 1, 16});
   }
 }
 
 TEST_CASE("attention: query heads share their key head without copies") {
   for (const int64_t key_heads : {1, 3, 9}) {
     const PlanPtr plan = full_plan(100, 9);
-    const Inputs in = inputs_of({2, 100, 9, key_heads, 16}, plan, DType::f32);
-    const Inputs block = run(plan, in), rows = run(plan, in_f64(in));
-    for (size_t i = 0; i < block.size(); ++i)
-      CHECK(max_difference(block[i], rows[i]) <= 4e-6 * (1 + largest(rows[i])));
+    for (const Device device : all_devices())
+      check_blocks(plan, inputs_of({2, 100, 9, key_heads, 16}, plan, DType::f32), device);
   }
 }
 
 TEST_CASE("attention: fewer queries than tokens are the last rows of the whole") {
   for (const NamedPlan& plan : plans_of_every_kind(133, 4)) {
     CAPTURE(plan.name);
-    for (const DType dtype : {DType::f32, DType::f64}) {
-      const Inputs all = inputs_of({1, 133, 4, 2, 32}, plan.plan, dtype);
+    std::vector<std::pair<Device, DType>> places = {{Device::cpu, DType::f64}};
+    for (const Device device : all_devices()) places.push_back({device, DType::f32});
+    for (const auto& [device, dtype] : places) {
+      CAPTURE(std::string(name_of(device)));
+      const Inputs all = on(device, inputs_of({1, 133, 4, 2, 32}, plan.plan, dtype));
       const Tensor whole = over(plan.plan)(all).reshape({133, 4 * 32});
       for (const int64_t queries : {1, 17, 100}) {
         const Tensor last =
@@ -164,8 +195,12 @@ TEST_CASE("attention: fewer queries than tokens are the last rows of the whole")
 
 TEST_CASE("attention: a query that sees nothing has zero output and zero gradient") {
   const PlanPtr plan = shifted_chunks(96, 4, 24);  // the first chunk of heads 1.. looks before the sequence
-  for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
-    const Inputs results = run(plan, inputs_of({1, 96, 4, 4, 8}, plan, dtype));
+  std::vector<std::pair<Device, DType>> places = {{Device::cpu, DType::f64}};
+  for (const Device device : all_devices())
+    for (const DType dtype : {DType::f32, DType::bf16}) places.push_back({device, dtype});
+  for (const auto& [device, dtype] : places) {
+    CAPTURE(std::string(name_of(device)));
+    const Inputs results = run(plan, on(device, inputs_of({1, 96, 4, 4, 8}, plan, dtype)));
     const auto out = values(results[0]), dq = values(results[1]);
     for (const Tensor& t : results)
       for (const double x : values(t)) CHECK(std::isfinite(x));
@@ -183,16 +218,19 @@ TEST_CASE("attention: what comes later changes no bit of what came before") {
   for (const NamedPlan& plan : plans_of_every_kind(201, 4)) {
     if (!plan.plan->causal) continue;
     CAPTURE(plan.name);
-    Inputs in = inputs_of({1, 201, 4, 4, 16}, plan.plan, DType::f32);
-    const auto before = values(over(plan.plan)(in));
-    for (Tensor& t : in) t = t.clone();
-    for (const int64_t changed : {150, 97}) {
-      for (Tensor& t : in) {
-        float* row = t.data<float>() + changed * 64;
-        for (int i = 0; i < 64; ++i) row[i] = i % 2 ? 1e30f : -3.0f;
+    for (const Device device : all_devices()) {
+      CAPTURE(std::string(name_of(device)));
+      Inputs in = inputs_of({1, 201, 4, 4, 16}, plan.plan, DType::f32);
+      const auto before = values(over(plan.plan)(on(device, in)));
+      for (Tensor& t : in) t = t.clone();
+      for (const int64_t changed : {150, 97}) {
+        for (Tensor& t : in) {
+          float* row = t.data<float>() + changed * 64;
+          for (int i = 0; i < 64; ++i) row[i] = i % 2 ? 1e30f : -3.0f;
+        }
+        const auto after = values(over(plan.plan)(on(device, in)));
+        for (size_t i = 0; i < static_cast<size_t>(changed) * 64; ++i) REQUIRE(after[i] == before[i]);
       }
-      const auto after = values(over(plan.plan)(in));
-      for (size_t i = 0; i < static_cast<size_t>(changed) * 64; ++i) REQUIRE(after[i] == before[i]);
     }
   }
 }
@@ -201,11 +239,15 @@ TEST_CASE("attention: scores far from zero neither overflow nor lose the softmax
   for (const double bound : {30.0, 300.0}) {
     const PlanPtr plan = full_plan(130, 2);
     const Inputs in = inputs_of({1, 130, 2, 2, 16}, plan, DType::f32, bound);
-    const Inputs block = run(plan, in), rows = run(plan, in_f64(in));
+    const Inputs rows = run(plan, in_f64(in));
     // A score of size bound^2 K / sqrt K carries that times 2^-24 into the exponent; K of them add up in it.
     const double limit = bound * bound * 4 * 16 * 0x1p-24;
-    CHECK(max_difference(block[0], rows[0]) <= limit * (1 + largest(rows[0])));
-    for (const Tensor& t : block) CHECK(std::isfinite(largest(t)));
+    for (const Device device : all_devices()) {
+      CAPTURE(std::string(name_of(device)));
+      const Inputs block = run(plan, on(device, in));
+      CHECK(max_difference(block[0], rows[0]) <= limit * (1 + largest(rows[0])));
+      for (const Tensor& t : block) CHECK(std::isfinite(largest(t)));
+    }
   }
 }
 
@@ -213,14 +255,19 @@ TEST_CASE("attention: bf16 errs at most twice what rounding inputs' exact result
   for (const NamedPlan& plan : plans_of_every_kind(150, 4)) {
     CAPTURE(plan.name);
     const Inputs in = inputs_of({1, 150, 4, 2, 32}, plan.plan, DType::bf16);
-    const Inputs low = run(plan.plan, in), exact = run(plan.plan, in_f64(in));
-    for (size_t i = 0; i < low.size(); ++i) {
-      CAPTURE(i);
-      const auto x = values(exact[i]);
-      double naive = 0;
-      for (const double value : x)
-        naive = std::max(naive, std::abs(static_cast<double>(bf16(value)) - value));
-      CHECK(max_difference(low[i], exact[i]) <= 2 * naive);
+    const Inputs exact = run(plan.plan, in_f64(in));
+    for (const Device device : all_devices()) {
+      CAPTURE(std::string(name_of(device)));
+      const Inputs low = run(plan.plan, on(device, in));
+      for (size_t i = 0; i < low.size(); ++i) {
+        CAPTURE(i);
+        const auto x = values(exact[i]);
+        double naive = 0;
+        for (const double value : x)
+          naive = std::max(naive, std::abs(static_cast<double>(bf16(value)) - value));
+        CHECK(max_difference(low[i], exact[i]) <= 2 * naive);
+        if (getenv("SHOW")) MESSAGE(plan.name, " ", name_of(device), " ", i, ": ", max_difference(low[i], exact[i]) / naive);
+      }
     }
   }
 }

@@ -48,6 +48,11 @@ __device__ void for_each_pack(int64_t n, int64_t thread, int64_t threads, const 
   }
 }
 
+/// The threads of a block that has `packs` packs to go over: whole warps, no more than there is work for.
+inline unsigned threads_for(int64_t packs, int64_t most = kThreads) {
+  return static_cast<unsigned>(std::clamp<int64_t>((packs + 31) / 32 * 32, 32, most));
+}
+
 /// Whether tensors (the empty ones aside) begin where packs may be loaded; views of rows may not.
 template <class... Tensors>
 bool aligned(const Tensors&... tensors) {

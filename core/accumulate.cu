@@ -1,21 +1,30 @@
 #include "core/accumulate.h"
-
-#include "core/cuda_utils.cuh"
+#include "core/elementwise.cuh"
 
 namespace scca::cuda {
 namespace {
 
+/// Moves 3 n elements.
 template <class T>
-__global__ void add(const T* a, const T* b, int64_t n, T* sum) {
-  for (int64_t i = grid_thread(); i < n; i += grid_size()) sum[i] = from_float<T>(to_float(a[i]) + to_float(b[i]));
-}
+struct Add {
+  const T *a, *b;
+  T* sum;
+
+  template <int K>
+  __device__ void operator()(int64_t i) const {
+    Floats<K> x = load<K>(a + i);
+    const Floats<K> y = load<K>(b + i);
+#pragma unroll
+    for (int k = 0; k < K; ++k) x.at[k] += y.at[k];
+    store(sum + i, x);
+  }
+};
 
 }  // namespace
 
 void add_out_of_place(const Tensor& a, const Tensor& b, Tensor& sum) {
   visit_work(sum.dtype(), "accumulate", [&]<class T>() {
-    launch({"accumulate", blocks_for(sum.numel()), kThreads}, add<T>, data<T>(a), data<T>(b), sum.numel(),
-           data<T>(sum));
+    elementwise<kPack<T>>("accumulate", sum.numel(), aligned(a, b, sum), Add<T>{data<T>(a), data<T>(b), data<T>(sum)});
   });
 }
 

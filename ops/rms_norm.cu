@@ -1,0 +1,189 @@
+#include "core/elementwise.cuh"
+#include "ops/rms_norm.h"
+
+namespace scca::cuda {
+namespace {
+
+/// The threads that share a row: a warp of a block where rows are narrow, else the whole block.
+template <bool kWarp>
+struct Team {
+  static constexpr int kRows = kWarp ? kThreads / 32 : 1;  // rows of a block
+
+  __device__ static int64_t row() {
+    return static_cast<int64_t>(blockIdx.x) * kRows + (kWarp ? static_cast<int>(threadIdx.x) / 32 : 0);
+  }
+  __device__ static int thread() { return static_cast<int>(kWarp ? threadIdx.x % 32 : threadIdx.x); }
+  __device__ static int threads() { return static_cast<int>(kWarp ? 32 : blockDim.x); }
+  __device__ static float sum(float x) {
+    if constexpr (kWarp) return warp_sum(x);
+    __shared__ float scratch[32];
+    return block_sum(x, scratch);
+  }
+};
+
+/// Moves 2 n elements where a row of x fits into shared memory (`kept` bytes), else 3 n. A thread reads back what it
+/// wrote there, so nobody waits.
+template <bool kWarp, int N, class T, class W>
+__global__ void forward(const T* x, const W* weight, float eps, int64_t rows, int64_t width, bool kept, T* y,
+                        float* scales) {
+  using On = Team<kWarp>;
+  const int64_t row = On::row();
+  if (row >= rows) return;  // a whole team
+  const T* again = x + row * width;
+  if (kept) again = reinterpret_cast<T*>(dyn_smem) + row % On::kRows * width;
+  float sum = 0;
+  for_each_pack<N>(width, On::thread(), On::threads(), [&]<int K>(int64_t i) {
+    const Floats<K> v = load<K>(x + row * width + i);
+    if (kept) store(const_cast<T*>(again) + i, v);
+#pragma unroll
+    for (int k = 0; k < K; ++k) sum += v.at[k] * v.at[k];
+  });
+  const float scale = 1 / sqrtf(On::sum(sum) / static_cast<float>(width) + eps);
+  if (On::thread() == 0) scales[row] = scale;
+  for_each_pack<N>(width, On::thread(), On::threads(), [&]<int K>(int64_t i) {
+    Floats<K> v = load<K>(again + i);
+    const Floats<K> w = load<K>(weight + i);
+#pragma unroll
+    for (int k = 0; k < K; ++k) v.at[k] = v.at[k] * scale * w.at[k];
+    store(y + row * width + i, v);
+  });
+}
+
+/// With n = x s (the normalised row) and g = dy weight:  dx = s (g - n mean(g n)). Moves 3 n elements where rows of x
+/// and dy fit into shared memory, else 5 n.
+template <bool kWarp, int N, class T, class W>
+__global__ void backward_rows(const T* x, const W* weight, const float* scales, const T* dy, int64_t rows,
+                              int64_t width, bool kept, T* dx) {
+  using On = Team<kWarp>;
+  const int64_t row = On::row();
+  if (row >= rows) return;  // a whole team
+  const T *x_again = x + row * width, *dy_again = dy + row * width;
+  if (kept) {
+    x_again = reinterpret_cast<T*>(dyn_smem) + row % On::kRows * 2 * width;
+    dy_again = x_again + width;
+  }
+  float dot = 0;
+  for_each_pack<N>(width, On::thread(), On::threads(), [&]<int K>(int64_t i) {
+    const Floats<K> v = load<K>(x + row * width + i), d = load<K>(dy + row * width + i), w = load<K>(weight + i);
+    if (kept) store(const_cast<T*>(x_again) + i, v);
+    if (kept) store(const_cast<T*>(dy_again) + i, d);
+#pragma unroll
+    for (int k = 0; k < K; ++k) dot += d.at[k] * w.at[k] * v.at[k];
+  });
+  const float scale = scales[row], mean = On::sum(dot) * scale / static_cast<float>(width);
+  for_each_pack<N>(width, On::thread(), On::threads(), [&]<int K>(int64_t i) {
+    Floats<K> v = load<K>(x_again + i);
+    const Floats<K> d = load<K>(dy_again + i), w = load<K>(weight + i);
+#pragma unroll
+    for (int k = 0; k < K; ++k) v.at[k] = scale * (d.at[k] * w.at[k] - v.at[k] * scale * mean);
+    store(dx + row * width + i, v);
+  });
+}
+
+/// partial[g] = sum of dy x s over the g-th group of rows, in their order. A thread sums a pack of columns; groups go
+/// down the grid. Moves 2 n elements.
+template <int N, class T>
+__global__ void backward_weight(const T* x, const float* scales, const T* dy, int64_t rows, int64_t width,
+                                int64_t group, float* partial) {
+  const int64_t begin = blockIdx.y * group, end = min(rows, begin + group);
+  const int64_t column = grid_thread() * N;
+  if (column >= width) return;
+  Floats<N> sum{};
+#pragma unroll 4
+  for (int64_t row = begin; row < end; ++row) {
+    const float scale = scales[row];
+    const Floats<N> v = load<N>(x + row * width + column), d = load<N>(dy + row * width + column);
+#pragma unroll
+    for (int k = 0; k < N; ++k) sum.at[k] += d.at[k] * v.at[k] * scale;
+  }
+  store(partial + blockIdx.y * width + column, sum);
+}
+
+template <class W>
+__global__ void sum_groups(const float* partial, int64_t groups, int64_t width, W* dweight) {
+  const int64_t column = grid_thread();
+  if (column >= width) return;
+  float sum = 0;
+#pragma unroll 8
+  for (int64_t g = 0; g < groups; ++g) sum += partial[g * width + column];
+  dweight[column] = from_float<W>(sum);
+}
+
+/// Rows whose dweight one thread sums: few enough for many blocks, but no more groups than their own sum is quick for.
+/// By the rows alone, so that the order of summation is the same on every device.
+int64_t rows_per_group(int64_t rows) { return std::max<int64_t>(32, (rows + 255) / 256); }
+
+/// f<T of x, type of weight, N elements a pack>: the weight is f32 beside bf16 activations, else as x.
+template <class F, class... Tensors>
+void visit_types(const Tensor& x, const Tensor& weight, F&& f, const Tensors&... others) {
+  visit_work(x.dtype(), "rms_norm", [&]<class T>() {
+    visit_pack<kPack<T>>(x.size(-1) % kPack<T> == 0 && aligned(x, weight, others...), [&]<int N>() {
+      if (weight.dtype() == x.dtype()) {
+        f.template operator()<T, T, N>();
+      } else {
+        f.template operator()<T, float, N>();
+      }
+    });
+  });
+}
+
+/// How a kernel of one team a row is launched: f<a warp is a team>(launch, rows of x and dy are kept).
+template <int N, class T, class F>
+void launch_rows(int64_t rows, int64_t width, size_t rows_kept, const F& f) {
+  constexpr size_t most_kept = 64 << 10;  // every device from 8.0 on gives a block 99 KiB
+  const auto with = [&]<bool kWarp>() {
+    const size_t bytes = Team<kWarp>::kRows * rows_kept * static_cast<size_t>(width) * sizeof(T);
+    const bool kept = bytes <= most_kept;
+    const unsigned blocks = static_cast<unsigned>((rows + Team<kWarp>::kRows - 1) / Team<kWarp>::kRows);
+    f.template operator()<kWarp>(
+        Launch{"rms_norm", blocks, kWarp ? kThreads : threads_for(width / N, 1024), kept ? bytes : 0}, kept);
+  };
+  if (width <= 32 * 4 * N) {
+    with.template operator()<true>();
+  } else {
+    with.template operator()<false>();
+  }
+}
+
+}  // namespace
+
+void rms_norm_forward(const Tensor& x, const Tensor& weight, double eps, Tensor& y, Tensor& scale) {
+  const int64_t rows = scale.numel(), width = x.size(-1);
+  visit_types(
+      x, weight,
+      [&]<class T, class W, int N>() {
+        launch_rows<N, T>(rows, width, 1, [&]<bool kWarp>(const Launch& at, bool kept) {
+          launch(at, forward<kWarp, N, T, W>, data<T>(x), data<W>(weight), static_cast<float>(eps), rows, width, kept,
+                 data<T>(y), data<float>(scale));
+        });
+      },
+      y);
+}
+
+void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const Tensor& dy, Tensor& dx,
+                       Tensor& dweight) {
+  const int64_t rows = scale.numel(), width = x.size(-1);
+  visit_types(
+      x, weight,
+      [&]<class T, class W, int N>() {
+        if (dx) {
+          launch_rows<N, T>(rows, width, 2, [&]<bool kWarp>(const Launch& at, bool kept) {
+            launch(at, backward_rows<kWarp, N, T, W>, data<T>(x), data<W>(weight), data<float>(scale), data<T>(dy),
+                   rows, width, kept, data<T>(dx));
+          });
+        }
+        if (dweight) {
+          const int64_t group = rows_per_group(rows), groups = (rows + group - 1) / group;
+          Tensor partial = Tensor::empty({groups, width}, DType::f32, x.device());
+          const unsigned threads = threads_for(width / N, 128);
+          const auto blocks = static_cast<unsigned>((width / N + threads - 1) / threads);
+          launch({"rms_norm", {blocks, static_cast<unsigned>(groups)}, threads}, backward_weight<N, T>, data<T>(x),
+                 data<float>(scale), data<T>(dy), rows, width, group, data<float>(partial));
+          launch({"rms_norm", blocks_for(width), kThreads}, sum_groups<W>, data<float>(partial), groups, width,
+                 data<W>(dweight));
+        }
+      },
+      dy, dx);
+}
+
+}  // namespace scca::cuda

@@ -28,16 +28,13 @@ check() {
        END { if (checks) print "skipped for want of a device: " checks " checks " why }' "$build/Testing/Temporary/LastTest.log"
 }
 
-# One compute capability is enough to check by: kernels are compiled by nvcc, and run in the emulator.
-archs=${SCCA_CUDA_ARCHS:-80}
-
 case "$mode" in
   all)
-    BUILD=build run train/build.sh all -DSCCA_WERROR=ON "-DSCCA_CUDA_ARCHS=$archs"
+    BUILD=build run train/build.sh all -DSCCA_WERROR=ON
     check build --preset default
     ;;
   --quick)
-    BUILD=build run train/build.sh all -DSCCA_WERROR=ON "-DSCCA_CUDA_ARCHS=$archs"
+    BUILD=build run train/build.sh all -DSCCA_WERROR=ON
     check build --preset default -LE long
     ;;
   --sanitized)

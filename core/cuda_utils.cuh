@@ -70,7 +70,8 @@ decltype(auto) visit_work(DType dtype, const char* op, F&& f) {
   return f.template operator()<__nv_bfloat16>();
 }
 
-/// The elements of a tensor in device memory, null where it is empty. T is float, __nv_bfloat16 or int32_t.
+/// The elements of a tensor in device memory, null where it is empty. T is float, __nv_bfloat16, double or
+/// int32_t.
 template <class T>
 const T* data(const Tensor& tensor) {
   using Stored = std::conditional_t<std::is_same_v<T, __nv_bfloat16>, bf16, T>;
@@ -92,8 +93,9 @@ __device__ T from_float(float x) {
   }
 }
 
-/// The sum over a warp, in every lane: the same bits in each, since each adds the same pairs.
-__device__ inline float warp_sum(float x) {
+/// The sum over a warp, in every lane: the same bits in each, since each adds the same pairs. T is float or double.
+template <class T>
+__device__ T warp_sum(T x) {
   for (int distance = 16; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffffu, x, distance);
   return x;
 }
@@ -102,14 +104,15 @@ __device__ inline float warp_max(float x) {
   return x;
 }
 
-/// The sum over a block of whole warps, in every thread and in a fixed order. `scratch` is shared memory of 32 floats
+/// The sum over a block of whole warps, in every thread and in a fixed order. `scratch` is shared memory for 32 values
 /// that no thread is still reading.
-__device__ inline float block_sum(float x, float* scratch) {
+template <class T>
+__device__ T block_sum(T x, T* scratch) {
   const int warp = static_cast<int>(threadIdx.x) / 32, warps = static_cast<int>(blockDim.x) / 32;
   x = warp_sum(x);
   if (threadIdx.x % 32 == 0) scratch[warp] = x;
   __syncthreads();
-  float total = 0;
+  T total = 0;
   for (int i = 0; i < warps; ++i) total += scratch[i];
   return total;
 }

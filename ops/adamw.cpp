@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/parallel.h"
+#include "ops/adamw_pieces.h"
 
 namespace scca {
 namespace {
@@ -50,50 +51,16 @@ double gradient_norm(std::span<const Tensor> grads) {
 namespace cpu {
 namespace {
 
-/// A piece of one tensor: parameters come in all sizes, and threads share them out in pieces of one size.
-struct Piece {
-  size_t tensor;
-  int64_t begin, count;
-};
-constexpr int64_t kPiece = 1 << 14;
-
-/// tensor_at(i) is the i-th tensor, which may be empty.
-template <class TensorAt>
-std::vector<Piece> cut(size_t tensors, const TensorAt& tensor_at) {
-  std::vector<Piece> pieces;
-  for (size_t i = 0; i < tensors; ++i) {
-    const int64_t n = tensor_at(i).numel();
-    for (int64_t begin = 0; tensor_at(i) && begin < n; begin += kPiece)
-      pieces.push_back({i, begin, std::min(kPiece, n - begin)});
-  }
-  return pieces;
-}
-
 template <class T>
-struct Factors {
-  T grad_scale, keep, beta1, rest1, beta2, rest2, step_size, root_correction, eps;
-
-  Factors(const AdamWOptions& o, int64_t t, double scale, bool decay)
-      : grad_scale(static_cast<T>(scale)),
-        keep(static_cast<T>(decay ? 1 - o.lr * o.weight_decay : 1.0)),
-        beta1(static_cast<T>(o.beta1)),
-        rest1(static_cast<T>(1 - o.beta1)),
-        beta2(static_cast<T>(o.beta2)),
-        rest2(static_cast<T>(1 - o.beta2)),
-        step_size(static_cast<T>(o.lr / (1 - std::pow(o.beta1, static_cast<double>(t))))),
-        root_correction(static_cast<T>(1 / std::sqrt(1 - std::pow(o.beta2, static_cast<double>(t))))),
-        eps(static_cast<T>(o.eps)) {}
-};
-
-template <class T>
-void update(T* w, const T* grad, T* m, T* v, int64_t n, const Factors<T>& factors) {
-  const Factors<T> f = factors;
+void update(T* w, const T* grad, T* m, T* v, int64_t n, const AdamWFactors<T>& factors, bool decay) {
+  const AdamWFactors<T> f = factors;
+  const T keep = decay ? f.keep : T(1);
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const T g = grad[i] * f.grad_scale;
     m[i] = f.beta1 * m[i] + f.rest1 * g;
     v[i] = f.beta2 * v[i] + f.rest2 * (g * g);
-    w[i] = w[i] * f.keep - f.step_size * (m[i] / (std::sqrt(v[i]) * f.root_correction + f.eps));
+    w[i] = w[i] * keep - f.step_size * (m[i] / (std::sqrt(v[i]) * f.root_correction + f.eps));
   }
 }
 
@@ -106,15 +73,15 @@ void adamw(std::vector<AdamWParameter>& parameters, const AdamWOptions& options,
     for (int64_t i = begin; i < end; ++i) {
       const Piece& piece = pieces[static_cast<size_t>(i)];
       AdamWParameter& p = parameters[piece.tensor];
-      const auto run = [&]<class T>(const Factors<T>& factors) {
+      const auto run = [&]<class T>(const AdamWFactors<T>& factors) {
         const int64_t at = piece.begin;
         update(p.parameter.data<T>() + at, p.grad.data<T>() + at, p.m.data<T>() + at, p.v.data<T>() + at,
-               piece.count, factors);
+               piece.count, factors, p.decay);
       };
       if (p.parameter.dtype() == DType::f64) {
-        run(Factors<double>(options, t, grad_scale, p.decay));
+        run(AdamWFactors<double>(options, t, grad_scale));
       } else {
-        run(Factors<float>(options, t, grad_scale, p.decay));
+        run(AdamWFactors<float>(options, t, grad_scale));
       }
     }
   });

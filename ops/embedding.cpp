@@ -1,47 +1,11 @@
 #include "ops/embedding.h"
 
+#include <algorithm>
+
 #include "core/autograd.h"
 #include "core/parallel.h"
 
 namespace scca {
-namespace {
-
-struct EmbeddingNode : Node {
-  const char* name() const override { return "embedding"; }
-
-  std::vector<Tensor> backward(Tensor dy) override {
-    Tensor dtable = Tensor::empty(table_shape, table_dtype, dy.device());
-    SCCA_ON_DEVICE(dy.device(), embedding_backward(ids, dy, dtable));
-    return {dtable};
-  }
-
-  Saved ids;
-  Shape table_shape;
-  DType table_dtype = DType::f32;
-};
-
-}  // namespace
-
-Tensor embedding(const Tensor& ids, const Tensor& table, DType out) {
-  SCCA_CHECK(ids.dtype() == DType::i32, "embedding: ids are ", name_of(ids.dtype()), ", expected i32");
-  SCCA_CHECK(table.rank() == 2, "embedding: table is ", to_string(table.shape()),
-             ", expected [vocabulary, width]");
-  SCCA_CHECK(table.dtype() == out || table.dtype() == DType::f32, "embedding: table is ",
-             name_of(table.dtype()), ", output is ", name_of(out),
-             "; the table must be f32 or as the output");
-  Shape shape = ids.shape();
-  shape.push_back(table.size(1));
-  Tensor y = Tensor::empty(shape, out, table.device());
-  SCCA_ON_DEVICE(table.device(), embedding_forward(ids, table, y));
-  if (auto node = record<EmbeddingNode>(y, {&table})) {
-    node->ids = ids;
-    node->table_shape = table.shape();
-    node->table_dtype = table.dtype();
-  }
-  return y;
-}
-
-namespace cpu {
 namespace {
 
 void check_ids(const Tensor& ids, int64_t vocabulary) {
@@ -53,47 +17,91 @@ void check_ids(const Tensor& ids, int64_t vocabulary) {
   }
 }
 
-/// The positions of the tokens ordered by id, equal ids in the order of the text (a counting sort).
-std::vector<int64_t> positions_by_id(const Tensor& ids, int64_t vocabulary) {
+/// A counting sort.
+TokenRuns runs_of(const Tensor& ids, int64_t vocabulary) {
   const int32_t* id = ids.data<int32_t>();
-  std::vector<int64_t> next(static_cast<size_t>(vocabulary) + 1);
-  for (int64_t i = 0; i < ids.numel(); ++i) ++next[static_cast<size_t>(id[i]) + 1];
+  const auto tokens = static_cast<int32_t>(ids.numel());
+  std::vector<int32_t> next(static_cast<size_t>(vocabulary) + 1);
+  for (int32_t i = 0; i < tokens; ++i) ++next[static_cast<size_t>(id[i]) + 1];
   for (size_t v = 1; v < next.size(); ++v) next[v] += next[v - 1];
-  std::vector<int64_t> positions(static_cast<size_t>(ids.numel()));
-  for (int64_t i = 0; i < ids.numel(); ++i)
-    positions[static_cast<size_t>(next[static_cast<size_t>(id[i])]++)] = i;
-  return positions;
+  TokenRuns runs;
+  for (size_t v = 0; v + 1 < next.size(); ++v) {
+    if (next[v] == next[v + 1]) continue;
+    runs.begins.push_back(next[v]);
+    runs.ids.push_back(static_cast<int32_t>(v));
+  }
+  runs.begins.push_back(tokens);
+  runs.positions.resize(static_cast<size_t>(tokens));
+  for (int32_t i = 0; i < tokens; ++i)
+    runs.positions[static_cast<size_t>(next[static_cast<size_t>(id[i])]++)] = i;
+  return runs;
 }
 
-/// A run of equal ids belongs to the thread in whose range of `positions` it begins: one writer per row, one
-/// order of summation, and even work also where a few ids make most of the text.
+struct EmbeddingNode : Node {
+  const char* name() const override { return "embedding"; }
+
+  std::vector<Tensor> backward(Tensor dy) override {
+    Tensor dtable = Tensor::empty(table_shape, table_dtype, dy.device());
+    SCCA_ON_DEVICE(dy.device(), embedding_backward(runs_of(ids, table_shape[0]), dy, dtable));
+    return {dtable};
+  }
+
+  Saved ids;
+  Shape table_shape;
+  DType table_dtype = DType::f32;
+};
+
+}  // namespace
+
+Tensor embedding(const Tensor& ids, const Tensor& table, DType out) {
+  SCCA_CHECK(ids.dtype() == DType::i32 && ids.device() == Device::cpu, "embedding: ids are ",
+             name_of(ids.dtype()), " on ", name_of(ids.device()), ", expected i32 on cpu");
+  SCCA_CHECK(table.rank() == 2, "embedding: table is ", to_string(table.shape()),
+             ", expected [vocabulary, width]");
+  SCCA_CHECK(table.dtype() == out || table.dtype() == DType::f32, "embedding: table is ",
+             name_of(table.dtype()), ", output is ", name_of(out),
+             "; the table must be f32 or as the output");
+  check_ids(ids, table.size(0));
+  Shape shape = ids.shape();
+  shape.push_back(table.size(1));
+  Tensor y = Tensor::empty(shape, out, table.device());
+  SCCA_ON_DEVICE(table.device(), embedding_forward(ids.to(table.device()), table, y));
+  if (auto node = record<EmbeddingNode>(y, {&table})) {
+    node->ids = ids;
+    node->table_shape = table.shape();
+    node->table_dtype = table.dtype();
+  }
+  return y;
+}
+
+namespace cpu {
+namespace {
+
+/// A run belongs to the thread in whose range of positions it begins: one writer per row, one order of
+/// summation, and even work also where a few ids make most of the text.
 template <class T, class W>
-void backward(const Tensor& ids, const Tensor& dy, Tensor& dtable) {
+void backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable) {
   using A = Accumulator<W>;
-  const int64_t width = dtable.size(1), tokens = ids.numel();
-  const std::vector<int64_t> positions = positions_by_id(ids, dtable.size(0));
-  const int32_t* id = ids.data<int32_t>();
-  const int64_t* at = positions.data();
+  const int64_t width = dtable.size(1);
   const T* dys = dy.data<T>();
   W* out = dtable.data<W>();
   parallel_for(dtable.numel(), kElementwiseGrain,
                [=](int64_t begin, int64_t end) { std::fill(out + begin, out + end, W(0.0f)); });
   const int64_t grain = kElementwiseGrain / std::max<int64_t>(width, 1);
-  parallel_for(tokens, grain, [=](int64_t begin, int64_t end) {
+  parallel_for(static_cast<int64_t>(runs.positions.size()), grain, [&](int64_t begin, int64_t end) {
     std::vector<A> sum(static_cast<size_t>(width));
     A* s = sum.data();
-    const auto same_run = [=](int64_t i) { return i > 0 && i < tokens && id[at[i]] == id[at[i - 1]]; };
-    while (begin < end && same_run(begin)) ++begin;
-    while (begin < end) {
+    const auto first = std::lower_bound(runs.begins.begin(), runs.begins.end(), begin);
+    for (auto r = static_cast<size_t>(first - runs.begins.begin()); runs.begins[r] < end; ++r) {
       std::fill(sum.begin(), sum.end(), A(0));
-      W* row = out + id[at[begin]] * width;
-      do {
-        const T* from = dys + at[begin] * width;
+      for (int32_t i = runs.begins[r]; i < runs.begins[r + 1]; ++i) {
+        const T* from = dys + runs.positions[static_cast<size_t>(i)] * width;
 #pragma omp simd
-        for (int64_t i = 0; i < width; ++i) s[i] += static_cast<A>(from[i]);
-      } while (same_run(++begin));
+        for (int64_t j = 0; j < width; ++j) s[j] += static_cast<A>(from[j]);
+      }
+      W* row = out + runs.ids[r] * width;
 #pragma omp simd
-      for (int64_t i = 0; i < width; ++i) row[i] = static_cast<W>(s[i]);
+      for (int64_t j = 0; j < width; ++j) row[j] = static_cast<W>(s[j]);
     }
   });
 }
@@ -130,12 +138,11 @@ void visit_types(const Tensor& y, const Tensor& table, F&& f) {
 }  // namespace
 
 void embedding_forward(const Tensor& ids, const Tensor& table, Tensor& y) {
-  check_ids(ids, table.size(0));
   visit_types(y, table, [&]<class T, class W>() { forward<T, W>(ids, table, y); });
 }
 
-void embedding_backward(const Tensor& ids, const Tensor& dy, Tensor& dtable) {
-  visit_types(dy, dtable, [&]<class T, class W>() { backward<T, W>(ids, dy, dtable); });
+void embedding_backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable) {
+  visit_types(dy, dtable, [&]<class T, class W>() { backward<T, W>(runs, dy, dtable); });
 }
 
 }  // namespace cpu

@@ -1,16 +1,25 @@
 #pragma once
 // Token ids to vectors.
+#include <vector>
+
 #include "core/dispatch.h"
 #include "core/tensor.h"
 
 namespace scca {
 
-/// y[..., :] = table[ids[...], :]: ids i32 of any shape, table [V, D] of dtype `out` or f32, y [..., D] of
-/// dtype `out`. Only the table has a gradient: a row's is the sum over its tokens in their order. Throws
-/// Error naming an id outside [0, V) and where it stands.
+/// y[..., :] = table[ids[...], :]: ids i32 of any shape, on the CPU; table [V, D] of dtype `out` or f32; y
+/// [..., D] of dtype `out`, on the table's device. Only the table has a gradient: a row's is the sum over its
+/// tokens in their order. Throws Error naming an id outside [0, V) and where it stands.
 Tensor embedding(const Tensor& ids, const Tensor& table_VD, DType out);
 
+/// The tokens of a text by their id: those of ids[r] stand at positions[begins[r] ... begins[r + 1] - 1], in
+/// the order of the text. Ids that do not occur have no run.
+struct TokenRuns {
+  std::vector<int32_t> positions, begins, ids;
+};
+
+/// forward: ids on the table's device. backward: all of dtable is written, rows without a run with zeros.
 SCCA_KERNELS(void embedding_forward(const Tensor& ids, const Tensor& table, Tensor& y);
-             void embedding_backward(const Tensor& ids, const Tensor& dy, Tensor& dtable);)
+             void embedding_backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable);)
 
 }  // namespace scca

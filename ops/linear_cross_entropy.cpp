@@ -25,16 +25,27 @@ struct LinearCrossEntropyNode : Node {
   Tensor dhidden, dweight;
 };
 
-/// Logits of a chunk are about this large: they stay in the caches between product, softmax and products.
-constexpr int64_t kChunkBytes = int64_t{4} << 20;
-/// With fewer rows a product would read the weight for too little work.
-constexpr int64_t kFewestRows = 256;
-
-/// What one call works on. hidden and weight are matrices in the arithmetic's dtype.
+/// What one call works on. hidden and weight are matrices; `operand` is the dtype that products take them in.
 struct Problem {
   Tensor hidden, weight, targets;
   int64_t ignore_index = -100, count = 0;
+  DType operand = DType::f32;
+
+  DType arithmetic() const { return operand == DType::f64 ? DType::f64 : DType::f32; }
 };
+
+/// How many targets are not ignored.
+int64_t count_targets(const char* op, const Tensor& targets, int64_t ignore_index, int64_t vocabulary) {
+  const int32_t* target = targets.data<int32_t>();
+  int64_t count = 0;
+  for (int64_t i = 0; i < targets.numel(); ++i) {
+    if (target[i] == ignore_index) continue;
+    SCCA_CHECK(target[i] >= 0 && target[i] < vocabulary, op, ": target ", target[i], " at position ", i,
+               " is outside the vocabulary of ", vocabulary, " and is not the ignored ", ignore_index);
+    ++count;
+  }
+  return count;
+}
 
 Problem checked(const char* op, const Tensor& hidden, const Tensor& weight, const Tensor& targets,
                 int64_t ignore_index) {
@@ -42,17 +53,33 @@ Problem checked(const char* op, const Tensor& hidden, const Tensor& weight, cons
              ": hidden is ", to_string(hidden.shape()), ", weight is ", to_string(weight.shape()),
              "; hidden's last size must be weight's second");
   const int64_t rows = hidden.numel() / std::max<int64_t>(hidden.size(-1), 1);
-  SCCA_CHECK(targets.dtype() == DType::i32 && targets.numel() == rows, op, ": targets are ",
-             to_string(targets.shape()), " ", name_of(targets.dtype()), ", expected ", rows,
-             " of i32, one per row of hidden ", to_string(hidden.shape()));
+  SCCA_CHECK(targets.dtype() == DType::i32 && targets.device() == Device::cpu && targets.numel() == rows, op,
+             ": targets are ", to_string(targets.shape()), " ", name_of(targets.dtype()), " on ",
+             name_of(targets.device()), ", expected ", rows, " of i32 on cpu, one per row of hidden ",
+             to_string(hidden.shape()));
   SCCA_CHECK((hidden.dtype() == DType::f64) == (weight.dtype() == DType::f64), op, ": hidden is ",
              name_of(hidden.dtype()), ", weight is ", name_of(weight.dtype()), "; f64 goes with f64 only");
-  const DType work = hidden.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  const Device device = hidden.device();
+  // the CPU multiplies in f32 whatever it is given: there the weight is widened once, not once a chunk
+  const bool bf16_products =
+      device != Device::cpu && hidden.dtype() == DType::bf16 && weight.dtype() == DType::bf16;
+  const DType operand = hidden.dtype() == DType::f64 ? DType::f64 : bf16_products ? DType::bf16 : DType::f32;
   NoGrad no_grad;
-  Problem problem{hidden.reshape({rows, hidden.size(-1)}).detach(), cast(weight.detach(), work),
-                  targets.reshape({rows}), ignore_index};
-  SCCA_ON_DEVICE(hidden.device(), count_targets(targets, ignore_index, weight.size(0), problem.count));
-  return problem;
+  return {hidden.reshape({rows, hidden.size(-1)}).detach(),
+          cast(weight.detach(), operand),
+          targets.to(device).reshape({rows}),
+          ignore_index,
+          count_targets(op, targets, ignore_index, weight.size(0)),
+          operand};
+}
+
+/// x as the terms of a sum that products with `operand` can take.
+std::vector<Tensor> terms_of(const Tensor& x, DType operand) {
+  if (operand == x.dtype()) return {x};
+  Tensor high = Tensor::empty(x.shape(), operand, x.device()),
+         low = Tensor::empty(x.shape(), operand, x.device());
+  SCCA_ON_DEVICE(x.device(), split_in_two(x, high, low));
+  return {high, low};
 }
 
 /// Losses per token, and with `mean_scale` (1 / count) the wanted gradients of their mean: an empty dhidden
@@ -60,39 +87,49 @@ Problem checked(const char* op, const Tensor& hidden, const Tensor& weight, cons
 Tensor run_chunks(const Problem& problem, double mean_scale, Tensor& dhidden, Tensor& dweight) {
   const Tensor& weight = problem.weight;
   const int64_t rows = problem.hidden.size(0), vocabulary = weight.size(0), width = weight.size(1);
-  const DType work = weight.dtype();
+  const DType work = problem.arithmetic();
   const Device device = weight.device();
-  const auto row_bytes = std::max<int64_t>(vocabulary * static_cast<int64_t>(size_of(work)), 1);
-  const int64_t chunk = std::min(rows, std::max(kFewestRows, kChunkBytes / row_bytes));
+  const int64_t chunk = loss_chunk_rows(rows, vocabulary, work, device);
   Tensor losses = Tensor::empty({rows}, work, device);
   Tensor logits_memory = Tensor::empty({chunk, vocabulary}, work, device);
   const bool with_grad = dhidden || dweight;
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     const int64_t n = std::min(chunk, rows - begin);
-    const Tensor hidden = cast(problem.hidden.rows(begin, n), work);
+    const Tensor hidden = cast(problem.hidden.rows(begin, n), problem.operand);
     Tensor logits = logits_memory.rows(0, n), chunk_losses = losses.rows(begin, n);
     matmul_into(hidden, weight, logits, {.transpose_b = true});
     SCCA_ON_DEVICE(device, softmax_losses(logits, problem.targets.rows(begin, n), problem.ignore_index,
                                           with_grad ? mean_scale : 0, chunk_losses));
+    if (!with_grad) continue;
+    const std::vector<Tensor> terms = terms_of(logits, problem.operand);
     if (dhidden) {
       Tensor into = dhidden.rows(begin, n);
       Tensor exact = into.dtype() == work ? into : Tensor::empty({n, width}, work, device);
-      matmul_into(logits, weight, exact);
+      for (size_t i = 0; i < terms.size(); ++i) matmul_into(terms[i], weight, exact, {.accumulate = i > 0});
       if (into.dtype() != work) SCCA_ON_DEVICE(device, convert(exact, into));
     }
-    if (dweight) matmul_into(logits, hidden, dweight, {.transpose_a = true, .accumulate = begin > 0});
+    for (size_t i = 0; dweight && i < terms.size(); ++i)
+      matmul_into(terms[i], hidden, dweight, {.transpose_a = true, .accumulate = begin > 0 || i > 0});
   }
   return losses;
 }
 
 }  // namespace
 
+int64_t loss_chunk_rows(int64_t rows, int64_t vocabulary, DType logits, Device device) {
+  // the CPU's caches keep a chunk between product, softmax and products; a GPU is filled only by a larger one
+  const int64_t bytes = int64_t{device == Device::cpu ? 4 : 64} << 20;
+  constexpr int64_t fewest = 256, tile = 128;  // tile: of rows, in the products of tensor cores
+  const int64_t fit = bytes / std::max<int64_t>(vocabulary * static_cast<int64_t>(size_of(logits)), 1);
+  return std::min(rows, std::max(fewest, device == Device::cpu ? fit : fit / tile * tile));
+}
+
 Tensor linear_cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& targets,
                             int64_t ignore_index) {
   const Problem problem = checked("linear_cross_entropy", hidden, weight, targets, ignore_index);
   SCCA_CHECK(problem.count > 0, "linear_cross_entropy: all ", targets.numel(),
              " targets are ignored, so there is no mean; a batch needs at least one token to predict");
-  const DType work = problem.weight.dtype();
+  const DType work = problem.arithmetic();
   Tensor mean = Tensor::empty({}, work, hidden.device());
   auto node = record<LinearCrossEntropyNode>(mean, {&hidden, &weight});
   Tensor dhidden, dweight;
@@ -158,18 +195,6 @@ void row_gradient(T* x, int64_t n, int64_t target, T sum, T scale) {
 
 }  // namespace
 
-void count_targets(const Tensor& targets, int64_t ignore_index, int64_t vocabulary, int64_t& count) {
-  const int32_t* target = targets.data<int32_t>();
-  count = 0;
-  for (int64_t i = 0; i < targets.numel(); ++i) {
-    if (target[i] == ignore_index) continue;
-    SCCA_CHECK(target[i] >= 0 && target[i] < vocabulary, "linear_cross_entropy: target ", target[i],
-               " at position ", i, " is outside the vocabulary of ", vocabulary, " and is not the ignored ",
-               ignore_index);
-    ++count;
-  }
-}
-
 void softmax_losses(Tensor& logits, const Tensor& targets, int64_t ignore_index, double grad_scale,
                     Tensor& losses) {
   const auto run = [&]<class T>(T* x, T* loss) {
@@ -195,6 +220,20 @@ void softmax_losses(Tensor& logits, const Tensor& targets, int64_t ignore_index,
   } else {
     run(logits.data<float>(), losses.data<float>());
   }
+}
+
+void split_in_two(const Tensor& x, Tensor& high, Tensor& low) {
+  const float* from = x.data<float>();
+  bf16* to_high = high.data<bf16>();
+  bf16* to_low = low.data<bf16>();
+  parallel_for(x.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) {
+      const bf16 h(from[i]);
+      to_high[i] = h;
+      to_low[i] = bf16(from[i] - h);
+    }
+  });
 }
 
 void mean_loss(const Tensor& losses, int64_t count, Tensor& mean) {

@@ -26,22 +26,33 @@ TEST_CASE("dropout: gradients, precision and memory at odd sizes") {
   }
 }
 
-TEST_CASE("dropout: element i reads philox(seed, i / 4, draw)[i % 4], at any thread count") {
-  const Tensor x = Tensor::full({3, 2999}, 1);
+TEST_CASE("dropout: element i reads philox(seed, i / 4, draw)[i % 4], at any thread count, on every device") {
   const double p = 0.3;
   const int before = omp_get_max_threads();
-  for (const int threads : {1, 2, 5}) {
-    omp_set_num_threads(threads);
-    const Tensor y = dropped(x, p);
-    bool as_defined = true;
-    for (int64_t i = 0; i < x.numel(); ++i) {
-      const Philox r = philox(42, static_cast<uint64_t>(i / 4), 3);
-      const bool drop = uniform01(r[static_cast<size_t>(i % 4)]) < p;
-      as_defined &= y.data<float>()[i] == (drop ? 0.0f : static_cast<float>(1 / (1 - p)));
-    }
-    CHECK(as_defined);
-  }
+  for (const Device device : all_devices())
+    for (const DType dtype : {DType::f32, DType::bf16})
+      for (const int threads : {1, 2, 5}) {
+        CAPTURE(name_of(device));
+        const Tensor x = Tensor::full({3, 2999}, 1, dtype, device);
+        omp_set_num_threads(threads);
+        const auto y = values(dropped(x, p));
+        const double kept = values(Tensor::full({1}, static_cast<float>(1 / (1 - p)), dtype))[0];
+        bool as_defined = true;
+        for (size_t i = 0; i < y.size(); ++i) {
+          const bool drop = uniform01(philox(42, i / 4, 3)[i % 4]) < p;
+          as_defined &= y[i] == (drop ? 0 : kept);
+        }
+        CHECK(as_defined);
+      }
   omp_set_num_threads(before);
+}
+
+TEST_CASE("dropout: the mask of a tensor that begins anywhere (rows of a larger one)") {
+  const Tensor ones = Tensor::full({3, 33}, 1), whole = Tensor::full({1, 33}, 1);
+  for (const Device device : all_devices()) {
+    CAPTURE(name_of(device));
+    CHECK(same_bits(dropped(ones.to(device).rows(1, 1), 0.3), dropped(whole, 0.3)));
+  }
 }
 
 TEST_CASE("dropout: drops a share p and keeps the mean; each draw has its own mask") {

@@ -24,15 +24,19 @@ Tensor some_ids(const Shape& shape, int32_t vocabulary) {
 Tensor table_gradient(const Tensor& ids, Tensor table, DType out) {
   table.set_requires_grad();
   const Tensor y = embedding(ids, table, out);
-  backward(y, random_tensor(y.shape(), out, 8));
+  backward(y, random_tensor(y.shape(), out, 8).to(y.device()));
   return table.grad();
 }
 
 }  // namespace
 
 TEST_CASE("embedding: gradients, precision and memory at odd sizes") {
-  for (const auto& [tokens, table] : std::vector<std::pair<Shape, Shape>>{
-           {{1, 1}, {1, 1}}, {{2, 31}, {33, 129}}, {{129}, {31, 33}}, {{1, 33}, {129, 31}}}) {
+  for (const auto& [tokens, table] : std::vector<std::pair<Shape, Shape>>{{{1, 1}, {1, 1}},
+                                                                          {{2, 31}, {33, 129}},
+                                                                          {{129}, {31, 33}},
+                                                                          {{1, 33}, {129, 31}},
+                                                                          {{3, 100}, {3, 8}},
+                                                                          {{300}, {1, 33}}}) {
     CAPTURE(to_string(table));
     const Tensor ids = some_ids(tokens, static_cast<int32_t>(table[0]));
     check_op([&](const Inputs& in) { return embedding(ids, in[0], in[0].dtype()); }, {table});
@@ -40,17 +44,29 @@ TEST_CASE("embedding: gradients, precision and memory at odd sizes") {
 }
 
 TEST_CASE("embedding: takes rows, and f32 rows beside bf16 activations are rounded once") {
-  const Tensor ids = Tensor::of<int32_t>({2, 0, 2}, {1, 3}), table = random_tensor({3, 5}, DType::f32, 1);
-  const Tensor y = embedding(ids, table, DType::f32);
-  CHECK(y.shape() == Shape{1, 3, 5});
-  for (int64_t i = 0; i < 3; ++i)
-    CHECK(same_bits(y.reshape({3, 5}).rows(i, 1), table.rows(ids.data<int32_t>()[i], 1)));
-  const Tensor low = embedding(ids, table, DType::bf16);
-  for (int64_t i = 0; i < 15; ++i) CHECK(low.data<bf16>()[i].bits == bf16(y.data<float>()[i]).bits);
-  const Tensor grad = table_gradient(ids, table, DType::bf16);
-  CHECK(grad.dtype() == DType::f32);
-  const Tensor dy = random_tensor({3, 5}, DType::bf16, 8);
-  CHECK(grad.data<float>()[2 * 5] == float(dy.data<bf16>()[0]) + float(dy.data<bf16>()[10]));
+  const Tensor ids = Tensor::of<int32_t>({2, 0, 2}, {1, 3});
+  for (const Device device : all_devices())
+    for (const int64_t width : {5, 16}) {
+      CAPTURE(name_of(device));
+      const Tensor table = random_tensor({3, width}, DType::f32, 1).to(device);
+      const Tensor y = embedding(ids, table, DType::f32);
+      CHECK(y.device() == device);
+      CHECK(y.shape() == Shape{1, 3, width});
+      for (int64_t i = 0; i < 3; ++i)
+        CHECK(same_bits(y.reshape({3, width}).rows(i, 1), table.rows(ids.data<int32_t>()[i], 1)));
+      const auto low = embedding(ids, table, DType::bf16).to_vector<bf16>();
+      const auto wide = y.to_vector<float>();
+      for (size_t i = 0; i < wide.size(); ++i) CHECK(low[i].bits == bf16(wide[i]).bits);
+      const Tensor grad = table_gradient(ids, table, DType::bf16);
+      CHECK(grad.dtype() == DType::f32);
+      const auto d = values(random_tensor({3, width}, DType::bf16, 8)), g = values(grad);
+      const auto w = static_cast<size_t>(width);
+      for (size_t i = 0; i < w; ++i) {
+        CHECK(g[i] == d[w + i]);
+        CHECK(g[w + i] == 0);
+        CHECK(g[2 * w + i] == static_cast<float>(d[i] + d[2 * w + i]));
+      }
+    }
 }
 
 TEST_CASE("embedding: the table's gradient has the same bits at any thread count") {

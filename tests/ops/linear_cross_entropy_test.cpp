@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <cmath>
+#include <limits>
 
 #include "core/random.h"
 #include "tests/op_check.h"
@@ -59,9 +60,8 @@ Reference reference(const Tensor& hidden, const Tensor& weight, const Tensor& ta
   return out;
 }
 
-/// max |a - b| / max |b|.
-double relative_difference(const Tensor& a, const std::vector<double>& b) {
-  const auto x = values(a);
+/// max |x - b| / max |b|.
+double relative_difference(const std::vector<double>& x, const std::vector<double>& b) {
   REQUIRE(x.size() == b.size());
   double worst = 0, largest = 0;
   for (size_t i = 0; i < b.size(); ++i) {
@@ -70,6 +70,9 @@ double relative_difference(const Tensor& a, const std::vector<double>& b) {
     largest = std::max(largest, std::abs(b[i]));
   }
   return worst / largest;
+}
+double relative_difference(const Tensor& a, const std::vector<double>& b) {
+  return relative_difference(values(a), b);
 }
 
 struct Run {
@@ -107,39 +110,65 @@ TEST_CASE("linear_cross_entropy: many chunks against all logits at once in f64")
   const Tensor weight = random_tensor({vocabulary, width}, DType::f32, 2),
                targets = some_targets(rows, vocabulary);
   const Reference exact = reference(hidden, weight, targets);
-  const Run f32 = run(hidden, weight, targets);
-  // a logit of 7 terms of at most 3 errs by about 21 * 2^-23, and so does what follows from it, relatively
-  CHECK(std::abs(f32.loss.item() - exact.mean) <= exact.mean * 1e-6);
-  CHECK(relative_difference(f32.dhidden, exact.dhidden) <= 5e-6);
-  CHECK(relative_difference(f32.dweight, exact.dweight) <= 5e-6);
-  CHECK(relative_difference(token_losses(hidden, weight, targets), exact.losses) <= 2e-6);
-  CHECK(token_losses(hidden, weight, targets).data<float>()[3] == 0);
+  for (const Device device : all_devices()) {
+    CAPTURE(name_of(device));
+    const Tensor h = hidden.to(device), w = weight.to(device);
+    const Run f32 = run(h, w, targets);
+    // a logit of 7 terms of at most 3 errs by about 21 * 2^-23, and so does what follows from it, relatively
+    CHECK(std::abs(f32.loss.item() - exact.mean) <= exact.mean * 1e-6);
+    CHECK(relative_difference(f32.dhidden, exact.dhidden) <= 5e-6);
+    CHECK(relative_difference(f32.dweight, exact.dweight) <= 5e-6);
+    const auto losses = values(token_losses(h, w, targets));
+    CHECK(relative_difference(losses, exact.losses) <= 2e-6);
+    CHECK(losses[3] == 0);
+  }
 }
 
 TEST_CASE("linear_cross_entropy: bf16 operands, f32 logits") {
   const Tensor hidden = random_tensor({65, 33}, DType::bf16, 1, -2, 2), targets = some_targets(65, 97);
-  for (const DType dtype : {DType::bf16, DType::f32}) {
-    CAPTURE(name_of(dtype));
-    const Tensor weight = random_tensor({97, 33}, dtype, 2);
-    const Reference exact = reference(hidden, weight, targets);
-    const Run low = run(hidden, weight, targets);
-    CHECK(low.loss.dtype() == DType::f32);
-    CHECK(low.dhidden.dtype() == DType::bf16);
-    CHECK(low.dweight.dtype() == dtype);
-    CHECK(std::abs(low.loss.item() - exact.mean) <= exact.mean * 1e-6);  // operands are exact, sums are f32
-    const double unit = 0x1p-8 + 5e-6;                                   // rounded once at the end
-    CHECK(relative_difference(low.dhidden, exact.dhidden) <= unit);
-    CHECK(relative_difference(low.dweight, exact.dweight) <= (dtype == DType::bf16 ? unit : 5e-6));
+  for (const Device device : all_devices())
+    for (const DType dtype : {DType::bf16, DType::f32}) {
+      CAPTURE(name_of(device));
+      CAPTURE(name_of(dtype));
+      const Tensor weight = random_tensor({97, 33}, dtype, 2);
+      const Reference exact = reference(hidden, weight, targets);
+      const Run low = run(hidden.to(device), weight.to(device), targets);
+      CHECK(low.loss.dtype() == DType::f32);
+      CHECK(low.dhidden.dtype() == DType::bf16);
+      CHECK(low.dweight.dtype() == dtype);
+      CHECK(std::abs(low.loss.item() - exact.mean) <= exact.mean * 1e-6);  // operands are exact, sums are f32
+      // rounded once at the end; on a device bf16 products see the logits' gradient to 2^-16 of each term,
+      // and terms cancel to a few times less
+      const double unit = 0x1p-8 + 5e-6 + (device == Device::cpu ? 0 : 0x1p-14);
+      CHECK(relative_difference(low.dhidden, exact.dhidden) <= unit);
+      CHECK(relative_difference(low.dweight, exact.dweight) <= (dtype == DType::bf16 ? unit : 5e-6));
+    }
+}
+
+TEST_CASE("linear_cross_entropy: two bf16 numbers hold 16 bits of an f32") {
+  const Tensor x = random_tensor({3, 129}, DType::f32, 1, -1e-3, 1e-3);
+  for (const Device device : all_devices()) {
+    CAPTURE(name_of(device));
+    Tensor high = Tensor::empty(x.shape(), DType::bf16, device), low = high.clone();
+    SCCA_ON_DEVICE(device, split_in_two(x.to(device), high, low));
+    const auto exact = values(x), h = values(high), l = values(low);
+    for (size_t i = 0; i < exact.size(); ++i) {
+      CHECK(h[i] == static_cast<double>(bf16(exact[i])));
+      CHECK(std::abs(exact[i] - h[i] - l[i]) <= std::abs(exact[i]) * 0x1p-16);
+    }
   }
 }
 
 TEST_CASE("linear_cross_entropy: large logits neither overflow nor lose the loss") {
   const Tensor hidden = Tensor::of<float>({1, 1}, {2, 1}), targets = Tensor::of<int32_t>({0, 1}, {2});
   const Tensor weight = Tensor::of<float>({500, -500, 0}, {3, 1});
-  const Tensor losses = token_losses(hidden, weight, targets);
-  CHECK(losses.data<float>()[0] == 0);
-  CHECK(losses.data<float>()[1] == 1000);
-  CHECK(linear_cross_entropy(hidden, weight, targets).item() == 500);
+  for (const Device device : all_devices()) {
+    CAPTURE(name_of(device));
+    const auto losses = values(token_losses(hidden.to(device), weight.to(device), targets));
+    CHECK(losses[0] == 0);
+    CHECK(losses[1] == 1000);
+    CHECK(linear_cross_entropy(hidden.to(device), weight.to(device), targets).item() == 500);
+  }
 }
 
 TEST_CASE(
@@ -156,6 +185,36 @@ TEST_CASE(
   const int64_t gradients = static_cast<int64_t>(hidden.bytes() + weight.bytes());
   CHECK(memory_counters().live_bytes - before == gradients);
   CHECK(memory_counters().peak_bytes - before <= gradients + (9 << 20));  // all logits would be 33.5 MB
+}
+
+TEST_CASE("linear_cross_entropy: on a device, memory for one chunk of logits and its two halves") {
+  const int64_t rows = 300, vocabulary = 1000, width = 8;
+  const Tensor targets = some_targets(rows, vocabulary);
+  for (const Device device : other_devices())
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      CAPTURE(name_of(dtype));
+      Tensor hidden = random_tensor({rows, width}, dtype, 1).to(device);
+      const Tensor weight = random_tensor({vocabulary, width}, dtype, 2).to(device);
+      hidden.set_requires_grad();
+      const int64_t before = memory_counters(device).live_bytes;
+      reset_peak(device);
+      backward(linear_cross_entropy(hidden, weight, targets));
+      const int64_t logits = loss_chunk_rows(rows, vocabulary, DType::f32, device) * vocabulary * 4;
+      const int64_t small = 4 * rows * (width + 4);  // dhidden in f32, losses, targets
+      CHECK(memory_counters(device).peak_bytes - before <=
+            (dtype == DType::bf16 ? 2 : 1) * logits + static_cast<int64_t>(hidden.bytes()) + small);
+    }
+}
+
+TEST_CASE("linear_cross_entropy: a chunk fills a device, and never has fewer rows than pay") {
+  const auto rows = [](int64_t vocabulary, Device device) {
+    return loss_chunk_rows(100000, vocabulary, DType::f32, device);
+  };
+  CHECK(rows(2999, Device::cpu) == 349);  // 4 MiB of logits
+  CHECK(rows(32000, Device::cpu) == 256);
+  CHECK(rows(32000, Device::cuda) == 512);  // 64 MiB, in whole tiles of 128
+  CHECK(rows(128256, Device::cuda) == 256);
+  CHECK(loss_chunk_rows(33, 32000, DType::f32, Device::cuda) == 33);
 }
 
 TEST_CASE("linear_cross_entropy: what cannot be is named") {
@@ -191,4 +250,23 @@ TEST_CASE("linear_cross_entropy: the softmax pass has the same bits at any threa
     CHECK(same_bits(losses.back(), losses.front()));
   }
   omp_set_num_threads(before);
+}
+
+TEST_CASE(
+    "linear_cross_entropy: the softmax pass of a device is the CPU's, at odd vocabularies and with -inf") {
+  for (const Device device : other_devices())
+    for (const int64_t vocabulary : {1, 31, 32, 129, 1031, 4100})
+      for (const double grad_scale : {0.0, 0.25}) {
+        CAPTURE(vocabulary);
+        Tensor logits = random_tensor({9, vocabulary}, DType::f32, 1, -9, 9), losses = Tensor::empty({9});
+        if (vocabulary > 1) logits.data<float>()[vocabulary] = -std::numeric_limits<float>::infinity();
+        Tensor targets = some_targets(9, vocabulary);
+        if (vocabulary > 1) targets.data<int32_t>()[1] = static_cast<int32_t>(vocabulary - 1);
+        Tensor there = logits.to(device), losses_there = Tensor::empty({9}, DType::f32, device);
+        cpu::softmax_losses(logits, targets, -100, grad_scale, losses);
+        SCCA_ON_DEVICE(device, softmax_losses(there, targets.to(device), -100, grad_scale, losses_there));
+        // sums of up to 4100 terms in another order; a loss is at most 18 + log(4100)
+        CHECK(max_difference(losses_there, losses) <= 27 * 0x1p-22);
+        if (grad_scale != 0) CHECK(max_difference(there, logits) <= 0.25 * 1e-5);
+      }
 }

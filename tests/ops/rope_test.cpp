@@ -21,14 +21,15 @@ std::vector<double> frequencies(int64_t half) {
 
 RopeTable table_for(const Tensor& x, int64_t positions, double magnitude = 1) {
   const DType dtype = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
-  return rope_table(frequencies(x.size(3) / 2), positions, magnitude, dtype);
+  const RopeTable table = rope_table(frequencies(x.size(3) / 2), positions, magnitude, dtype);
+  return {table.cos.to(x.device()), table.sin.to(x.device())};
 }
 
 }  // namespace
 
 TEST_CASE("rope: gradients, precision and memory at odd sizes") {
-  for (const Shape& shape :
-       {Shape{1, 1, 1, 2}, Shape{2, 31, 3, 6}, Shape{1, 33, 1, 66}, Shape{1, 129, 2, 2}}) {
+  for (const Shape& shape : {Shape{1, 1, 1, 2}, Shape{2, 31, 3, 6}, Shape{1, 33, 1, 66}, Shape{1, 129, 2, 2},
+                             Shape{2, 5, 3, 16}, Shape{1, 3, 40, 128}}) {
     CAPTURE(to_string(shape));
     // a magnitude other than 1 tells the transpose (right) from the inverse
     check_op([](const Inputs& in) { return rope(in[0], table_for(in[0], in[0].size(1) + 5, 1.25), 5); },
@@ -72,19 +73,22 @@ TEST_CASE("rope: the table is rounded once from f64, far out too") {
 }
 
 TEST_CASE("rope: in place when handed over, never on a shared tensor; bf16 rounds once") {
-  const Tensor x = random_tensor({1, 9, 2, 8}, DType::bf16, 1), kept = x.clone();
-  const RopeTable table = table_for(x, 9);
-  const Tensor y = rope(x, table);
-  CHECK(same_bits(x, kept));
-  const Tensor wide = Tensor::of<double>(values(x), x.shape());
-  const auto exact = values(rope(wide, table_for(wide, 9))), rounded = values(y);
-  for (size_t i = 0; i < exact.size(); ++i)  // half a unit of bf16, and f32's rounding of table and product
-    CHECK(std::abs(rounded[i] - exact[i]) <= std::abs(exact[i]) * 0x1p-8 * 1.001 + 4 * 0x1p-24);
-  Tensor given = x.clone();
-  const void* where = given.raw();
-  const Tensor z = rope(std::move(given), table);
-  CHECK(z.raw() == where);
-  CHECK(same_bits(z, y));
+  for (const Device device : all_devices()) {
+    CAPTURE(name_of(device));
+    const Tensor x = random_tensor({1, 9, 2, 8}, DType::bf16, 1).to(device), kept = x.clone();
+    const RopeTable table = table_for(x, 9);
+    const Tensor y = rope(x, table);
+    CHECK(same_bits(x, kept));
+    const Tensor wide = Tensor::of<double>(values(x), x.shape());
+    const auto exact = values(rope(wide, table_for(wide, 9))), rounded = values(y);
+    for (size_t i = 0; i < exact.size(); ++i)  // half a unit of bf16, and f32's rounding of table and product
+      CHECK(std::abs(rounded[i] - exact[i]) <= std::abs(exact[i]) * 0x1p-8 * 1.001 + 4 * 0x1p-24);
+    Tensor given = x.clone();
+    const void* where = given.raw();
+    const Tensor z = rope(std::move(given), table);
+    CHECK(z.raw() == where);
+    CHECK(same_bits(z, y));
+  }
 }
 
 TEST_CASE("rope: what does not fit is named") {

@@ -32,11 +32,12 @@ struct Call {
 };
 
 /// Sizes of a block. A thread holds tiles x width / 2 numbers of each sum, and tiles x moving / 2 of scores and of dp.
+/// Two tiles read each moving row for 32 rows at once, and halve what the tensor cores ask of shared memory.
 template <class T, int width, Stay stay>
 struct Sizes {
   static constexpr bool tensor_core = sizeof(T) == 2;
-  static constexpr int tiles = tensor_core && stay == Stay::queries && width <= 64 ? 2 : 1;
-  static constexpr int moving = tensor_core ? (width <= 64 && tiles == 1 ? 64 : 32) : (width <= 64 ? 32 : 16);
+  static constexpr int tiles = tensor_core && width <= (stay == Stay::queries ? 96 : 64) ? 2 : 1;
+  static constexpr int moving = tensor_core || width <= 64 ? 32 : width <= 96 ? 16 : 8;
   static constexpr int staying = 16 * tiles * kAttentionWarps;
 };
 
@@ -85,7 +86,7 @@ __device__ void differentiate(float scale, const Statistics& statistics, Fragmen
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
         const float2 statistic = statistics.at(m, n, e);
-        scores[m][n][e] = exp2f(fmaf(scale, scores[m][n][e], -statistic.x));
+        scores[m][n][e] = exp2_approximate(fmaf(scale, scores[m][n][e], -statistic.x));
         dp[m][n][e] = scores[m][n][e] * (dp[m][n][e] - statistic.y);
       }
     }
@@ -106,6 +107,7 @@ template <class T, int width, Stay stay>
 __global__ void __launch_bounds__(kAttentionThreads, 2) backward(Call<T> call) {
   using S = Sizes<T, width, stay>;
   constexpr bool keys_stay = stay == Stay::keys;
+  static_assert(sizeof(Shared<T, width, stay>) <= kMostShared);
   Shared<T, width, stay>& shared = *reinterpret_cast<Shared<T, width, stay>*>(dyn_smem);
   const WorkTask task = call.work.tasks[blockIdx.x / call.work.batch];
   const int batch = static_cast<int>(blockIdx.x % call.work.batch);
@@ -211,7 +213,7 @@ struct KeyGradient {
   Gradient<T> target() {
     const int64_t head = shape_.tokens * shape_.width;
     return {key_rows(shape_, sums_ ? nullptr : data<T>(gradient_)),
-            {data<float>(sums_), shape_.heads * head, head, shape_.width, 0, 1}};
+            {data<float>(sums_), shape_.heads * head, head, static_cast<int>(shape_.width), 0, 1}};
   }
 
   void finish() {

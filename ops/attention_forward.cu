@@ -72,7 +72,7 @@ struct Running {
         most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
         // A row that has met no key yet: any finite reference makes its weights 2^-inf = 0.
         const float reference = most == minus_infinity ? 0 : scale * most;
-        const float shrink = exp2f(fmaf(scale, largest[m][half], -reference));
+        const float shrink = exp2_approximate(fmaf(scale, largest[m][half], -reference));
         largest[m][half] = most;
         float total = sum[m][half] * shrink;
 #pragma unroll
@@ -80,7 +80,7 @@ struct Running {
 #pragma unroll
           for (int odd = 0; odd < 2; ++odd) {
             float& score = scores[m][n][2 * half + odd];
-            score = exp2f(fmaf(scale, score, -reference));
+            score = exp2_approximate(fmaf(scale, score, -reference));
             total += score;
           }
         }
@@ -108,6 +108,7 @@ template <class T, int width>
 __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
   using S = Sizes<T, width>;
   constexpr int stride = row_stride<T, width>;
+  static_assert(sizeof(Shared<T, width>) <= kMostShared);
   Shared<T, width>& shared = *reinterpret_cast<Shared<T, width>*>(dyn_smem);
   const WorkTask task = call.work.tasks[blockIdx.x / call.work.batch];
   const int batch = static_cast<int>(blockIdx.x % call.work.batch);
@@ -164,6 +165,7 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
 void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionPlan& plan, double scale,
                        Tensor& out, Tensor& log_sum_exp) {
   const AttentionShape shape(q, k);
+  SCCA_CHECK(scale > 0, "attention: scale is ", scale, " on CUDA, expected above 0; negate q instead");
   visit_work(q.dtype(), "attention", [&]<class T>() {
     visit_head_width(shape.width, [&]<int width>() {
       const auto list =

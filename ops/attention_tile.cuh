@@ -16,6 +16,9 @@
 namespace scca::cuda {
 
 inline constexpr int kAttentionWarps = 4, kAttentionThreads = 32 * kAttentionWarps;
+/// Dynamic shared memory that a block may have on every device with bf16 tensor cores and cp.async: of sm_80 and later,
+/// sm_86, sm_89 and sm_120 have the least.
+inline constexpr size_t kMostShared = 99 << 10;
 inline constexpr float kLog2e = 1.44269504088896340736f;
 __device__ constexpr float minus_infinity = -__builtin_inff();
 
@@ -36,10 +39,9 @@ __device__ inline int warp() { return static_cast<int>(threadIdx.x) / 32; }
 template <class T>
 struct HeadRows {
   T* data;
-  int64_t stride;
-  int first;
+  int stride, first;
 
-  __device__ T* row(int position) const { return data + (position - first) * stride; }
+  __device__ T* row(int position) const { return data + static_cast<int64_t>(position - first) * stride; }
 };
 
 /// A tensor by (batch, head, position). `first` is the position of its first row, and `shared_by` query heads in a row
@@ -47,8 +49,8 @@ struct HeadRows {
 template <class T>
 struct Rows {
   T* data;
-  int64_t batch_stride, head_stride, stride;
-  int first, shared_by;
+  int64_t batch_stride, head_stride;
+  int stride, first, shared_by;
 
   __device__ HeadRows<T> of(int batch, int head) const {
     return {data + batch * batch_stride + head / shared_by * head_stride, stride, first};
@@ -58,11 +60,12 @@ struct Rows {
 /// q, out and their gradients [B, T, H, K]; k, v and theirs [B, S, G, K]; one number for each query [B, H, T].
 template <class T>
 Rows<T> query_rows(const AttentionShape& s, T* data) {
-  return {data, s.queries * s.heads * s.width, s.width, s.heads * s.width, static_cast<int>(s.first_query()), 1};
+  return {data, s.queries * s.heads * s.width,     s.width, static_cast<int>(s.heads * s.width),
+          static_cast<int>(s.first_query()), 1};
 }
 template <class T>
 Rows<T> key_rows(const AttentionShape& s, T* data) {
-  return {data, s.tokens * s.key_heads * s.width, s.width, s.key_heads * s.width, 0,
+  return {data, s.tokens * s.key_heads * s.width,          s.width, static_cast<int>(s.key_heads * s.width), 0,
           static_cast<int>(s.heads / s.key_heads)};
 }
 template <class T>
@@ -221,7 +224,7 @@ __device__ void multiply_transposed(const __nv_bfloat16* a, const __nv_bfloat16*
   constexpr int stride = row_stride<__nv_bfloat16, width>;
   const __nv_bfloat16* const left_row = a + lane() % 16 * stride + lane() / 16 * 8;
   const __nv_bfloat16* const right_row = x + (lane() % 8 + lane() / 16 * 8) * stride + lane() / 8 % 2 * 8;
-#pragma unroll
+#pragma unroll 2  // more loads ahead would spill where accumulators take most registers
   for (int k = 0; k < width; k += 16) {
     uint32_t left[tiles][4];
 #pragma unroll

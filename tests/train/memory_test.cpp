@@ -1,0 +1,120 @@
+// The predicted peak of a training step against the counters of a real one, over what changes it.
+#include "train/memory.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <iostream>
+
+#include "core/autograd.h"
+#include "core/random.h"
+#include "core/storage.h"
+#include "ops/cast.h"
+#include "train/optimizer.h"
+
+using namespace scca;
+
+namespace {
+
+/// What is learned, of which shape, and how.
+struct Case {
+  std::string name;
+  LlamaConfig config;
+  DType dtype = DType::f32;
+  std::optional<LoraOptions> lora = LoraOptions{};
+  std::set<std::string> learning{"embed", "norm"};
+  TrainSettings train;
+};
+
+/// Sizes that none of the terms vanish in: 3 blocks, a vocabulary and a feed-forward layer of odd widths.
+LlamaConfig small_config() {
+  LlamaConfig config;
+  config.vocab_size = 517;
+  config.hidden_size = 48;
+  config.intermediate_size = 136;
+  config.num_hidden_layers = 3;
+  config.num_attention_heads = config.num_key_value_heads = 4;
+  config.head_dim = 12;
+  config.max_position_embeddings = 64;
+  return config;
+}
+
+Case small_case(const std::string& name) {
+  Case c{.name = name, .config = small_config(), .train = {}};
+  c.train.context = 129;
+  c.train.batch = 2;
+  return c;
+}
+
+Llama model_of(const Case& c) {
+  Llama model = Llama::initialised(c.config, 3);
+  model.dtype = c.dtype;
+  model.for_each_parameter([&](const std::string&, Tensor& weight) { weight = cast(weight, c.dtype); });
+  if (c.lora) model.add_lora(*c.lora);
+  model.set_trainable(c.learning);
+  return model;
+}
+
+Tensor ids_of(const Case& c) {
+  Tensor ids = Tensor::empty({c.train.batch, c.train.context}, DType::i32);
+  for (int64_t i = 0; i < ids.numel(); ++i)
+    ids.data<int32_t>()[i] = static_cast<int32_t>(philox(9, static_cast<uint64_t>(i))[0] % c.config.vocab_size);
+  return ids;
+}
+
+/// Bytes that the second step of a run adds to what the process had before its model, at most.
+int64_t measured_peak(const Case& c, Device device = Device::cpu) {
+  const int64_t before = memory_counters(device).live_bytes;
+  Llama model = model_of(c);
+  Optimizer optimizer(model);
+  const ForwardOptions forward{.attention = parse_attention_spec(c.train.attention),
+                               .training = true,
+                               .checkpointing = c.train.checkpointing};
+  for (int64_t step = 1; step <= 2; ++step) {
+    reset_peak(device);
+    for (int64_t pass = 0; pass < c.train.grad_accum; ++pass) backward(model.loss(ids_of(c), forward));
+    optimizer.step(step, {.lr = 1e-4}, std::min(1.0, 1 / optimizer.gradient_norm()));
+  }
+  return memory_counters(device).peak_bytes - before;
+}
+
+/// predicted / measured
+double ratio(const Case& c, Device device = Device::cpu) {
+  const MemoryEstimate estimate = estimate_memory(shape_of(c.config, c.dtype, device, c.lora, c.learning), c.train);
+  const double measured = static_cast<double>(measured_peak(c, device));
+  const double ratio = static_cast<double>(estimate.total()) / measured;
+  if (std::getenv("SCCA_SHOW"))
+    std::cout << c.name << ": predicted " << estimate.total() << " measured " << measured << " ratio " << ratio << "  "
+              << describe(estimate) << " at " << estimate.moment << "\n";
+  return ratio;
+}
+
+std::vector<Case> grid() {
+  std::vector<Case> cases;
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const bool checkpointing : {false, true}) {
+      for (const int64_t grad_accum : {1, 2}) {
+        for (const std::set<std::string>& learning :
+             {std::set<std::string>{"embed", "norm"}, {"all"}, {"none"}, {"norm"}, {"head"}}) {
+          Case c = small_case(concat(name_of(dtype), checkpointing ? ", checkpointing" : "", ", grad-accum ", grad_accum,
+                                     ", --train ", *learning.begin()));
+          c.dtype = dtype;
+          c.learning = learning;
+          c.train.checkpointing = checkpointing;
+          c.train.grad_accum = grad_accum;
+          cases.push_back(c);
+        }
+      }
+    }
+  }
+  return cases;
+}
+
+}  // namespace
+
+TEST_CASE("estimate_memory: precision, checkpointing, accumulation, what learns") {
+  for (const Case& c : grid()) {
+    CAPTURE(c.name);
+    CHECK(std::abs(ratio(c) - 1) <= 0.05);
+  }
+}

@@ -188,17 +188,29 @@ class Step {
   bool final_norm_recorded() const { return output_wanted_ || norm_learns_; }
   int64_t saved_by_final_norm() const { return final_norm_recorded() ? residual_ + statistic() : 0; }
 
-  /// No peak lies here: backward meets all of this again, and gradients besides.
   void forward() {
     bool wanted = embed_learns_;
-    for (const BlockShape& block : blocks_) {
+    for (size_t i = 0; i < blocks_.size(); ++i) {
       inputs_wanted_.push_back(wanted);
-      const Wanted w(block, wanted);
-      now_.activations += checkpointing_ ? residual_ : all_saved_by(block, w);
+      const Wanted w(blocks_[i], wanted);
+      if (checkpointing_) {
+        now_.activations += residual_;
+      } else {
+        block_forward(i, w);
+      }
       wanted = checkpointing_ || w.output;  // a checkpoint's output always has a node
     }
     output_wanted_ = wanted;
     now_.activations += saved_by_final_norm();
+  }
+
+  /// Its highest point is the last product, where the feed-forward layer's tensors are there whether saved or not.
+  void block_forward(size_t i, const Wanted& wanted) {
+    const BlockShape& b = blocks_[i];
+    const Saved saved = saved_by(b, wanted);
+    now_.activations += all_saved_by(b, wanted);
+    moment(concat("down_proj's forward in block ", i),
+           residual_ + (residual_ - saved.normed_h) + (inner_ - saved.product) + product(n_, b.down.out, b.down.in));
   }
 
   // ---- the loss (ops/linear_cross_entropy.cpp) makes its gradients in forward, chunk by chunk
@@ -211,7 +223,7 @@ class Step {
     int64_t held = residual_ + 2 * statistic() + dhidden;
     if (head_learns_) held += vocabulary(learning()) + (half_ ? vocabulary(2) : 0);
     if (half_) held += vocabulary(4);
-    const int64_t logits = 4 * chunk * words, exact = half_ ? 2 * 4 * chunk * width : 0;
+    const int64_t logits = 4 * chunk * words, exact = half_ ? 4 * chunk * width * (dhidden > 0 ? 2 : 1) : 0;
     const bool transposes = on_cpu_ && head_learns_ && words % 1024 == 0;
     moment("the loss", held + logits + exact + (transposes ? logits : 0));
     if (half_ && head_learns_) moment("the loss", held + vocabulary(2));  // the head's gradient, rounded
@@ -231,7 +243,7 @@ class Step {
       const Wanted wanted(blocks_[i], inputs_wanted_[i]);
       where_ = concat("backward in block ", i);
       if (checkpointing_) {  // the block runs again; its output is there until its backward is done
-        now_.activations += all_saved_by(blocks_[i], wanted);
+        block_forward(i, wanted);
         hand_ += residual_;
       }
       if (wanted.output) block_backward(blocks_[i], wanted);

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <functional>
 #include <iostream>
 
 #include "core/autograd.h"
@@ -111,6 +112,53 @@ std::vector<Case> grid() {
 }
 
 }  // namespace
+
+std::vector<Case> others() {
+  std::vector<Case> cases;
+  const std::set<std::string> everywhere{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const bool checkpointing : {false, true}) {
+      const auto add = [&](const std::string& name, const std::function<void(Case&)>& change) {
+        Case c = small_case(concat(name, ", ", name_of(dtype), checkpointing ? ", checkpointing" : ""));
+        c.dtype = dtype;
+        c.train.checkpointing = checkpointing;
+        change(c);
+        cases.push_back(c);
+      };
+      add("LoRA everywhere", [&](Case& c) { c.lora->targets = everywhere; });
+      add("dropout", [&](Case& c) { c.lora->dropout = 0.1; });
+      add("dropout everywhere", [&](Case& c) { c.lora->targets = everywhere, c.lora->dropout = 0.1; });
+      add("LoRA on v and up, nothing else", [](Case& c) {
+        c.lora->targets = {"v_proj", "up_proj"};
+        c.learning = {"none"};
+      });
+      add("no LoRA", [](Case& c) { c.lora.reset(), c.learning = {"all"}; });
+      add("head only", [](Case& c) { c.lora.reset(), c.learning = {"head"}; });
+      add("norms only", [](Case& c) { c.lora.reset(), c.learning = {"norm"}; });
+      add("tied", [](Case& c) { c.config.tie_word_embeddings = true; });
+      add("tied, all, accumulated", [](Case& c) {
+        c.config.tie_word_embeddings = true;
+        c.learning = {"all"};
+        c.train.grad_accum = 3;
+      });
+      add("grouped queries", [](Case& c) { c.config.num_key_value_heads = 1; });
+      add("wide heads", [](Case& c) { c.config.head_dim = 40; });
+      add("a large vocabulary", [](Case& c) { c.config.vocab_size = 3072; });
+      add("a wide feed-forward layer of 1024", [](Case& c) { c.config.intermediate_size = 1024, c.learning = {"all"}; });
+      add("a long row", [](Case& c) { c.train.batch = 1, c.train.context = 700; });
+      add("two tokens", [](Case& c) { c.train.batch = 1, c.train.context = 2; });
+      add("a sparse pattern", [](Case& c) { c.train.attention = "scca-fixed(chunk=32)"; });
+    }
+  }
+  return cases;
+}
+
+TEST_CASE("estimate_memory: where LoRA lies, dropout, the model's shape, the row's length") {
+  for (const Case& c : others()) {
+    CAPTURE(c.name);
+    CHECK(std::abs(ratio(c) - 1) <= 0.05);
+  }
+}
 
 TEST_CASE("estimate_memory: precision, checkpointing, accumulation, what learns") {
   for (const Case& c : grid()) {

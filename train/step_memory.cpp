@@ -292,13 +292,13 @@ class Step {
   void attention_backward(const BlockShape& b, const Wanted& wanted, const Saved& saved) {
     linear_backward("o_proj", b.o, wanted.attention, {.dy = 0, .adds = false});
     if (wanted.attention) {
-      // A query head sums dk and dv by itself, in f32, unless the gradient is such a sum already. CUDA has q's
-      // share of dscores, one number a query and head.
-      const bool in_place = !half_ && config_.num_attention_heads == config_.num_key_value_heads;
+      // Where dk and dv of a key head come from several query heads, each sums its own in f32; so does the CPU in bf16.
+      // CUDA has two numbers a query and head beside.
+      const bool in_place = config_.num_attention_heads == config_.num_key_value_heads && !(on_cpu_ && half_);
       const int64_t sums = in_place ? 0 : query_ / e_ * 4 * (wanted.k + wanted.v);
-      const int64_t delta = on_cpu_ ? 0 : statistic() * config_.num_attention_heads;
+      const int64_t numbers = on_cpu_ ? 0 : 2 * statistic() * config_.num_attention_heads;
       const int64_t gradients = query_ * wanted.q + key_ * (wanted.k + wanted.v);
-      moment("attention's " + where_, gradients + sums + delta);
+      moment("attention's " + where_, gradients + sums + numbers);
       hand_ += gradients - query_;
     }
     now_.activations -= saved.attention;

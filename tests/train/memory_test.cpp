@@ -5,15 +5,16 @@
 
 #include <cmath>
 #include <functional>
-#include <iostream>
 
 #include "core/autograd.h"
 #include "core/random.h"
 #include "core/storage.h"
 #include "ops/cast.h"
+#include "tests/op_check.h"
 #include "train/optimizer.h"
 
 using namespace scca;
+using namespace scca::test;
 
 namespace {
 
@@ -47,10 +48,11 @@ Case small_case(const std::string& name) {
   return c;
 }
 
-Llama model_of(const Case& c) {
+Llama model_of(const Case& c, Device device = Device::cpu) {
   Llama model = Llama::initialised(c.config, 3);
   model.dtype = c.dtype;
   model.for_each_parameter([&](const std::string&, Tensor& weight) { weight = cast(weight, c.dtype); });
+  model.to(device);
   if (c.lora) model.add_lora(*c.lora);
   model.set_trainable(c.learning);
   return model;
@@ -63,31 +65,29 @@ Tensor ids_of(const Case& c) {
   return ids;
 }
 
-/// Bytes that the second step of a run adds to what the process had before its model, at most.
-int64_t measured_peak(const Case& c, Device device = Device::cpu) {
+/// Bytes of a step at its highest, over what was live before the model was made.
+int64_t measured_peak(const Case& c, Device device) {
   const int64_t before = memory_counters(device).live_bytes;
-  Llama model = model_of(c);
+  Llama model = model_of(c, device);
   Optimizer optimizer(model);
   const ForwardOptions forward{.attention = parse_attention_spec(c.train.attention),
                                .training = true,
                                .checkpointing = c.train.checkpointing};
-  for (int64_t step = 1; step <= 2; ++step) {
-    reset_peak(device);
-    for (int64_t pass = 0; pass < c.train.grad_accum; ++pass) backward(model.loss(ids_of(c), forward));
-    optimizer.step(step, {.lr = 1e-4}, std::min(1.0, 1 / optimizer.gradient_norm()));
-  }
+  reset_peak(device);
+  for (int64_t pass = 0; pass < c.train.grad_accum; ++pass) backward(model.loss(ids_of(c), forward));
+  optimizer.step(1, {.lr = 1e-4}, std::min(1.0, 1 / optimizer.gradient_norm()));
   return memory_counters(device).peak_bytes - before;
 }
 
-/// predicted / measured
-double ratio(const Case& c, Device device = Device::cpu) {
+/// The limit is 5 %; the rest is what the estimate leaves out: the 64 bytes that blocks are rounded to.
+void check_estimate(const Case& c, Device device = Device::cpu) {
   const MemoryEstimate estimate = estimate_memory(shape_of(c.config, c.dtype, device, c.lora, c.learning), c.train);
-  const double measured = static_cast<double>(measured_peak(c, device));
-  const double ratio = static_cast<double>(estimate.total()) / measured;
-  if (std::getenv("SCCA_SHOW"))
-    std::cout << c.name << ": predicted " << estimate.total() << " measured " << measured << " ratio " << ratio << "  "
-              << describe(estimate) << " at " << estimate.moment << "\n";
-  return ratio;
+  const int64_t measured = measured_peak(c, device);
+  CAPTURE(c.name);
+  CAPTURE(describe(estimate));
+  CAPTURE(estimate.moment);
+  CAPTURE(measured);
+  CHECK(std::abs(static_cast<double>(estimate.total()) / static_cast<double>(measured) - 1) <= 0.05);
 }
 
 std::vector<Case> grid() {
@@ -154,15 +154,74 @@ std::vector<Case> others() {
 }
 
 TEST_CASE("estimate_memory: where LoRA lies, dropout, the model's shape, the row's length") {
-  for (const Case& c : others()) {
-    CAPTURE(c.name);
-    CHECK(std::abs(ratio(c) - 1) <= 0.05);
-  }
+  for (const Case& c : others()) check_estimate(c);
 }
 
 TEST_CASE("estimate_memory: precision, checkpointing, accumulation, what learns") {
-  for (const Case& c : grid()) {
-    CAPTURE(c.name);
-    CHECK(std::abs(ratio(c) - 1) <= 0.05);
+  for (const Case& c : grid()) check_estimate(c);
+}
+
+TEST_CASE("estimate_memory: other devices") {
+  for (const Device device : other_devices()) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      for (const bool checkpointing : {false, true}) {
+        Case c = small_case(concat(name_of(dtype), checkpointing ? ", checkpointing" : ""));
+        c.dtype = dtype;
+        c.train.checkpointing = checkpointing;
+        check_estimate(c, device);
+        c.config.num_key_value_heads = 2;
+        c.config.tie_word_embeddings = true;
+        c.lora->dropout = 0.1;
+        check_estimate(c, device);
+      }
+    }
   }
+}
+
+TEST_CASE("shape_of: a config says what the model made of it has") {
+  for (const char* target : {"q_proj", "down_proj"}) {
+    for (const std::set<std::string>& learning : {std::set<std::string>{"embed", "norm"}, {"head"}, {"all"}, {"none"}}) {
+      Case c = small_case("");
+      c.lora->targets = {target};
+      c.learning = learning;
+      Llama model = model_of(c);
+      const ModelShape there = shape_of(model), planned = shape_of(c.config, c.dtype, Device::cpu, c.lora, learning);
+      REQUIRE(there.parameters.size() == planned.parameters.size());
+      CHECK(there.learning_numbers() == planned.learning_numbers());
+      for (size_t i = 0; i < there.parameters.size(); ++i) {
+        CHECK(there.parameters[i].name == planned.parameters[i].name);
+        CHECK(there.parameters[i].shape == planned.parameters[i].shape);
+        CHECK(there.parameters[i].learns == planned.parameters[i].learns);
+      }
+    }
+  }
+  const LlamaConfig config = small_config();
+  CHECK_THROWS_AS(shape_of(config, DType::f32, Device::cpu, LoraOptions{.targets = {"q_proj", "quack"}}, {"none"}),
+                  UsageError);
+  CHECK_THROWS_AS(shape_of(config, DType::f32, Device::cpu, {}, {"emebd"}), UsageError);
+}
+
+TEST_CASE("longest_context: the last that fits") {
+  const Case c = small_case("");
+  const ModelShape shape = shape_of(c.config, c.dtype, Device::cpu, c.lora, c.learning);
+  const auto total = [&](int64_t context) {
+    TrainSettings settings = c.train;
+    settings.context = context;
+    return estimate_memory(shape, settings).total();
+  };
+  for (const int64_t bytes : {10'000'000, 123'456'789}) {
+    const int64_t longest = longest_context(shape, c.train, bytes);
+    CHECK(longest > 0);
+    CHECK(total(longest) <= bytes);
+    CHECK(total(longest + 256) > bytes);
+  }
+  CHECK(longest_context(shape, c.train, 1'000'000) == 0);
+}
+
+TEST_CASE("check_memory: what is missing is said in figures") {
+  MemoryEstimate estimate;
+  estimate.weights = 5'000'000'000, estimate.activations = 2'000'000'000;
+  CHECK_NOTHROW(check_memory(estimate, 2'000'000'000));  // the weights are there
+  CHECK_NOTHROW(check_memory(estimate, -1));
+  CHECK_THROWS_WITH_AS(check_memory(estimate, 1'999'999'999), doctest::Contains("7.0 GB"), Error);
 }

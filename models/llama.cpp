@@ -249,7 +249,14 @@ void Llama::merge_lora() {
   });
 }
 
-void Llama::set_trainable(const std::set<std::string>& what) {
+bool Llama::learns(const std::string& name, const std::set<std::string>& what) {
+  return name.find(".lora_") != std::string::npos || what.contains("all") ||
+         (what.contains("embed") && name == "model.embed_tokens.weight") ||
+         (what.contains("norm") && name.ends_with("norm.weight")) ||
+         (what.contains("head") && name == "lm_head.weight");
+}
+
+void Llama::check_trainable(const std::set<std::string>& what, const LlamaConfig& config) {
   for (const std::string& word : what) {
     if (!std::set<std::string>{"embed", "norm", "head", "all", "none"}.contains(word)) {
       fail<UsageError>("--train: '", word,
@@ -260,12 +267,21 @@ void Llama::set_trainable(const std::set<std::string>& what) {
     fail<UsageError>(
         "--train head: this model's head is its embedding (tie_word_embeddings); train embed in its place");
   }
+}
+
+std::vector<std::pair<std::string, Shape>> Llama::parameter_shapes(const LlamaConfig& config) {
+  std::vector<std::pair<std::string, Shape>> shapes;
+  Llama(config, DType::f32, [&](const std::string& name, const Shape& shape) {
+    shapes.emplace_back(name, shape);
+    return Tensor();
+  });
+  return shapes;
+}
+
+void Llama::set_trainable(const std::set<std::string>& what) {
+  check_trainable(what, config);
   for_each_parameter([&](const std::string& name, Tensor& weight) {
-    const bool is_lora = name.find(".lora_") != std::string::npos;
-    const bool wanted = is_lora || what.contains("all") ||
-                        (what.contains("embed") && name == "model.embed_tokens.weight") ||
-                        (what.contains("norm") && name.ends_with("norm.weight")) ||
-                        (what.contains("head") && name == "lm_head.weight");
+    const bool wanted = learns(name, what);
     weight.set_requires_grad(false);
     if (!wanted) return;
     // Learning weights are f32 and this model's own: a mapped file is read only.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/config.h"
@@ -110,6 +111,13 @@ class Llama {
   /// learns. Learning weights are kept in f32. Throws UsageError for an unknown word, or "head" with a tied
   /// embedding.
   void set_trainable(const std::set<std::string>& what);
+
+  /// Whether set_trainable(what) lets the parameter of this name learn.
+  static bool learns(const std::string& name, const std::set<std::string>& what);
+  /// Throws UsageError as set_trainable(what) would for a model of this config.
+  static void check_trainable(const std::set<std::string>& what, const LlamaConfig& config);
+  /// The base's parameters in for_each_parameter's order, without a model that holds them.
+  static std::vector<std::pair<std::string, Shape>> parameter_shapes(const LlamaConfig& config);
 
   /// Takes another RoPE scaling, and what the config says of the length.
   void set_rope(const RopeScaling& rope, int64_t max_position_embeddings);

@@ -7,6 +7,7 @@
 
 #include "core/autograd.h"
 #include "core/check.h"
+#include "core/device.h"
 #include "core/memory.h"
 #include "core/random.h"
 #include "train/checkpoint.h"
@@ -63,7 +64,8 @@ AttentionSpec check_training(Llama& model, const TrainSettings& train) {
   attention.check_layers(model.config.num_hidden_layers);
   for (int64_t layer = 0; layer < model.config.num_hidden_layers; ++layer)
     attention.plan(train.context, model.config.num_attention_heads, layer);
-  check_memory(estimate_memory(model, train));
+  const ModelShape shape = shape_of(model);
+  check_memory(estimate_memory(shape, train), available_memory(shape.device));
   return attention;
 }
 
@@ -71,8 +73,8 @@ Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
     : model_(model),
       task_(std::move(task)),
       run_(run),
-      optimizer_(model),
       forward_(training_options(model, task_.train)),
+      optimizer_(model),
       order_(task_.train.seed, task_.data->rows()) {
   task_.settings["version"] = SCCA_VERSION;
   task_.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());
@@ -120,7 +122,7 @@ void Trainer::announce() const {
             << train.rows_per_step() << " a step, "
             << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows) << " epochs in "
             << train.steps << " steps; attention " << forward_.attention.to_string()
-            << "; predicted peak memory " << describe(estimate_memory(model_, train)) << "\n";
+            << "; predicted peak memory " << describe(estimate_memory(shape_of(model_), train)) << "\n";
 }
 
 /// Gradients of the mean loss over the step's rows; returns that loss.

@@ -58,8 +58,8 @@ class Trainer {
   Llama& model_;
   TrainTask task_;
   RunFolder& run_;
+  ForwardOptions forward_;  // before the optimizer takes its memory: this asks whether all fits
   Optimizer optimizer_;
-  ForwardOptions forward_;
   RowOrder order_;
   std::unique_ptr<Metrics> metrics_;
   int64_t step_ = 0, saved_step_ = -1;

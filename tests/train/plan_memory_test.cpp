@@ -1,0 +1,88 @@
+// scca plan-memory as a user meets it.
+#include <doctest/doctest.h>
+
+#include <fstream>
+
+#include "tests/run_scca.h"
+
+using namespace scca;
+using namespace scca::test;
+using nlohmann::json;
+
+namespace {
+
+const std::string kConfigs = std::string(SCCA_SOURCE_DIR) + "/train/configs/llama-2-7b.json";
+using Words = std::vector<std::string>;
+
+Words plan(const Words& more) {
+  Words all{"plan-memory", "--model-config", kConfigs, "--context", "8192", "--dtype", "bf16"};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("plan-memory: LLaMA-2 7B") {
+  const json all = run_scca(plan({"--json"})).json();
+  // 32 blocks of four D x D and three D x F matrices and two norms; embedding, head, the last norm.
+  const int64_t width = 4096, inner = 11008, words = 32000;
+  CHECK(all["parameters"] == 32 * (4 * width * width + 3 * width * inner + 2 * width) + 2 * words * width + width);
+  CHECK(all["learning"] == 32 * 4 * 2 * 8 * width + words * width + 65 * width);
+  for (const char* key : {"checkpointing_on", "checkpointing_off"}) {
+    int64_t sum = 0;
+    for (const char* part : {"weights", "adapters", "optimizer", "gradients", "activations", "workspace"})
+      sum += all[key][part].get<int64_t>();
+    CHECK(all[key]["total"] == sum);
+  }
+  // bf16, but f32 where it learns
+  CHECK(all["checkpointing_on"]["weights"] ==
+        2 * all["parameters"].get<int64_t>() + 2 * (words * width + 65 * width));
+  CHECK(all["checkpointing_on"]["total"] < all["checkpointing_off"]["total"]);
+  REQUIRE(all["cards"].size() >= 3);
+  for (const json& card : all["cards"]) {
+    for (const char* key : {"checkpointing_on", "checkpointing_off"}) {
+      CHECK(card[key]["fits"] == (all[key]["total"] <= card["bytes"]));
+      CHECK(card[key]["fits"] == (card[key]["longest_context"] >= 8192));
+    }
+  }
+}
+
+TEST_CASE("plan-memory: a table and bars; a folder; another device; cards of one's own") {
+  const RunResult result = run_scca(plan({"--cards", "24,48"}));
+  CHECK(result.code == 0);
+  for (const char* text : {"6.74G parameters", "checkpointing off: ", "█", "24 GB", "48 GB", "longest context"})
+    CHECK(result.out.find(text) != std::string::npos);
+  const std::string folder = std::string(SCCA_SOURCE_DIR) + "/tests/data/stories260K";
+  const json small =
+      run_scca({"plan-memory", "--model-config", folder, "--context", "64", "--device", "cpu", "--json"}).json();
+  CHECK(small["device"] == "cpu");
+  const json no_lora = run_scca({"plan-memory", "--model-config", folder, "--context", "64", "--lora-rank", "0",
+                                 "--train", "all", "--json"}).json();
+  CHECK(no_lora["learning"] == no_lora["parameters"]);
+  CHECK(no_lora["checkpointing_on"]["adapters"] == 0);
+}
+
+TEST_CASE("plan-memory: mistakes are one line") {
+  TemporaryFolder folder;
+  const std::string broken = (folder / "broken.json").string();
+  std::ofstream(broken) << "{\"vocab_size\": 32000,";
+  const auto expect = [](const Words& words, int code, const char* said) {
+    const RunResult result = run_scca(words);
+    CAPTURE(result.err);
+    CHECK(result.code == code);
+    CHECK(result.one_error_line());
+    CHECK(result.err.find(said) != std::string::npos);
+  };
+  expect(plan({"--contxt", "5"}), 2, "did you mean --context");
+  expect({"plan-memory", "--model-config", kConfigs}, 2, "--context is required");
+  expect({"plan-memory", "--model-config", kConfigs, "--context", "1"}, 2, "--context 1: expected a number from 2");
+  expect({"plan-memory", "--model-config", "nowhere.json", "--context", "64"}, 1, "nowhere.json");
+  expect({"plan-memory", "--model-config", folder.path().string(), "--context", "64"}, 1, "config.json");
+  expect({"plan-memory", "--model-config", broken, "--context", "64"}, 1, "broken.json");
+  expect(plan({"--train", "emebd"}), 2, "emebd");
+  expect(plan({"--lora-targets", "q,quack"}), 2, "quack");
+  expect(plan({"--lora-rank", "-1"}), 2, "--lora-rank -1");
+  expect(plan({"--lora-rank", "0", "--train", "none"}), 2, "nothing learns");
+  expect(plan({"--cards", "0"}), 2, "--cards 0");
+  expect(plan({"--device", "tpu"}), 2, "--device");
+}

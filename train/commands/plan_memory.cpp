@@ -1,0 +1,188 @@
+// scca plan-memory: what a fine-tuning step will take, and on which card, from a config.json alone.
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "core/check.h"
+#include "core/device.h"
+#include "train/command.h"
+#include "train/finetune.h"
+#include "train/memory.h"
+#include "train/progress.h"
+#include "train/table.h"
+
+namespace scca {
+namespace {
+
+struct Flags {
+  std::string config, dtype = "f32", device = "cuda";
+  std::vector<int64_t> cards;
+  FinetuneSettings finetune;
+  bool json = false;
+
+  Device device_kind() const { return device == "cpu" ? Device::cpu : Device::cuda; }
+};
+
+/// Memory that a step may or may not fit into.
+struct Room {
+  std::string name;
+  int64_t bytes = 0;
+};
+
+/// A step with or without checkpointing.
+struct Plan {
+  std::string title, key;  // for people, for JSON
+  TrainSettings settings;
+  MemoryEstimate peak;
+};
+
+struct Part {
+  const char* name;
+  int64_t MemoryEstimate::*bytes;
+};
+constexpr Part kParts[] = {{"weights", &MemoryEstimate::weights},         {"adapters", &MemoryEstimate::adapters},
+                           {"optimizer", &MemoryEstimate::optimizer},     {"gradients", &MemoryEstimate::gradients},
+                           {"activations", &MemoryEstimate::activations}, {"workspace", &MemoryEstimate::workspace}};
+constexpr int64_t kBar = 40;  // characters of the larger peak
+
+/// The cards asked for, or the usual ones; and what is free on this machine's own device, if it has one.
+std::vector<Room> rooms_of(const Flags& flags) {
+  std::vector<int64_t> cards = flags.cards;
+  if (cards.empty() && flags.device_kind() == Device::cuda) cards = {16, 32, 80};
+  std::vector<Room> rooms;
+  for (const int64_t gigabytes : cards) rooms.push_back({concat(gigabytes, " GB"), gigabytes * 1'000'000'000});
+  if (!why_unusable(flags.device_kind()).empty()) return rooms;
+  const int64_t here = available_memory(flags.device_kind());
+  if (here >= 0) rooms.push_back({"free here: " + readable_bytes(here), here});
+  return rooms;
+}
+
+std::string judgement(const MemoryEstimate& peak, int64_t bytes) {
+  const int64_t left = bytes - peak.total();
+  return left >= 0 ? "fits, " + readable_bytes(left) + " left" : readable_bytes(-left) + " short";
+}
+
+std::string bar(int64_t bytes, int64_t most) {
+  std::string blocks;
+  for (int64_t i = 0; i < (bytes * kBar + most / 2) / most; ++i) blocks += "█";
+  return blocks;
+}
+
+void print_plan(const Plan& plan, int64_t most) {
+  std::cout << "\n"
+            << plan.title << ": " << readable_bytes(plan.peak.total()) << " at the highest, " << plan.peak.moment
+            << "\n";
+  for (const Part& part : kParts) {
+    const int64_t bytes = plan.peak.*part.bytes;
+    const std::string figure = readable_bytes(bytes), blocks = bar(bytes, most);
+    std::cout << "  " << part.name << std::string(12 - std::string(part.name).size(), ' ')
+              << std::string(std::max<size_t>(figure.size(), 9) - figure.size(), ' ') << figure
+              << (blocks.empty() ? "" : "  ") << blocks << "\n";
+  }
+}
+
+void print_readable(const Flags& flags, const ModelShape& shape, const std::vector<Plan>& plans,
+                    const std::vector<Room>& rooms) {
+  const TrainSettings& train = flags.finetune.train;
+  std::cout << short_number(static_cast<double>(shape.numbers())) << " parameters in " << flags.dtype << "; "
+            << short_number(static_cast<double>(shape.learning_numbers())) << " learn, in f32; " << train.batch << " x "
+            << train.context << " tokens on " << flags.device << "\n";
+  int64_t most = 1;
+  for (const Plan& plan : plans) most = std::max(most, plan.peak.total());
+  for (const Plan& plan : plans) print_plan(plan, most);
+  if (rooms.empty()) return;
+  std::vector<std::vector<std::string>> table{{flags.device_kind() == Device::cuda ? "card" : "machine"}};
+  for (const Plan& plan : plans) {
+    table[0].push_back(plan.title);
+    table[0].push_back("longest context");
+  }
+  for (const Room& room : rooms) {
+    table.push_back({room.name});
+    for (const Plan& plan : plans) {
+      const int64_t longest = longest_context(shape, plan.settings, room.bytes);
+      table.back().push_back(judgement(plan.peak, room.bytes));
+      table.back().push_back(longest > 0 ? std::to_string(longest) : "none");
+    }
+  }
+  std::cout << "\n" << format_table(table);
+}
+
+nlohmann::json to_json(const Flags& flags, const ModelShape& shape, const std::vector<Plan>& plans,
+                       const std::vector<Room>& rooms) {
+  const TrainSettings& train = flags.finetune.train;
+  nlohmann::json result{{"parameters", shape.numbers()}, {"learning", shape.learning_numbers()},
+                        {"dtype", flags.dtype},          {"device", flags.device},
+                        {"batch", train.batch},          {"context", train.context},
+                        {"cards", nlohmann::json::array()}};
+  for (const Plan& plan : plans) {
+    nlohmann::json& peak = result[plan.key] = {{"total", plan.peak.total()}, {"moment", plan.peak.moment}};
+    for (const Part& part : kParts) peak[part.name] = plan.peak.*part.bytes;
+  }
+  for (const Room& room : rooms) {
+    nlohmann::json card{{"name", room.name}, {"bytes", room.bytes}};
+    for (const Plan& plan : plans)
+      card[plan.key] = {{"fits", plan.peak.total() <= room.bytes},
+                        {"longest_context", longest_context(shape, plan.settings, room.bytes)}};
+    result["cards"].push_back(card);
+  }
+  return result;
+}
+
+int run(Flags& flags) {
+  FinetuneSettings& finetune = flags.finetune;
+  TrainSettings& train = finetune.train;
+  const auto expect = [](const char* flag, int64_t value, int64_t least, int64_t most) {
+    if (value < least || value > most)
+      fail<UsageError>(flag, " ", value, ": expected a number from ", least, " to ", most);
+  };
+  expect("--context", train.context, 2, int64_t{1} << 24);
+  expect("--batch", train.batch, 1, 1 << 16);
+  expect("--grad-accum", train.grad_accum, 1, 1 << 16);
+  for (const int64_t gigabytes : flags.cards) expect("--cards", gigabytes, 1, 1 << 20);
+  const auto lora = finetune.lora.rank == 0 ? std::nullopt : std::optional(finetune.lora);
+  const ModelShape shape = shape_of(read_config(flags.config), flags.dtype == "bf16" ? DType::bf16 : DType::f32,
+                                    flags.device_kind(), lora, finetune.learning);
+  if (shape.learning_numbers() == 0) fail<UsageError>("nothing learns; give a --lora-rank above 0, or --train something");
+  std::vector<Plan> plans;
+  for (const bool checkpointing : {true, false}) {
+    TrainSettings settings = train;
+    settings.checkpointing = checkpointing;
+    plans.push_back({checkpointing ? "checkpointing on" : "checkpointing off",
+                     checkpointing ? "checkpointing_on" : "checkpointing_off", settings,
+                     estimate_memory(shape, settings)});
+  }
+  const std::vector<Room> rooms = rooms_of(flags);
+  if (flags.json) {
+    print_json(to_json(flags, shape, plans, rooms));
+  } else {
+    print_readable(flags, shape, plans, rooms);
+  }
+  return 0;
+}
+
+Action set_up(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  TrainSettings& train = flags->finetune.train;
+  app.add_option("--model-config", flags->config, "A config.json, or its folder; no weights are read")->required();
+  app.add_option("--context", train.context, "Tokens of a training row")->required();
+  app.add_option("--batch", train.batch, "Rows of a forward pass")->capture_default_str();
+  app.add_option("--grad-accum", train.grad_accum, "Forward passes of an optimizer step")->capture_default_str();
+  app.add_option("--dtype", flags->dtype, "What frozen weights and activations are kept in: f32 or bf16")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  app.add_option("--device", flags->device, "Where the step would run: cpu or cuda; neither need be here")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  add_lora_flags(app, flags->finetune);
+  app.get_option("--lora-rank")->description("Rank of the updates; 0: no LoRA, as in pretrain");
+  app.add_option("--cards", flags->cards, "Memory to judge by, GB each: 16,32,80 on cuda; always: what is free here")
+      ->delimiter(',');
+  app.add_flag("--json", flags->json, "Print one JSON object");
+  return [flags] { return run(*flags); };
+}
+
+const RegisterCommand line("plan-memory", "Predict the memory of a fine-tuning step, and the cards that it fits on",
+                           set_up);
+
+}  // namespace
+}  // namespace scca

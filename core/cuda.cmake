@@ -1,5 +1,5 @@
 # CUDA, where nvcc is found: sets SCCA_CUDA_FOUND, and scca_add_kernels(name) for a folder's .cu files.
-set(SCCA_CUDA OFF CACHE STRING "CUDA kernels: AUTO (where nvcc is found), ON, OFF")
+set(SCCA_CUDA AUTO CACHE STRING "CUDA kernels: AUTO (where nvcc is found), ON, OFF")
 set(SCCA_CUDA_ARCHS "80;90;100" CACHE STRING
     "Compute capabilities to compile for (A100, H100, B200); PTX of the last lets newer devices run. Those that nvcc does not know are left out")
 

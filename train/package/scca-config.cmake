@@ -6,7 +6,7 @@
 # COMPONENTS names those that are wanted, and only what they depend on is looked for; without it, all but op_check.
 #
 # scca_CUDA says whether this scca was built with CUDA. Then an op of your own needs its .cu beside the .cpp:
-# scca_enable_cuda() enables the language as scca's own kernels were compiled; add the .cu to the target's sources.
+# scca_enable_cuda(), called before the target is made, enables the language as scca's own kernels were compiled.
 #
 # A static library may link them too: its program gets the objects. A shared one would hold copies of its own.
 include(CMakeFindDependencyMacro)
@@ -19,6 +19,7 @@ macro(scca_enable_cuda)
   enable_language(CUDA)
   if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.25.2 does not know that nvcc has C++20
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
   endif()
 endmacro()
 

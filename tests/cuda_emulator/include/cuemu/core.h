@@ -41,12 +41,6 @@ void collective(const char* name, uint32_t mask, void* argument, Complete comple
 
 int lane();
 
-/// An access by emulated hardware rather than by the kernel's own code: the checks see it as this thread's, or
-/// as the whole warp's (wmma, whose elements belong to no lane in particular).
-enum class Access : uint8_t { read, write, atomic };
-void touch(const void* address, size_t bytes, Access access);
-void touch_as_warp(const void* address, size_t bytes, Access access);
-
 /// cp.async. The copy is made as late as it may be: at the wait.
 void copy_async(void* shared, const void* global, size_t bytes, size_t zero_filled, Site site);
 void commit_copies();

@@ -1,0 +1,197 @@
+// Device memory: one range of addresses that nobody may touch but while the device is at work, so that a host pointer
+// mistake is a crash at the place of the mistake. (It costs a call of mprotect per wait; CUEMU_PROTECT=0 leaves the
+// memory open.) CUEMU_MEMORY=bytes sets how much there is.
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+#include "internal.h"
+
+namespace cuemu {
+
+Arena arena;
+CuemuCounters counters;
+
+namespace {
+
+constexpr size_t kAlignment = 256;  // of cudaMalloc, and the gap behind each block in which an overrun is seen
+constexpr size_t kArenaBytes = size_t{8} << 30;
+
+struct Heap {
+  std::map<size_t, size_t> live;  // offset -> bytes asked for
+  std::map<size_t, size_t> gone;  // the last owner of an address, for messages
+  std::map<const char*, size_t> pinned;
+  size_t live_bytes = 0;
+  size_t next = 0;  // the checked variant goes round before it takes an address again: a late use is seen longer
+};
+Heap& heap() {
+  static Heap* made = new Heap;
+  return *made;
+}
+
+size_t total_bytes() {
+  const char* set = std::getenv("CUEMU_MEMORY");
+  const size_t bytes = set ? std::strtoull(set, nullptr, 10) : size_t{4} << 30;
+  return std::min(bytes, kArenaBytes);
+}
+
+bool protecting() {
+  static const bool on = [] {
+    const char* set = std::getenv("CUEMU_PROTECT");
+    return !set || std::strcmp(set, "0") != 0;
+  }();
+  return on;
+}
+
+void reserve_arena() {
+  if (arena.base) return;
+  void* mapped =
+      mmap(nullptr, kArenaBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) fatal("no address space for the device's memory");
+  arena.base = static_cast<char*>(mapped);
+  arena.bytes = kArenaBytes;
+  check::reserve(arena);
+}
+
+size_t span(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment + kAlignment; }
+
+/// The first gap of `bytes` at or after `from`; kArenaBytes where there is none.
+size_t find_gap(size_t from, size_t bytes) {
+  size_t at = from;
+  auto block = heap().live.upper_bound(from);
+  if (block != heap().live.begin()) {
+    const auto before = std::prev(block);
+    at = std::max(at, before->first + span(before->second));
+  }
+  for (; block != heap().live.end() && block->first - at < bytes; ++block) at = block->first + span(block->second);
+  return at + bytes <= kArenaBytes ? at : kArenaBytes;
+}
+
+/// The live allocation that holds an offset; end() where none does.
+std::map<size_t, size_t>::const_iterator owner(const std::map<size_t, size_t>& blocks, size_t offset) {
+  auto block = blocks.upper_bound(offset);
+  if (block == blocks.begin()) return blocks.end();
+  --block;
+  return offset < block->first + span(block->second) ? block : blocks.end();
+}
+
+int open_count = 0;
+
+void set_protection(int protection) {
+  if (arena.used == 0) return;
+  constexpr size_t page = 4096;
+  if (mprotect(arena.base, (arena.used + page - 1) / page * page, protection) != 0)
+    fatal("cannot change the protection of the device's memory");
+}
+
+}  // namespace
+
+DeviceOpen::DeviceOpen() {
+  explain_segmentation_faults();
+  if (open_count++ == 0) set_protection(PROT_READ | PROT_WRITE);
+}
+DeviceOpen::~DeviceOpen() {
+  if (--open_count == 0 && protecting()) set_protection(PROT_NONE);
+}
+
+std::string describe_address(const void* address) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%p", address);
+  if (!arena.contains(address)) return std::string("host address ") + text;
+  const auto offset = static_cast<size_t>(static_cast<const char*>(address) - arena.base);
+  for (const auto* blocks : {&heap().live, &heap().gone}) {
+    const auto block = owner(*blocks, offset);
+    if (block == blocks->end()) continue;
+    return "byte " + std::to_string(offset - block->first) + " of " + std::to_string(block->second) +
+           (blocks == &heap().live ? " in device memory" : " in device memory that was freed");
+  }
+  return std::string("device address ") + text + ", which nobody allocated";
+}
+
+void check_device_range(const char* call, const void* address, size_t bytes) {
+  if (!arena.contains(address)) fatal(std::string(call) + ": " + describe_address(address) + " is not device memory");
+  const auto offset = static_cast<size_t>(static_cast<const char*>(address) - arena.base);
+  const auto block = owner(heap().live, offset);
+  if (block == heap().live.end() || offset + bytes > block->first + block->second)
+    fatal(std::string(call) + ": " + std::to_string(bytes) + " bytes from " + describe_address(address) +
+          " leave it");
+}
+
+bool is_pinned(const void* address) {
+  const auto* byte = static_cast<const char*>(address);
+  auto block = heap().pinned.upper_bound(byte);
+  return block != heap().pinned.begin() && byte < (--block)->first + block->second;
+}
+
+}  // namespace cuemu
+
+using namespace cuemu;
+
+extern "C" CuemuCounters cuemu_counters() { return counters; }
+extern "C" bool cuemu_checks_accesses() { return check::on; }
+
+cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  if (!device_exists()) return failed(cudaErrorNoDevice);
+  if (bytes == 0) {
+    *memory = nullptr;
+    return cudaSuccess;
+  }
+  reserve_arena();
+  if (bytes > total_bytes() || heap().live_bytes + bytes > total_bytes()) return failed(cudaErrorMemoryAllocation);
+  size_t offset = find_gap(check::on ? heap().next : 0, span(bytes));
+  if (offset == kArenaBytes) offset = find_gap(0, span(bytes));
+  if (offset == kArenaBytes) return failed(cudaErrorMemoryAllocation);
+  heap().next = offset + span(bytes);
+  heap().live[offset] = bytes;
+  heap().live_bytes += bytes;
+  counters.live_bytes = static_cast<int64_t>(heap().live_bytes);
+  ++counters.allocations;
+  arena.used = std::max(arena.used, offset + span(bytes));
+  *memory = arena.base + offset;
+  check::allocated(*memory, bytes);
+  const DeviceOpen open;
+  std::memset(*memory, 0xff, bytes);  // NaN
+  return cudaSuccess;
+}
+
+cudaError_t cudaFree(void* memory) {
+  if (!memory) return cudaSuccess;
+  run_everything();
+  const auto block =
+      arena.contains(memory)
+          ? heap().live.find(static_cast<size_t>(static_cast<char*>(memory) - arena.base))
+          : heap().live.end();
+  if (block == heap().live.end())
+    fatal("cudaFree of " + describe_address(memory) + ", which is not the start of a live allocation");
+  heap().live_bytes -= block->second;
+  counters.live_bytes = static_cast<int64_t>(heap().live_bytes);
+  check::released(memory, block->second);
+  heap().gone[block->first] = block->second;
+  heap().live.erase(block);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
+  if (!device_exists()) return failed(cudaErrorNoDevice);
+  *total = total_bytes();
+  *available = *total - std::min(*total, heap().live_bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void** memory, size_t bytes) {
+  if (!device_exists()) return failed(cudaErrorNoDevice);
+  *memory = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  if (!*memory) return failed(cudaErrorMemoryAllocation);
+  heap().pinned[static_cast<char*>(*memory)] = bytes;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFreeHost(void* memory) {
+  run_everything();
+  if (heap().pinned.erase(static_cast<char*>(memory)) == 0 && memory)
+    fatal("cudaFreeHost of " + describe_address(memory) + ", which cudaMallocHost did not give");
+  std::free(memory);
+  return cudaSuccess;
+}

@@ -49,6 +49,10 @@ struct Shared {
   float exchange[kAttentionWarps][exchange_floats<T, S::tiles, S::moving>];
   float2 statistics[2][S::moving];
   typename Stream<S::moving>::Slots slots;
+  // What is the same for all threads and read once a tile: registers are for the sums.
+  WorkItem item;
+  HeadRows<const T> xs, ys;
+  HeadRows<const float2> all_statistics;
 };
 
 /// The statistics of a fragment's queries: they are its rows where queries stay, else its columns.
@@ -111,19 +115,24 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) backward(Call<T> call) {
   Shared<T, width, stay>& shared = *reinterpret_cast<Shared<T, width, stay>*>(dyn_smem);
   const WorkTask task = call.work.tasks[blockIdx.x / call.work.batch];
   const int batch = static_cast<int>(blockIdx.x % call.work.batch);
-  const Staying<S::tiles> mine{call.work.items[task.item]};
-  Stream<S::moving> stream{shared.slots, call.work.ranges + mine.item.first_range, mine.item.moving, !keys_stay,
+  const WorkItem item = call.work.items[task.item];
+  const Staying<S::tiles> mine{shared.item};
+  Stream<S::moving> stream{shared.slots, call.work.ranges + item.first_range, item.moving, !keys_stay,
                            call.work.causal};
-  const HeadRows<const T> xs = call.x.of(batch, task.head), ys = call.y.of(batch, task.head);
-  const HeadRows<const float2> statistics = call.statistics.of(batch, task.head);
+  if (threadIdx.x == 0) {
+    shared.item = item;
+    shared.xs = call.x.of(batch, task.head);
+    shared.ys = call.y.of(batch, task.head);
+    shared.all_statistics = call.statistics.of(batch, task.head);
+  }
   const auto load = [&](int tile) {
     const auto position = [&](int r) { return stream.position(tile, r); };
-    load_rows<S::moving, width>(xs, call.width, call.wide, position, shared.x[tile % 2]);
-    load_rows<S::moving, width>(ys, call.width, call.wide, position, shared.y[tile % 2]);
+    load_rows<S::moving, width>(shared.xs, call.width, call.wide, position, shared.x[tile % 2]);
+    load_rows<S::moving, width>(shared.ys, call.width, call.wide, position, shared.y[tile % 2]);
     if (const int r = static_cast<int>(threadIdx.x); keys_stay && r < S::moving) {
       float2* const to = &shared.statistics[tile % 2][r];
       if (position(r) >= 0)
-        __pipeline_memcpy_async(to, statistics.row(position(r)), sizeof(float2));
+        __pipeline_memcpy_async(to, shared.all_statistics.row(position(r)), sizeof(float2));
       else
         *to = {0, 0};
     }
@@ -134,7 +143,7 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) backward(Call<T> call) {
   stream.find(0);
   stream.find(1);
   __syncthreads();
-  if (mine.item.moving > 0) {
+  if (item.moving > 0) {
     const auto position = [&](int r) { return r < mine.item.count ? mine.position(r) : -1; };
     load_rows<S::staying, width>(call.a.of(batch, task.head), call.width, call.wide, position, shared.a);
     load_rows<S::staying, width>(call.b.of(batch, task.head), call.width, call.wide, position, shared.b);
@@ -144,7 +153,7 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) backward(Call<T> call) {
     if constexpr (keys_stay)
       return ColumnStatistics{shared.statistics[tile % 2]};
     else
-      return RowStatistics<S::tiles>(statistics, mine);
+      return RowStatistics<S::tiles>(shared.all_statistics, mine);
   };
   auto of_queries = statistics_of(0);
   const int first_element = mine.first_row() * row_stride<T, width>;

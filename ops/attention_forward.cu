@@ -112,9 +112,9 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
   Shared<T, width>& shared = *reinterpret_cast<Shared<T, width>*>(dyn_smem);
   const WorkTask task = call.work.tasks[blockIdx.x / call.work.batch];
   const int batch = static_cast<int>(blockIdx.x % call.work.batch);
-  const Staying<S::tiles> mine{call.work.items[task.item]};
-  Stream<S::keys> stream{shared.slots, call.work.ranges + mine.item.first_range, mine.item.moving, true,
-                         call.work.causal};
+  const WorkItem item = call.work.items[task.item];
+  const Staying<S::tiles> mine{item};
+  Stream<S::keys> stream{shared.slots, call.work.ranges + item.first_range, item.moving, true, call.work.causal};
   const HeadRows<const T> keys = call.k.of(batch, task.head), values = call.v.of(batch, task.head);
   const auto load = [&](int tile) {
     const auto position = [&](int r) { return stream.position(tile, r); };
@@ -128,8 +128,8 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
   stream.find(0);
   stream.find(1);
   __syncthreads();
-  if (mine.item.moving > 0) {
-    const auto position = [&](int r) { return r < mine.item.count ? mine.position(r) : -1; };
+  if (item.moving > 0) {
+    const auto position = [&](int r) { return r < item.count ? mine.position(r) : -1; };
     load_rows<S::queries, width>(call.q.of(batch, task.head), call.width, call.wide, position, shared.q);
     load(0);
   }
@@ -154,7 +154,7 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
   const HeadRows<float> statistic = call.log_sum_exp.of(batch, task.head);
   for (int i = 0; i < 2 * S::tiles; ++i) {
     const int m = i / 2, half = i % 2, row = mine.row(m, half);
-    if (lane() % 4 != 0 || row >= mine.item.count) continue;
+    if (lane() % 4 != 0 || row >= item.count) continue;
     *statistic.row(mine.position(row)) =
         (call.scale * running.largest[m][half] + log2f(running.sum[m][half])) / kLog2e;  // -inf where it met none
   }

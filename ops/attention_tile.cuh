@@ -163,7 +163,7 @@ struct Stream {
 /// The positions of the rows that a lane's fragment and its whole warp own.
 template <int tiles>
 struct Staying {
-  WorkItem item;
+  const WorkItem& item;
 
   __device__ int first_row() const { return warp() * 16 * tiles; }
   /// The row in the block of fragment rows m, half: where it is not below item.count, there is no such row.

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "core/check.h"
+#include "ops/linear_cross_entropy.h"
 #include "train/memory.h"
 
 namespace scca {
@@ -216,16 +217,23 @@ class Step {
   // ---- the loss (ops/linear_cross_entropy.cpp) makes its gradients in forward, chunk by chunk
 
   void loss() {
-    const int64_t width = config_.hidden_size, words = config_.vocab_size;
-    const int64_t chunk = std::min(n_, std::max<int64_t>(256, (int64_t{4} << 20) / (4 * words)));
+    const int64_t words = config_.vocab_size;
+    const int64_t chunk = loss_chunk_rows(n_, words, DType::f32, on_cpu_ ? Device::cpu : Device::cuda);
+    const int64_t logits = 4 * chunk * words, exact = 4 * chunk * config_.hidden_size;
     const int64_t dhidden = final_norm_recorded() ? residual_ : 0;
-    // The final hidden states, targets, losses, gradients; the head rounded, where it learns, and then in f32.
+    // The final hidden states, targets, losses, gradients; the head rounded, where it learns.
     int64_t held = residual_ + 2 * statistic() + dhidden;
     if (head_learns_) held += vocabulary(learning()) + (half_ ? vocabulary(2) : 0);
-    if (half_) held += vocabulary(4);
-    const int64_t logits = 4 * chunk * words, exact = half_ ? 4 * chunk * width * (dhidden > 0 ? 2 : 1) : 0;
-    const bool transposes = on_cpu_ && head_learns_ && words % 1024 == 0;
-    moment("the loss", held + logits + exact + (transposes ? logits : 0));
+    int64_t of_chunk = logits;
+    if (half_ && on_cpu_) {  // f32 products: the head and the hidden states widened
+      held += vocabulary(4);
+      of_chunk += exact;
+    } else if (half_) {  // the logits' gradient split in two
+      of_chunk += logits;
+    }
+    if (half_ && dhidden > 0) of_chunk += exact;  // before it is rounded
+    if (on_cpu_ && head_learns_ && words % 1024 == 0) of_chunk += logits;  // transposed
+    moment("the loss", held + of_chunk);
     if (half_ && head_learns_) moment("the loss", held + vocabulary(2));  // the head's gradient, rounded
     hand_ += dhidden + (head_learns_ ? vocabulary(e_) : 0);
   }

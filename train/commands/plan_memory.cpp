@@ -70,7 +70,7 @@ std::string bar(int64_t bytes, int64_t most) {
 
 void print_plan(const Plan& plan, int64_t most) {
   std::cout << "\n"
-            << plan.title << ": " << readable_bytes(plan.peak.total()) << " at the highest, " << plan.peak.moment
+            << plan.title << ": " << readable_bytes(plan.peak.total()) << " at its highest, in " << plan.peak.moment
             << "\n";
   for (const Part& part : kParts) {
     const int64_t bytes = plan.peak.*part.bytes;

@@ -5,8 +5,8 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
-#include <optional>
 #include <regex>
 #include <sstream>
 #include <string_view>
@@ -123,7 +123,7 @@ std::string source_of(const std::string& object) {
   const size_t folder = object.rfind(".dir/"), end = object.rfind(".o");
   SCCA_CHECK(folder != std::string::npos && end != std::string::npos && end > folder, "static: ", object,
              " is no object of this build");
-  return object.substr(folder + 5, end - folder - 5);
+  return std::filesystem::path(object.substr(folder + 5, end - folder - 5)).lexically_normal().string();
 }
 
 }  // namespace

@@ -4,11 +4,11 @@ set(SCCA_STATIC ${CMAKE_CURRENT_LIST_DIR})
 
 function(scca_static_test)
   set(objects "")
+  set(launcher ${SCCA_STATIC}/keep_report.sh ${CMAKE_CUDA_COMPILER_LAUNCHER})
   foreach(target ${ARGN})
     # The normal build's report is kept, so that nothing is compiled twice. Uncompressed, an object's cubins can be read.
     target_compile_options(${target} PRIVATE -Xptxas=-v --no-compress)
-    set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER
-                          "${SCCA_STATIC}/keep_report.sh;${CMAKE_CUDA_COMPILER_LAUNCHER}")
+    set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}")
     list(APPEND objects $<TARGET_OBJECTS:${target}>)
   endforeach()
   add_executable(scca_static ${SCCA_STATIC}/kernels.cpp ${SCCA_STATIC}/kernel_facts.cpp

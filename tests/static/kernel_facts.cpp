@@ -19,7 +19,8 @@ namespace {
 
 using BySymbol = std::map<std::string, std::map<int, ArchFacts>>;
 
-/// ptxas -v, which names the kernel and the architecture first and then says, in lines of their own, what it needs:
+/// ptxas -v, which names the kernel and the architecture first and then says, in lines of their own, what it
+/// needs:
 ///   ptxas info    : Compiling entry function '_Z1kPf' for 'sm_80'
 ///   ptxas info    : Function properties for _Z1kPf
 ///       0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
@@ -52,7 +53,8 @@ BySymbol read_ptxas(const std::string& report) {
 /// The structure that stands at an offset of a file's bytes, wherever that is aligned.
 template <class T>
 T at(std::string_view bytes, size_t offset) {
-  SCCA_CHECK(offset + sizeof(T) <= bytes.size(), "static: a cubin ends early; is the object whole? Build it again");
+  SCCA_CHECK(offset + sizeof(T) <= bytes.size(),
+             "static: a cubin ends early; is the object whole? Build it again");
   T value;
   std::memcpy(&value, bytes.data() + offset, sizeof(T));
   return value;
@@ -61,8 +63,9 @@ T at(std::string_view bytes, size_t offset) {
 constexpr std::string_view kElf{ELFMAG, SELFMAG};
 constexpr int kMachineCuda = 190;
 
-/// Instructions are 16 bytes, and the low 12 bits of the first 8 say which: 0x23c is HMMA, the tensor core's product of
-/// 16-bit floats. NVIDIA documents no encoding: cuobjdump's count, where there is a cuobjdump, must be the same.
+/// Instructions are 16 bytes, and the low 12 bits of the first 8 say which: 0x23c is HMMA, the tensor core's
+/// product of 16-bit floats. NVIDIA documents no encoding: cuobjdump's count, where there is a cuobjdump,
+/// must be the same.
 int count_tensor_core(std::string_view code) {
   constexpr size_t instruction = 16;
   int count = 0;
@@ -76,12 +79,15 @@ void read_cubin(std::string_view cubin, BySymbol& kernels) {
   const auto header = at<Elf64_Ehdr>(cubin, 0);
   // From ABI version 8 on (CUDA 13) the architecture has moved up a byte.
   const int arch = static_cast<int>(header.e_flags >> (header.e_ident[EI_ABIVERSION] >= 8 ? 8 : 0) & 0xff);
-  const auto section = [&](size_t i) { return at<Elf64_Shdr>(cubin, header.e_shoff + i * sizeof(Elf64_Shdr)); };
+  const auto section = [&](size_t i) {
+    return at<Elf64_Shdr>(cubin, header.e_shoff + i * sizeof(Elf64_Shdr));
+  };
   const size_t names = section(header.e_shstrndx).sh_offset;
   constexpr std::string_view text = ".text.";
   for (size_t i = 0; i < header.e_shnum; ++i) {
     const Elf64_Shdr here = section(i);
-    SCCA_CHECK(names + here.sh_name < cubin.size(), "static: a cubin ends early; is the object whole? Build it again");
+    SCCA_CHECK(names + here.sh_name < cubin.size(),
+               "static: a cubin ends early; is the object whole? Build it again");
     const std::string name(cubin.data() + names + here.sh_name);
     const auto kernel = name.starts_with(text) ? kernels.find(name.substr(text.size())) : kernels.end();
     if (kernel == kernels.end()) continue;
@@ -93,19 +99,25 @@ void read_cubin(std::string_view cubin, BySymbol& kernels) {
 int read_cubins(std::string_view object, BySymbol& kernels) {
   int found = 0;
   for (size_t i = object.find(kElf, 1); i != std::string_view::npos; i = object.find(kElf, i + 1)) {
-    if (i + sizeof(Elf64_Ehdr) > object.size() || at<Elf64_Ehdr>(object, i).e_machine != kMachineCuda) continue;
+    if (i + sizeof(Elf64_Ehdr) > object.size() || at<Elf64_Ehdr>(object, i).e_machine != kMachineCuda)
+      continue;
     read_cubin(object.substr(i), kernels);
     ++found;
   }
   return found;
 }
 
-/// A kernel's PTX, from its name to the next kernel's.
+/// A kernel's PTX, from its name to the next kernel's. The longest such piece: the line tables hold a copy,
+/// cut up by zeros.
 std::string_view ptx_of(std::string_view object, const std::string& symbol) {
-  const size_t begin = object.find(".entry " + symbol + "(");
-  SCCA_CHECK(begin != std::string_view::npos, "static: no PTX of ", symbol, "; build with --no-compress");
-  const size_t end = std::min({object.find(".entry ", begin + 1), object.find('\0', begin), object.size()});
-  return object.substr(begin, end - begin);
+  std::string_view longest;
+  const std::string entry = ".entry " + symbol + "(";
+  for (size_t i = object.find(entry); i != std::string_view::npos; i = object.find(entry, i + 1)) {
+    const size_t end = std::min({object.find(".entry ", i + 1), object.find('\0', i), object.size()});
+    if (end - i > longest.size()) longest = object.substr(i, end - i);
+  }
+  SCCA_CHECK(!longest.empty(), "static: no PTX of ", symbol, "; build with --no-compress");
+  return longest;
 }
 
 int launch_bound(std::string_view ptx) {

@@ -10,11 +10,13 @@ namespace scca::test {
 namespace {
 
 const std::string kHeader =
-    "| kernel | threads | dynamic shared | static shared | stack | registers | blocks per SM | warps per SM | HMMA |\n"
+    "| kernel | threads | dynamic shared | static shared | stack | registers | blocks per SM | warps per SM "
+    "| HMMA |\n"
     "|---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
 const std::string kFirstColumn = "| kernel |";
 
-/// "8 / 8 / 6": one number for each known architecture; "8" where they are all the same; "-" where there is none.
+/// "8 / 8 / 6": one number for each known architecture; "8" where they are all the same; "-" where there is
+/// none.
 std::string format_archs(const std::function<int(int)>& of) {
   std::string all;
   bool same = true;
@@ -31,8 +33,8 @@ std::map<int, int> parse_archs(const std::string& cell, const std::string& line)
   for (std::string word; words >> word;)
     if (word != "/") numbers.push_back(std::stoi(word));
   const size_t archs = known_archs().size();
-  SCCA_CHECK(numbers.size() == 1 || numbers.size() == archs, "static: '", cell, "' in '", line, "': expected one or ",
-             archs, " numbers");
+  SCCA_CHECK(numbers.size() == 1 || numbers.size() == archs, "static: '", cell, "' in '", line,
+             "': expected one or ", archs, " numbers");
   std::map<int, int> result;
   for (size_t i = 0; i < archs; ++i) result[known_archs()[i]] = numbers[numbers.size() == 1 ? 0 : i];
   return result;
@@ -63,8 +65,11 @@ KernelRow row_of(const KernelFacts& kernel, const std::map<std::string, KernelRo
 
 std::string format_row(const KernelFacts& kernel, const KernelRow& row) {
   const auto facts = [&](int arch) { return kernel.archs.at(arch); };
-  const auto fits = [&](int arch) { return launch_known(row) ? occupancy_of(row, arch, facts(arch)) : Occupancy{}; };
-  return concat("| `", kernel.name, "` | ", format_known(row.threads), " | ", format_known(row.dynamic_shared), " | ",
+  const auto fits = [&](int arch) {
+    return launch_known(row) ? occupancy_of(row, arch, facts(arch)) : Occupancy{};
+  };
+  return concat("| `", kernel.name, "` | ", format_known(row.threads), " | ",
+                format_known(row.dynamic_shared), " | ",
                 format_archs([&](int arch) { return facts(arch).static_shared; }), " | ",
                 format_archs([&](int arch) { return facts(arch).stack_bytes; }), " | ",
                 format_archs([&](int arch) { return facts(arch).registers; }), " | ",
@@ -76,12 +81,14 @@ std::string format_row(const KernelFacts& kernel, const KernelRow& row) {
 /// What is wrong with a kernel's launch as the table has it.
 void add_launch_faults(const KernelFacts& kernel, const KernelRow& row, std::vector<std::string>& all) {
   if (!launch_known(row))
-    all.push_back(concat(kernel.name, ": the table has '?'; write the threads and bytes that its launch passes"));
+    all.push_back(
+        concat(kernel.name, ": the table has '?'; write the threads and bytes that its launch passes"));
   if (kernel.bound > 0 && row.threads > kernel.bound)
     all.push_back(concat(kernel.name, ": the table has ", row.threads, " threads, its __launch_bounds__ ",
                          kernel.bound, "; which is the launch's?"));
   if (kernel.uses_dynamic && row.dynamic_shared == 0)
-    all.push_back(concat(kernel.name, ": names dyn_smem, and the table has 0 bytes; write what its launch passes"));
+    all.push_back(
+        concat(kernel.name, ": names dyn_smem, and the table has 0 bytes; write what its launch passes"));
 }
 
 }  // namespace
@@ -124,7 +131,8 @@ std::vector<std::string> faults(const std::vector<KernelFacts>& kernels,
     if (++built[kernel.name] == 2) all.push_back(kernel.name + ": two kernels of this name; rename one");
     for (const auto& [arch, facts] : kernel.archs)
       if (facts.spill_bytes > 0)
-        all.push_back(concat(kernel.name, ": sm_", arch, " spills ", facts.spill_bytes, " bytes of registers"));
+        all.push_back(
+            concat(kernel.name, ": sm_", arch, " spills ", facts.spill_bytes, " bytes of registers"));
     const auto found = table.find(kernel.name);
     if (found == table.end()) {
       all.push_back(kernel.name + ": not in the table; write it again");
@@ -144,7 +152,8 @@ std::vector<std::string> faults(const std::vector<KernelFacts>& kernels,
     }
   }
   for (const auto& [name, row] : table)
-    if (!built.contains(name)) all.push_back(name + ": in the table, not in the build; write the table again");
+    if (!built.contains(name))
+      all.push_back(name + ": in the table, not in the build; write the table again");
   return all;
 }
 

@@ -1,7 +1,8 @@
 // Holds a build's kernels against the committed table, or writes it.
 //   scca_static TABLE OBJECT...             prints what is wrong; exits with 1 when something is
 //   scca_static --write TABLE OBJECT...     writes the table of this build
-//   scca_static --sass CUOBJDUMP OBJECT...  counts HMMA with NVIDIA's disassembler: must be what the opcodes say
+//   scca_static --sass CUOBJDUMP OBJECT...  counts HMMA with NVIDIA's disassembler: must be what the opcodes
+//   say
 #include <cstdio>
 #include <iostream>
 #include <set>
@@ -62,8 +63,8 @@ int compare_sass(const std::string& cuobjdump, const std::vector<std::string>& o
         ++held;
         if (theirs == facts.tensor_core) continue;
         ++wrong;
-        std::cout << kernel.name << ": sm_" << arch << ": cuobjdump counts " << theirs << " HMMA, the opcodes say "
-                  << facts.tensor_core << "\n";
+        std::cout << kernel.name << ": sm_" << arch << ": cuobjdump counts " << theirs
+                  << " HMMA, the opcodes say " << facts.tensor_core << "\n";
       }
   }
   std::cout << held << " counts of HMMA, " << wrong << " unlike cuobjdump's\n";
@@ -79,7 +80,8 @@ int run(const std::vector<std::string>& arguments) {
   }
   const std::vector<std::string> objects(arguments.begin() + static_cast<long>(first), arguments.end());
   if (!flag) return compare(arguments[0], read_all(objects));
-  return arguments[0] == "--write" ? write(arguments[1], read_all(objects)) : compare_sass(arguments[1], objects);
+  return arguments[0] == "--write" ? write(arguments[1], read_all(objects))
+                                   : compare_sass(arguments[1], objects);
 }
 
 }  // namespace

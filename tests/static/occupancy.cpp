@@ -9,8 +9,9 @@
 namespace scca::test {
 namespace {
 
-/// CUDA C++ Programming Guide, "Technical Specifications per Compute Capability". In all three a multiprocessor runs
-/// 64 warps and has 64 Ki registers, and each block pays 1 KiB of shared memory to the system.
+/// CUDA C++ Programming Guide, "Technical Specifications per Compute Capability". In all three a
+/// multiprocessor runs 64 warps and has 64 Ki registers, and each block pays 1 KiB of shared memory to the
+/// system.
 cudaOccDeviceProp properties_of(int arch) {
   cudaOccDeviceProp card;
   card.computeMajor = arch / 10;
@@ -35,7 +36,8 @@ const std::vector<int>& known_archs() {
 }
 
 Occupancy occupancy(int arch, int threads, int registers, size_t static_shared, size_t dynamic_shared) {
-  if (arch != 80 && arch != 90 && arch != 100) fail("static: the occupancy of sm_", arch, " is not known here");
+  if (arch != 80 && arch != 90 && arch != 100)
+    fail("static: the occupancy of sm_", arch, " is not known here");
   const cudaOccDeviceProp card = properties_of(arch);
   cudaOccFuncAttributes kernel;
   kernel.maxThreadsPerBlock = INT_MAX;
@@ -48,7 +50,8 @@ Occupancy occupancy(int arch, int threads, int registers, size_t static_shared, 
   cudaOccResult result{};
   const cudaOccError error =
       cudaOccMaxActiveBlocksPerMultiprocessor(&result, &card, &kernel, &state, threads, dynamic_shared);
-  if (error != CUDA_OCC_SUCCESS) fail("static: cuda_occupancy.h refuses sm_", arch, " (error ", int(error), ")");
+  if (error != CUDA_OCC_SUCCESS)
+    fail("static: cuda_occupancy.h refuses sm_", arch, " (error ", int(error), ")");
   const int blocks = result.activeBlocksPerMultiprocessor, warps = (threads + 31) / 32;
   return {blocks, blocks * warps, card.maxThreadsPerMultiprocessor / card.warpSize};
 }

@@ -1,5 +1,6 @@
 #pragma once
-// How many blocks of a kernel fit on one multiprocessor of a card, by NVIDIA's own calculator (cuda_occupancy.h).
+// How many blocks of a kernel fit on one multiprocessor of a card, by NVIDIA's own calculator
+// (cuda_occupancy.h).
 #include <cstddef>
 #include <vector>
 

@@ -26,4 +26,5 @@ __global__ void shares(float* y) {
 
 }  // namespace
 
-void* kept[] = {reinterpret_cast<void*>(spills), reinterpret_cast<void*>(plain), reinterpret_cast<void*>(shares)};
+void* kept[] = {reinterpret_cast<void*>(spills), reinterpret_cast<void*>(plain),
+                reinterpret_cast<void*>(shares)};

@@ -18,7 +18,7 @@ __global__ void thread_a_row(const float* x, const float* weight, float eps, int
   float* out = y + row * width;
   float sum = 0;
   for (int i = 0; i < width; ++i) sum += in[i] * in[i];
-  const float scale = rsqrtf(sum / static_cast<float>(width) + eps);
+  const float scale = 1 / sqrtf(sum / static_cast<float>(width) + eps);
   for (int i = 0; i < width; ++i) out[i] = in[i] * scale * weight[i];
 }
 

@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kThreads)
   const int thread = static_cast<int>(threadIdx.x);
   float sum = 0;
   for (int i = thread; i < width; i += kThreads) sum += in[i] * in[i];
-  const float scale = rsqrtf(cuda::block_sum(sum, scratch) / static_cast<float>(width) + eps);
+  const float scale = 1 / sqrtf(cuda::block_sum(sum, scratch) / static_cast<float>(width) + eps);
   for (int i = thread; i < width; i += kThreads) out[i] = in[i] * scale * weight[i];
 }
 

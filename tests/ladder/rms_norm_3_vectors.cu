@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(kThreads)
     const float4 p = part[n];
     sum += p.x * p.x + p.y * p.y + p.z * p.z + p.w * p.w;
   }
-  const float s = rsqrtf(cuda::block_sum(sum, scratch) / static_cast<float>(width) + eps);
+  const float s = 1 / sqrtf(cuda::block_sum(sum, scratch) / static_cast<float>(width) + eps);
 #pragma unroll
   for (int n = 0; n < kVectors; ++n) {
     const float4 p = part[n], w = load<aligned>(weight, thread + n * kThreads, width);

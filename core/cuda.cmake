@@ -1,4 +1,4 @@
-# CUDA, where nvcc is found: sets SCCA_CUDA_FOUND, and scca_add_kernels(name) for a folder's .cu files.
+# CUDA, where nvcc is found: sets SCCA_CUDA_FOUND, and scca_add_kernels(name folder) for a folder's .cu files.
 set(SCCA_CUDA AUTO CACHE STRING "CUDA kernels: AUTO (where nvcc is found), ON, OFF")
 set(SCCA_CUDA_ARCHS "80;90;100" CACHE STRING
     "Compute capabilities to compile for (A100, H100, B200); PTX of the last lets newer devices run. Those that nvcc does not know are left out")
@@ -45,8 +45,8 @@ else()
 endif()
 
 # The kernels of a folder, as nvcc compiles them: scca_<name>_kernels.
-function(scca_add_kernels name)
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cu)
+function(scca_add_kernels name folder)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cu)
   if(NOT SCCA_CUDA_FOUND OR NOT sources)
     return()
   endif()

@@ -133,16 +133,16 @@ void Llama::to(Device device) {
   rope_sequence_ = 0;  // the table is on the old device
 }
 
-Llama Llama::initialised(const LlamaConfig& config, uint64_t seed) {
+Llama Llama::initialised(const LlamaConfig& config, uint64_t seed, DType dtype) {
   const RandomState before = random_state();
   set_random_state({seed, 0});
   const double into_stream = 1 / std::sqrt(2.0 * static_cast<double>(config.num_hidden_layers));
-  Llama model(config, DType::f32, [&](const std::string& name, const Shape& shape) {
-    if (shape.size() == 1) return Tensor::full(shape, 1);
+  Llama model(config, dtype, [&](const std::string& name, const Shape& shape) {
+    if (shape.size() == 1) return Tensor::full(shape, 1, dtype);
     Tensor weight = Tensor::empty(shape);
     const bool writes_stream = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
     fill_normal(weight, config.initializer_range * (writes_stream ? into_stream : 1));
-    return weight;
+    return cast(weight, dtype);
   });
   set_random_state(before);
   return model;

@@ -73,8 +73,8 @@ class Llama {
   /// file and tensor at fault.
   static Llama load(const std::string& folder, DType dtype = DType::f32);
   /// Random weights: N(0, initializer_range^2), the projections into the residual stream 1/sqrt(2 layers) of
-  /// that (GPT-2's rule).
-  static Llama initialised(const LlamaConfig& config, uint64_t seed);
+  /// that (GPT-2's rule). `dtype` as for load.
+  static Llama initialised(const LlamaConfig& config, uint64_t seed, DType dtype = DType::f32);
 
   /// Moves all weights to `device`, where everything is computed from then on. To be called before the learning
   /// weights are chosen. Ids are given in host memory in either case.

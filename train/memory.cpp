@@ -12,7 +12,8 @@ constexpr int64_t kContextStep = 256, kLongest = int64_t{1} << 24;  // tokens
 
 std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
 
-/// The layer that this weight belongs to, by the name that LoRA's targets have: "q_proj"; else the weight's own.
+/// The layer that this weight belongs to, by the name that LoRA's targets have: "q_proj"; else the weight's
+/// own.
 std::string layer_of(const std::string& name) {
   const std::string suffix = ".weight";
   return last_part(name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : name);
@@ -25,6 +26,12 @@ void add_lora(ModelShape& shape, const std::string& weight, const Shape& out_in,
 }
 
 }  // namespace
+
+const ModelShape::Parameter& ModelShape::parameter(const std::string& name) const {
+  for (const Parameter& parameter : parameters)
+    if (parameter.name == name) return parameter;
+  fail("memory: the model has no ", name);
+}
 
 int64_t ModelShape::numbers() const {
   int64_t sum = 0;
@@ -49,8 +56,8 @@ ModelShape shape_of(Llama& model) {
   return shape;
 }
 
-ModelShape shape_of(const LlamaConfig& config, DType dtype, Device device, const std::optional<LoraOptions>& lora,
-                    const std::set<std::string>& learning) {
+ModelShape shape_of(const LlamaConfig& config, DType dtype, Device device,
+                    const std::optional<LoraOptions>& lora, const std::set<std::string>& learning) {
   Llama::check_trainable(learning, config);
   ModelShape shape{config, dtype, device, {}};
   std::set<std::string> unknown;
@@ -92,8 +99,9 @@ std::string readable_bytes(int64_t bytes) {
 
 std::string describe(const MemoryEstimate& e) {
   return concat(readable_bytes(e.total()), " (weights ", readable_bytes(e.weights), ", adapters ",
-                readable_bytes(e.adapters), ", gradients and moments ", readable_bytes(e.gradients + e.optimizer),
-                ", activations ", readable_bytes(e.activations), ", workspace ", readable_bytes(e.workspace), ")");
+                readable_bytes(e.adapters), ", gradients and moments ",
+                readable_bytes(e.gradients + e.optimizer), ", activations ", readable_bytes(e.activations),
+                ", workspace ", readable_bytes(e.workspace), ")");
 }
 
 void check_memory(const MemoryEstimate& estimate, int64_t available) {

@@ -1,55 +1,26 @@
-// estimate_memory: a training step told as what is taken and given back, in the order in which core/autograd runs it:
-// forward; the loss; backward through the final norm, the blocks from the last to the first, and the embedding; AdamW.
-// Every line follows an op: what its node saves, what its backward makes while it still holds what it was given.
+// estimate_memory: a training step told as what is taken and given back, in the order in which core/autograd
+// runs it: forward; the loss; backward through the final norm, the blocks from the last to the first, and the
+// embedding; AdamW. Every line follows an op: what its node saves, what its backward makes while it still
+// holds what it was given.
 //
-// n tokens (batch * context), D width, F feed-forward width, Q = heads * head_dim, G = key/value heads * head_dim, V
-// vocabulary, e bytes of an activation. All figures are bytes.
+// n tokens (batch * context), D width, F feed-forward width, Q = heads * head_dim, G = key/value heads *
+// head_dim, V vocabulary, e bytes of an activation. All figures are bytes.
 #include <algorithm>
 #include <bit>
-#include <map>
 
 #include "core/check.h"
 #include "ops/linear_cross_entropy.h"
+#include "train/block_shape.h"
 #include "train/memory.h"
 
 namespace scca {
 namespace {
 
-struct LinearShape {
-  int64_t in = 0, out = 0, rank = 0;  // of LoRA; 0: none
-  bool learns = false;                // the weight itself
-
-  /// Whether its output has a gradient, given whether its input wants one.
-  bool recorded(bool input) const { return input || learns || rank > 0; }
-};
-
-struct BlockShape {
-  LinearShape q, k, v, o, gate, up, down;
-  bool input_norm = false, post_norm = false;  // learn
-};
-
-/// Which tensors of a block have a gradient, given whether the block's input has: nothing is kept for the others.
-struct Wanted {
-  Wanted(const BlockShape& b, bool input)
-      : x(input),
-        normed_x(x || b.input_norm),
-        q(b.q.recorded(normed_x)),
-        k(b.k.recorded(normed_x)),
-        v(b.v.recorded(normed_x)),
-        attention(q || k || v),
-        h(x || b.o.recorded(attention)),
-        normed_h(h || b.post_norm),
-        gate(b.gate.recorded(normed_h)),
-        product(gate || b.up.recorded(normed_h)),
-        output(h || b.down.recorded(product)) {}
-
-  bool x, normed_x, q, k, v, attention, h, normed_h, gate, product, output;
-};
-
 class Step {
  public:
   Step(const ModelShape& shape, const TrainSettings& settings)
       : config_(shape.config),
+        blocks_(block_shapes(shape)),
         on_cpu_(shape.device == Device::cpu),
         half_(shape.dtype == DType::bf16),
         checkpointing_(settings.checkpointing),
@@ -80,33 +51,14 @@ class Step {
   // ---- what there is
 
   void read_parameters(const ModelShape& shape) {
-    std::map<std::string, const ModelShape::Parameter*> by_name;
+    const auto learns = [&](const char* name) { return shape.parameter(name).learns; };
+    embed_learns_ = learns("model.embed_tokens.weight");
+    norm_learns_ = learns("model.norm.weight");
+    head_learns_ = config_.tie_word_embeddings ? embed_learns_ : learns("lm_head.weight");
     for (const ModelShape::Parameter& p : shape.parameters) {
-      by_name[p.name] = &p;
       (p.is_lora() ? now_.adapters : now_.weights) += p.numel() * (p.learns ? learning() : e_);
       now_.optimizer += p.learns ? 2 * learning() * p.numel() : 0;
       all_gradients_ += p.learns ? learning() * p.numel() : 0;
-    }
-    const auto find = [&](const std::string& name) -> const ModelShape::Parameter& {
-      const auto found = by_name.find(name);
-      SCCA_CHECK(found != by_name.end(), "memory: the model has no ", name);
-      return *found->second;
-    };
-    embed_learns_ = find("model.embed_tokens.weight").learns;
-    norm_learns_ = find("model.norm.weight").learns;
-    head_learns_ = config_.tie_word_embeddings ? embed_learns_ : find("lm_head.weight").learns;
-    for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
-      const std::string name = concat("model.layers.", i, ".");
-      const auto linear = [&](const char* part) {
-        const ModelShape::Parameter& weight = find(name + part + ".weight");
-        const auto a = by_name.find(name + part + ".lora_A.weight");
-        return LinearShape{weight.shape[1], weight.shape[0], a == by_name.end() ? 0 : a->second->shape[0],
-                           weight.learns};
-      };
-      blocks_.push_back({linear("self_attn.q_proj"), linear("self_attn.k_proj"), linear("self_attn.v_proj"),
-                         linear("self_attn.o_proj"), linear("mlp.gate_proj"), linear("mlp.up_proj"),
-                         linear("mlp.down_proj"), find(name + "input_layernorm.weight").learns,
-                         find(name + "post_attention_layernorm.weight").learns});
     }
   }
 
@@ -125,8 +77,8 @@ class Step {
     return 4 * config_.head_dim * static_cast<int64_t>(by_length ? tokens : std::bit_ceil(tokens));
   }
 
-  /// What a product [m, k] x [k, n] takes while it runs: cuBLAS nothing; on the CPU (ops/matmul.cpp) a transposed copy
-  /// where the columns of A lie badly, and in bf16 all three matrices in f32.
+  /// What a product [m, k] x [k, n] takes while it runs: cuBLAS nothing; on the CPU (ops/matmul.cpp) a
+  /// transposed copy where the columns of A lie badly, and in bf16 all three matrices in f32.
   int64_t product(int64_t m, int64_t n, int64_t k, bool transpose_a = false) const {
     if (!on_cpu_) return 0;
     return (half_ ? 4 * (m * n + m * k + k * n) : 0) + (transpose_a && m % 1024 == 0 ? 4 * m * k : 0);
@@ -149,7 +101,8 @@ class Step {
 
   bool saves_input(const LinearShape& l) const { return l.learns || (l.rank > 0 && !dropout_); }
 
-  /// By a linear layer, without its input: weights rounded to bf16, and LoRA's A x with, under dropout, the x it read.
+  /// By a linear layer, without its input: weights rounded to bf16, and LoRA's A x with, under dropout, the x
+  /// it read.
   int64_t saved_by(const LinearShape& l, bool input) const {
     const int64_t rounded = half_ ? 2 : 0;
     int64_t bytes = l.learns && input ? rounded * l.in * l.out : 0;
@@ -158,14 +111,16 @@ class Step {
     return bytes;
   }
 
-  /// By the other ops of a block, and the inputs that linear layers share. Given back as backward passes them.
+  /// By the other ops of a block, and the inputs that linear layers share. Given back as backward passes
+  /// them.
   struct Saved {
     int64_t input_norm, normed_x, attention, post_norm, normed_h, swiglu, product;
   };
 
   Saved saved_by(const BlockShape& b, const Wanted& wanted) const {
     Saved s{};
-    if (wanted.normed_x) s.input_norm = statistic() + (checkpointing_ ? 0 : residual_);  // a checkpoint has x itself
+    if (wanted.normed_x)
+      s.input_norm = statistic() + (checkpointing_ ? 0 : residual_);  // a checkpoint has x itself
     if (saves_input(b.q) || saves_input(b.k) || saves_input(b.v)) s.normed_x = residual_;
     if (wanted.attention)  // q, k, v, the output, which o_proj shares, and the log-sum-exp
       s.attention = 2 * query_ + 2 * key_ + statistic() * config_.num_attention_heads;
@@ -182,8 +137,8 @@ class Step {
     const Saved s = saved_by(b, wanted);
     return s.input_norm + s.normed_x + s.attention + s.post_norm + s.normed_h + s.swiglu + s.product +
            saved_by(b.q, wanted.normed_x) + saved_by(b.k, wanted.normed_x) + saved_by(b.v, wanted.normed_x) +
-           saved_by(b.o, wanted.attention) + saved_by(b.gate, wanted.normed_h) + saved_by(b.up, wanted.normed_h) +
-           saved_by(b.down, wanted.product);
+           saved_by(b.o, wanted.attention) + saved_by(b.gate, wanted.normed_h) +
+           saved_by(b.up, wanted.normed_h) + saved_by(b.down, wanted.product);
   }
 
   bool final_norm_recorded() const { return output_wanted_ || norm_learns_; }
@@ -205,13 +160,15 @@ class Step {
     now_.activations += saved_by_final_norm();
   }
 
-  /// Its highest point is the last product, where the feed-forward layer's tensors are there whether saved or not.
+  /// Its highest point is the last product, where the feed-forward layer's tensors are there whether saved or
+  /// not.
   void block_forward(size_t i, const Wanted& wanted) {
     const BlockShape& b = blocks_[i];
     const Saved saved = saved_by(b, wanted);
     now_.activations += all_saved_by(b, wanted);
-    moment(concat("down_proj's forward in block ", i),
-           residual_ + (residual_ - saved.normed_h) + (inner_ - saved.product) + product(n_, b.down.out, b.down.in));
+    moment(concat("down_proj's forward in block ", i), residual_ + (residual_ - saved.normed_h) +
+                                                           (inner_ - saved.product) +
+                                                           product(n_, b.down.out, b.down.in));
   }
 
   // ---- the loss (ops/linear_cross_entropy.cpp) makes its gradients in forward, chunk by chunk
@@ -231,7 +188,7 @@ class Step {
     } else if (half_) {  // the logits' gradient split in two
       of_chunk += logits;
     }
-    if (half_ && dhidden > 0) of_chunk += exact;  // before it is rounded
+    if (half_ && dhidden > 0) of_chunk += exact;                           // before it is rounded
     if (on_cpu_ && head_learns_ && words % 1024 == 0) of_chunk += logits;  // transposed
     moment("the loss", held + of_chunk);
     if (half_ && head_learns_) moment("the loss", held + vocabulary(2));  // the head's gradient, rounded
@@ -300,8 +257,8 @@ class Step {
   void attention_backward(const BlockShape& b, const Wanted& wanted, const Saved& saved) {
     linear_backward("o_proj", b.o, wanted.attention, {.dy = 0, .adds = false});
     if (wanted.attention) {
-      // Where dk and dv of a key head come from several query heads, each sums its own in f32; so does the CPU in bf16.
-      // CUDA has two numbers a query and head beside.
+      // Where dk and dv of a key head come from several query heads, each sums its own in f32; so does the
+      // CPU in bf16. CUDA has two numbers a query and head beside.
       const bool in_place = config_.num_attention_heads == config_.num_key_value_heads && !(on_cpu_ && half_);
       const int64_t sums = in_place ? 0 : query_ / e_ * 4 * (wanted.k + wanted.v);
       const int64_t numbers = on_cpu_ ? 0 : 2 * statistic() * config_.num_attention_heads;
@@ -359,11 +316,11 @@ class Step {
   }
 
   const LlamaConfig& config_;
+  const std::vector<BlockShape> blocks_;
   const bool on_cpu_, half_, checkpointing_, accumulates_, dropout_;
   const int64_t n_, e_;
   const int64_t residual_, inner_, query_, key_;  // the activations of these widths
   bool embed_learns_ = false, norm_learns_ = false, head_learns_ = false;
-  std::vector<BlockShape> blocks_;
   std::vector<bool> inputs_wanted_;  // by block
   bool output_wanted_ = false;       // of the last one
   int64_t all_gradients_ = 0, hand_ = 0;

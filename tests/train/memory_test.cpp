@@ -61,7 +61,8 @@ Llama model_of(const Case& c, Device device = Device::cpu) {
 Tensor ids_of(const Case& c) {
   Tensor ids = Tensor::empty({c.train.batch, c.train.context}, DType::i32);
   for (int64_t i = 0; i < ids.numel(); ++i)
-    ids.data<int32_t>()[i] = static_cast<int32_t>(philox(9, static_cast<uint64_t>(i))[0] % c.config.vocab_size);
+    ids.data<int32_t>()[i] =
+        static_cast<int32_t>(philox(9, static_cast<uint64_t>(i))[0] % c.config.vocab_size);
   return ids;
 }
 
@@ -79,9 +80,11 @@ int64_t measured_peak(const Case& c, Device device) {
   return memory_counters(device).peak_bytes - before;
 }
 
-/// The limit is 5 %; the rest is what the estimate leaves out: the 64 bytes that blocks are rounded to.
+/// The limit is 5 %; the rest is what the estimate leaves out: the 64 bytes that blocks are rounded
+/// to.
 void check_estimate(const Case& c, Device device = Device::cpu) {
-  const MemoryEstimate estimate = estimate_memory(shape_of(c.config, c.dtype, device, c.lora, c.learning), c.train);
+  const MemoryEstimate estimate =
+      estimate_memory(shape_of(c.config, c.dtype, device, c.lora, c.learning), c.train);
   const int64_t measured = measured_peak(c, device);
   CAPTURE(c.name);
   CAPTURE(describe(estimate));
@@ -97,8 +100,8 @@ std::vector<Case> grid() {
       for (const int64_t grad_accum : {1, 2}) {
         for (const std::set<std::string>& learning :
              {std::set<std::string>{"embed", "norm"}, {"all"}, {"none"}, {"norm"}, {"head"}}) {
-          Case c = small_case(concat(name_of(dtype), checkpointing ? ", checkpointing" : "", ", grad-accum ", grad_accum,
-                                     ", --train ", *learning.begin()));
+          Case c = small_case(concat(name_of(dtype), checkpointing ? ", checkpointing" : "", ", grad-accum ",
+                                     grad_accum, ", --train ", *learning.begin()));
           c.dtype = dtype;
           c.learning = learning;
           c.train.checkpointing = checkpointing;
@@ -115,7 +118,8 @@ std::vector<Case> grid() {
 
 std::vector<Case> others() {
   std::vector<Case> cases;
-  const std::set<std::string> everywhere{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
+  const std::set<std::string> everywhere{"q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                         "gate_proj", "up_proj", "down_proj"};
   for (const DType dtype : {DType::f32, DType::bf16}) {
     for (const bool checkpointing : {false, true}) {
       const auto add = [&](const std::string& name, const std::function<void(Case&)>& change) {
@@ -144,7 +148,8 @@ std::vector<Case> others() {
       add("grouped queries", [](Case& c) { c.config.num_key_value_heads = 1; });
       add("wide heads", [](Case& c) { c.config.head_dim = 40; });
       add("a large vocabulary", [](Case& c) { c.config.vocab_size = 3072; });
-      add("a wide feed-forward layer of 1024", [](Case& c) { c.config.intermediate_size = 1024, c.learning = {"all"}; });
+      add("a wide feed-forward layer of 1024",
+          [](Case& c) { c.config.intermediate_size = 1024, c.learning = {"all"}; });
       add("a long row", [](Case& c) { c.train.batch = 1, c.train.context = 700; });
       add("two tokens", [](Case& c) { c.train.batch = 1, c.train.context = 2; });
       add("a sparse pattern", [](Case& c) { c.train.attention = "scca-fixed(chunk=32)"; });
@@ -180,12 +185,14 @@ TEST_CASE("estimate_memory: other devices") {
 
 TEST_CASE("shape_of: a config says what the model made of it has") {
   for (const char* target : {"q_proj", "down_proj"}) {
-    for (const std::set<std::string>& learning : {std::set<std::string>{"embed", "norm"}, {"head"}, {"all"}, {"none"}}) {
+    for (const std::set<std::string>& learning :
+         {std::set<std::string>{"embed", "norm"}, {"head"}, {"all"}, {"none"}}) {
       Case c = small_case("");
       c.lora->targets = {target};
       c.learning = learning;
       Llama model = model_of(c);
-      const ModelShape there = shape_of(model), planned = shape_of(c.config, c.dtype, Device::cpu, c.lora, learning);
+      const ModelShape there = shape_of(model),
+                       planned = shape_of(c.config, c.dtype, Device::cpu, c.lora, learning);
       REQUIRE(there.parameters.size() == planned.parameters.size());
       CHECK(there.learning_numbers() == planned.learning_numbers());
       for (size_t i = 0; i < there.parameters.size(); ++i) {
@@ -196,8 +203,9 @@ TEST_CASE("shape_of: a config says what the model made of it has") {
     }
   }
   const LlamaConfig config = small_config();
-  CHECK_THROWS_AS(shape_of(config, DType::f32, Device::cpu, LoraOptions{.targets = {"q_proj", "quack"}}, {"none"}),
-                  UsageError);
+  CHECK_THROWS_AS(
+      shape_of(config, DType::f32, Device::cpu, LoraOptions{.targets = {"q_proj", "quack"}}, {"none"}),
+      UsageError);
   CHECK_THROWS_AS(shape_of(config, DType::f32, Device::cpu, {}, {"emebd"}), UsageError);
 }
 

@@ -26,7 +26,8 @@ TEST_CASE("plan-memory: LLaMA-2 7B") {
   const json all = run_scca(plan({"--json"})).json();
   // 32 blocks of four D x D and three D x F matrices and two norms; embedding, head, the last norm.
   const int64_t width = 4096, inner = 11008, words = 32000;
-  CHECK(all["parameters"] == 32 * (4 * width * width + 3 * width * inner + 2 * width) + 2 * words * width + width);
+  CHECK(all["parameters"] ==
+        32 * (4 * width * width + 3 * width * inner + 2 * width) + 2 * words * width + width);
   CHECK(all["learning"] == 32 * 4 * 2 * 8 * width + words * width + 65 * width);
   for (const char* key : {"checkpointing_on", "checkpointing_off"}) {
     int64_t sum = 0;
@@ -50,14 +51,17 @@ TEST_CASE("plan-memory: LLaMA-2 7B") {
 TEST_CASE("plan-memory: a table and bars; a folder; another device; cards of one's own") {
   const RunResult result = run_scca(plan({"--cards", "24,48"}));
   CHECK(result.code == 0);
-  for (const char* text : {"6.74G parameters", "checkpointing off: ", "█", "24 GB", "48 GB", "longest context"})
+  for (const char* text :
+       {"6.74G parameters", "checkpointing off: ", "█", "24 GB", "48 GB", "longest context"})
     CHECK(result.out.find(text) != std::string::npos);
   const std::string folder = std::string(SCCA_SOURCE_DIR) + "/tests/data/stories260K";
   const json small =
-      run_scca({"plan-memory", "--model-config", folder, "--context", "64", "--device", "cpu", "--json"}).json();
+      run_scca({"plan-memory", "--model-config", folder, "--context", "64", "--device", "cpu", "--json"})
+          .json();
   CHECK(small["device"] == "cpu");
-  const json no_lora = run_scca({"plan-memory", "--model-config", folder, "--context", "64", "--lora-rank", "0",
-                                 "--train", "all", "--json"}).json();
+  const json no_lora = run_scca({"plan-memory", "--model-config", folder, "--context", "64", "--lora-rank",
+                                 "0", "--train", "all", "--json"})
+                           .json();
   CHECK(no_lora["learning"] == no_lora["parameters"]);
   CHECK(no_lora["checkpointing_on"]["adapters"] == 0);
 }
@@ -75,7 +79,8 @@ TEST_CASE("plan-memory: mistakes are one line") {
   };
   expect(plan({"--contxt", "5"}), 2, "did you mean --context");
   expect({"plan-memory", "--model-config", kConfigs}, 2, "--context is required");
-  expect({"plan-memory", "--model-config", kConfigs, "--context", "1"}, 2, "--context 1: expected a number from 2");
+  expect({"plan-memory", "--model-config", kConfigs, "--context", "1"}, 2,
+         "--context 1: expected a number from 2");
   expect({"plan-memory", "--model-config", "nowhere.json", "--context", "64"}, 1, "nowhere.json");
   expect({"plan-memory", "--model-config", folder.path().string(), "--context", "64"}, 1, "config.json");
   expect({"plan-memory", "--model-config", broken, "--context", "64"}, 1, "broken.json");

@@ -40,9 +40,10 @@ struct Part {
   const char* name;
   int64_t MemoryEstimate::*bytes;
 };
-constexpr Part kParts[] = {{"weights", &MemoryEstimate::weights},         {"adapters", &MemoryEstimate::adapters},
-                           {"optimizer", &MemoryEstimate::optimizer},     {"gradients", &MemoryEstimate::gradients},
-                           {"activations", &MemoryEstimate::activations}, {"workspace", &MemoryEstimate::workspace}};
+constexpr Part kParts[] = {
+    {"weights", &MemoryEstimate::weights},         {"adapters", &MemoryEstimate::adapters},
+    {"optimizer", &MemoryEstimate::optimizer},     {"gradients", &MemoryEstimate::gradients},
+    {"activations", &MemoryEstimate::activations}, {"workspace", &MemoryEstimate::workspace}};
 constexpr int64_t kBar = 40;  // characters of the larger peak
 
 /// The cards asked for, or the usual ones; and what is free on this machine's own device, if it has one.
@@ -50,7 +51,8 @@ std::vector<Room> rooms_of(const Flags& flags) {
   std::vector<int64_t> cards = flags.cards;
   if (cards.empty() && flags.device_kind() == Device::cuda) cards = {16, 32, 80};
   std::vector<Room> rooms;
-  for (const int64_t gigabytes : cards) rooms.push_back({concat(gigabytes, " GB"), gigabytes * 1'000'000'000});
+  for (const int64_t gigabytes : cards)
+    rooms.push_back({concat(gigabytes, " GB"), gigabytes * 1'000'000'000});
   if (!why_unusable(flags.device_kind()).empty()) return rooms;
   const int64_t here = available_memory(flags.device_kind());
   if (here >= 0) rooms.push_back({"free here: " + readable_bytes(here), here});
@@ -70,8 +72,8 @@ std::string bar(int64_t bytes, int64_t most) {
 
 void print_plan(const Plan& plan, int64_t most) {
   std::cout << "\n"
-            << plan.title << ": " << readable_bytes(plan.peak.total()) << " at its highest, in " << plan.peak.moment
-            << "\n";
+            << plan.title << ": " << readable_bytes(plan.peak.total()) << " at its highest, in "
+            << plan.peak.moment << "\n";
   for (const Part& part : kParts) {
     const int64_t bytes = plan.peak.*part.bytes;
     const std::string figure = readable_bytes(bytes), blocks = bar(bytes, most);
@@ -85,8 +87,8 @@ void print_readable(const Flags& flags, const ModelShape& shape, const std::vect
                     const std::vector<Room>& rooms) {
   const TrainSettings& train = flags.finetune.train;
   std::cout << short_number(static_cast<double>(shape.numbers())) << " parameters in " << flags.dtype << "; "
-            << short_number(static_cast<double>(shape.learning_numbers())) << " learn, in f32; " << train.batch << " x "
-            << train.context << " tokens on " << flags.device << "\n";
+            << short_number(static_cast<double>(shape.learning_numbers())) << " learn, in f32; "
+            << train.batch << " x " << train.context << " tokens on " << flags.device << "\n";
   int64_t most = 1;
   for (const Plan& plan : plans) most = std::max(most, plan.peak.total());
   for (const Plan& plan : plans) print_plan(plan, most);
@@ -110,9 +112,12 @@ void print_readable(const Flags& flags, const ModelShape& shape, const std::vect
 nlohmann::json to_json(const Flags& flags, const ModelShape& shape, const std::vector<Plan>& plans,
                        const std::vector<Room>& rooms) {
   const TrainSettings& train = flags.finetune.train;
-  nlohmann::json result{{"parameters", shape.numbers()}, {"learning", shape.learning_numbers()},
-                        {"dtype", flags.dtype},          {"device", flags.device},
-                        {"batch", train.batch},          {"context", train.context},
+  nlohmann::json result{{"parameters", shape.numbers()},
+                        {"learning", shape.learning_numbers()},
+                        {"dtype", flags.dtype},
+                        {"device", flags.device},
+                        {"batch", train.batch},
+                        {"context", train.context},
                         {"cards", nlohmann::json::array()}};
   for (const Plan& plan : plans) {
     nlohmann::json& peak = result[plan.key] = {{"total", plan.peak.total()}, {"moment", plan.peak.moment}};
@@ -140,9 +145,11 @@ int run(Flags& flags) {
   expect("--grad-accum", train.grad_accum, 1, 1 << 16);
   for (const int64_t gigabytes : flags.cards) expect("--cards", gigabytes, 1, 1 << 20);
   const auto lora = finetune.lora.rank == 0 ? std::nullopt : std::optional(finetune.lora);
-  const ModelShape shape = shape_of(read_config(flags.config), flags.dtype == "bf16" ? DType::bf16 : DType::f32,
-                                    flags.device_kind(), lora, finetune.learning);
-  if (shape.learning_numbers() == 0) fail<UsageError>("nothing learns; give a --lora-rank above 0, or --train something");
+  const ModelShape shape =
+      shape_of(read_config(flags.config), flags.dtype == "bf16" ? DType::bf16 : DType::f32,
+               flags.device_kind(), lora, finetune.learning);
+  if (shape.learning_numbers() == 0)
+    fail<UsageError>("nothing learns; give a --lora-rank above 0, or --train something");
   std::vector<Plan> plans;
   for (const bool checkpointing : {true, false}) {
     TrainSettings settings = train;
@@ -163,10 +170,12 @@ int run(Flags& flags) {
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   TrainSettings& train = flags->finetune.train;
-  app.add_option("--model-config", flags->config, "A config.json, or its folder; no weights are read")->required();
+  app.add_option("--model-config", flags->config, "A config.json, or its folder; no weights are read")
+      ->required();
   app.add_option("--context", train.context, "Tokens of a training row")->required();
   app.add_option("--batch", train.batch, "Rows of a forward pass")->capture_default_str();
-  app.add_option("--grad-accum", train.grad_accum, "Forward passes of an optimizer step")->capture_default_str();
+  app.add_option("--grad-accum", train.grad_accum, "Forward passes of an optimizer step")
+      ->capture_default_str();
   app.add_option("--dtype", flags->dtype, "What frozen weights and activations are kept in: f32 or bf16")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
@@ -175,14 +184,15 @@ Action set_up(CLI::App& app) {
       ->capture_default_str();
   add_lora_flags(app, flags->finetune);
   app.get_option("--lora-rank")->description("Rank of the updates; 0: no LoRA, as in pretrain");
-  app.add_option("--cards", flags->cards, "Memory to judge by, GB each: 16,32,80 on cuda; always: what is free here")
+  app.add_option("--cards", flags->cards,
+                 "Memory to judge by, GB each: 16,32,80 on cuda; always: what is free here")
       ->delimiter(',');
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("plan-memory", "Predict the memory of a fine-tuning step, and the cards that it fits on",
-                           set_up);
+const RegisterCommand line("plan-memory",
+                           "Predict the memory of a fine-tuning step, and the cards that it fits on", set_up);
 
 }  // namespace
 }  // namespace scca

@@ -42,10 +42,20 @@ DeviceProperties properties() {
           static_cast<int64_t>(device.totalGlobalMem)};
 }
 
+/// The pool that memory is taken from; what is given back stays there for the next step.
+cudaMemPool_t memory_pool() {
+  cudaMemPool_t pool = nullptr;
+  check(cudaDeviceGetDefaultMemPool(&pool, 0), "device");
+  return pool;
+}
+
 int64_t free_bytes() {
   size_t available = 0, total = 0;
+  uint64_t reserved = 0, used = 0;
   check(cudaMemGetInfo(&available, &total), "device");
-  return static_cast<int64_t>(available);
+  check(cudaMemPoolGetAttribute(memory_pool(), cudaMemPoolAttrReservedMemCurrent, &reserved), "device");
+  check(cudaMemPoolGetAttribute(memory_pool(), cudaMemPoolAttrUsedMemCurrent, &used), "device");
+  return static_cast<int64_t>(available + reserved - used);
 }
 
 cudaStream_t stream() {
@@ -53,6 +63,8 @@ cudaStream_t stream() {
     if (!why_unusable().empty()) fail("CUDA: ", why_unusable());
     cudaStream_t made = nullptr;
     check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "device");
+    uint64_t keep_all = UINT64_MAX;
+    check(cudaMemPoolSetAttribute(memory_pool(), cudaMemPoolAttrReleaseThreshold, &keep_all), "device");
     return made;
   }();
   return queue;

@@ -14,9 +14,9 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
-/// Freed blocks of one device by size. The pool never makes the process larger than the most that was ever live: before
-/// it asks the system for more, it gives back what would go beyond that. On CUDA a block may be handed out while
-/// kernels on its last owner are still queued: they come first, since there is one stream.
+/// The memory of one device, and on the CPU its freed blocks by size. They never make the process larger than the most
+/// that was ever live: before the pool asks the system for more, it gives back what would go beyond that. On CUDA the
+/// driver keeps such a pool itself (core/memory.cu).
 class Pool {
  public:
   explicit Pool(Device device) : device_(device) {}
@@ -63,10 +63,9 @@ class Pool {
     peak_ = live_;
   }
   void set_nan_fill(bool on) { nan_fill_ = on; }
-  void set_keep_freed(bool on) { keep_freed_ = on; }
 
  private:
-  /// Without a pool a block is as long as was asked for, so that a checker sees a step past its end.
+  /// Where nothing is kept a block is as long as was asked for: a checker sees a step past its end.
   size_t block_bytes(size_t asked) const {
     const size_t bytes = std::max<size_t>(asked, 1);
     return keep_freed_ ? (bytes + kAlignment - 1) / kAlignment * kAlignment : bytes;
@@ -110,9 +109,9 @@ class Pool {
   size_t live_ = 0, peak_ = 0, peak_ever_ = 0, cached_ = 0;
   bool nan_fill_ = false;
 #ifdef SCCA_SANITIZED
-  bool keep_freed_ = false;  // the address sanitizer must see a use after free
+  const bool keep_freed_ = false;  // the address sanitizer must see a use after free
 #else
-  bool keep_freed_ = true;
+  const bool keep_freed_ = device_ == Device::cpu;
 #endif
 };
 
@@ -143,10 +142,6 @@ void reset_peak(Device device) { pool_of(device).reset_peak(); }
 
 void fill_fresh_storage_with_nan(bool on) {
   for (const Device device : {Device::cpu, Device::cuda}) pool_of(device).set_nan_fill(on);
-}
-
-void keep_freed_storage(bool on) {
-  for (const Device device : {Device::cpu, Device::cuda}) pool_of(device).set_keep_freed(on);
 }
 
 }  // namespace scca

@@ -50,8 +50,4 @@ void reset_peak(Device device = Device::cpu);
 /// seen. Tests only.
 void fill_fresh_storage_with_nan(bool on);
 
-/// Off: freed blocks go back to the system at once and are as long as was asked for, so that a memory checker sees
-/// what it should. To be set before the first allocation. Tests only.
-void keep_freed_storage(bool on);
-
 }  // namespace scca

@@ -1,7 +1,6 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <iostream>
 
 #include "core/device.h"
@@ -10,7 +9,6 @@
 
 int main(int argc, char** argv) {
   scca::fill_fresh_storage_with_nan(true);  // a kernel that reads what nobody wrote shows itself
-  if (std::getenv("SCCA_TESTS_WITHOUT_POOL")) scca::keep_freed_storage(false);
   const int result = doctest::Context(argc, argv).run();
   if (const int64_t skipped = scca::test::checks_without_device())
     std::cout << "skipped for want of a device: " << skipped << " checks ("

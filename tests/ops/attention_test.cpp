@@ -125,6 +125,8 @@ TEST_CASE("attention: gradients, precision and memory for every kind of plan") {
       CAPTURE(tokens);
       OpCheck options;
       options.most_differences = 12;  // of each input, for each of the plans
+      // Tensor cores take the weights rounded to bf16 too, which errs as much again as rounding the results.
+      options.bf16_factor = 3;
       check_op(over(plan.plan), shapes_of({tokens == 1 ? 2 : 1, tokens, 4, 2, 6}, plan.plan), options);
     }
   }

@@ -156,20 +156,52 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   return cudaSuccess;
 }
 
-cudaError_t cudaFree(void* memory) {
-  if (!memory) return cudaSuccess;
-  run_everything();
+namespace {
+
+void release(const char* call, void* memory) {
   const auto block =
       arena.contains(memory)
           ? heap().live.find(static_cast<size_t>(static_cast<char*>(memory) - arena.base))
           : heap().live.end();
   if (block == heap().live.end())
-    fatal("cudaFree of " + describe_address(memory) + ", which is not the start of a live allocation");
+    fatal(std::string(call) + " of " + describe_address(memory) + ", which is not the start of a live allocation");
   heap().live_bytes -= block->second;
   counters.live_bytes = static_cast<int64_t>(heap().live_bytes);
   check::released(memory, block->second);
   heap().gone[block->first] = block->second;
   heap().live.erase(block);
+}
+
+}  // namespace
+
+cudaError_t cudaFree(void* memory) {
+  run_everything();
+  if (memory) release("cudaFree", memory);
+  return cudaSuccess;
+}
+
+/// In the order of the stream: what was queued before may still read the block.
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+  enqueue_work(stream, [=] { release("cudaFreeAsync", memory); });
+  return cudaSuccess;
+}
+
+/// The driver counts on what is freed earlier in the stream; here that has to have run.
+cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) {
+  const cudaError_t result = cudaMalloc(memory, bytes);
+  if (result != cudaErrorMemoryAllocation) return result;
+  run_everything();
+  return cudaMalloc(memory, bytes);
+}
+
+/// One pool, that keeps nothing.
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
+  *pool = nullptr;
+  return device_exists() ? cudaSuccess : failed(cudaErrorNoDevice);
+}
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr, void* value) {
+  *static_cast<uint64_t*>(value) = 0;
   return cudaSuccess;
 }
 

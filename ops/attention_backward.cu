@@ -1,9 +1,9 @@
-// Attention backward on CUDA. For a pair: p = 2^(scale q.k - log_sum_exp) and ds = p (dout.v - dout.out); then
-// dv += p dout, dk += scale ds q, dq += scale ds k (Dao, arXiv 2205.14135, appendix B.4).
+// Attention backward on CUDA. For a pair: p = 2^(scale q.k - log_sum_exp) and ds = p (dout.v - dout.out);
+// then dv += p dout, dk += scale ds q, dq += scale ds k (Dao, arXiv 2205.14135, appendix B.4).
 //
-// One pass keeps queries in place and sums dQ, another keeps keys in place and sums dK and dV, over the plan turned
-// round. Each recomputes the scores: seven products for a pair where one pass with atomic additions to dQ needs five.
-// In return no two blocks write the same row: the same bits every time, and no f32 copy of dQ.
+// One pass keeps queries in place and sums dQ, another keeps keys in place and sums dK and dV, over the plan
+// turned round. Each recomputes the scores: seven products for a pair where one pass with atomic additions to
+// dQ needs five. In return no two blocks write the same row: the same bits every time, and no f32 copy of dQ.
 #include "ops/attention_tile.cuh"
 
 namespace scca::cuda {
@@ -18,8 +18,8 @@ struct Gradient {
   __device__ bool wanted() const { return rows.data || sums.data; }
 };
 
-/// a and b stay while x and y move past: (q, dout; k, v) or (k, v; q, dout). Then for both passes scores = a x^T,
-/// dp = b y^T, and the sums are `with_x` = scale ds x and, where keys stay, `with_y` = p y.
+/// a and b stay while x and y move past: (q, dout; k, v) or (k, v; q, dout). Then for both passes scores = a
+/// x^T, dp = b y^T, and the sums are `with_x` = scale ds x and, where keys stay, `with_y` = p y.
 template <class T>
 struct Call {
   Rows<const T> a, b, x, y;
@@ -31,8 +31,9 @@ struct Call {
   float scale;
 };
 
-/// Sizes of a block. A thread holds tiles x width / 2 numbers of each sum, and tiles x moving / 2 of scores and of dp.
-/// Two tiles read each moving row for 32 rows at once, and halve what the tensor cores ask of shared memory.
+/// Sizes of a block. A thread holds tiles x width / 2 numbers of each sum, and tiles x moving / 2 of scores
+/// and of dp. Two tiles read each moving row for 32 rows at once, and halve what the tensor cores ask of
+/// shared memory.
 template <class T, int width, Stay stay>
 struct Sizes {
   static constexpr bool tensor_core = sizeof(T) == 2;
@@ -98,8 +99,8 @@ __device__ void differentiate(float scale, const Statistics& statistics, Fragmen
 }
 
 template <class T, int tiles, int blocks>
-__device__ void store(const float (&sums)[tiles][blocks][4], const Staying<tiles>& mine, int real, float scale,
-                      const Gradient<T>& to, int batch, int head) {
+__device__ void store(const float (&sums)[tiles][blocks][4], const Staying<tiles>& mine, int real,
+                      float scale, const Gradient<T>& to, int batch, int head) {
   const auto factor = [scale](int, int) { return scale; };
   if (to.sums.data)
     store_rows<T>(sums, mine, real, factor, to.sums.of(batch, head));
@@ -159,7 +160,8 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) backward(Call<T> call) {
   const int first_element = mine.first_row() * row_stride<T, width>;
   for (int tile = 0; tile < stream.tiles(); ++tile) {
     __pipeline_wait_prior(0);
-    __syncthreads();  // this tile has arrived, the one before has been used, the next one's positions are known
+    __syncthreads();  // this tile has arrived, the one before has been used, the next one's positions are
+                      // known
     stream.find(tile + 2);
     if (tile + 1 < stream.tiles()) load(tile + 1);
     const Meeting pairs = meeting(stream, tile, mine);
@@ -173,18 +175,17 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) backward(Call<T> call) {
     float* const exchange = shared.exchange[warp()];
     if (keys_stay && call.with_y.wanted())
       multiply<S::tiles, S::moving, width>(scores, shared.y[tile % 2], exchange, with_y);
-    if (call.with_x.wanted())
-      multiply<S::tiles, S::moving, width>(dp, shared.x[tile % 2], exchange, with_x);
+    if (call.with_x.wanted()) multiply<S::tiles, S::moving, width>(dp, shared.x[tile % 2], exchange, with_x);
   }
   store<T>(with_x, mine, call.width, call.scale, call.with_x, batch, task.head);
   if (keys_stay) store<T>(with_y, mine, call.width, 1, call.with_y, batch, task.head);
 }
 
-/// statistics [B, H, T] = (log_sum_exp log2(e), dout.out), a warp for each query and head. -inf, of a query that sees
-/// nothing, becomes 0: all its scores are masked, and any finite number leaves them so.
+/// statistics [B, H, T] = (log_sum_exp log2(e), dout.out), a warp for each query and head. -inf, of a query
+/// that sees nothing, becomes 0: all its scores are masked, and any finite number leaves them so.
 template <class T>
-__global__ void find_statistics(const T* out, const T* dout, const float* log_sum_exp, int64_t rows, int64_t queries,
-                                int64_t heads, int width, float2* statistics) {
+__global__ void find_statistics(const T* out, const T* dout, const float* log_sum_exp, int64_t rows,
+                                int64_t queries, int64_t heads, int width, float2* statistics) {
   for (int64_t row = grid_thread() / 32; row < rows; row += grid_size() / 32) {
     float sum = 0;
     for (int i = lane(); i < width; i += 32)
@@ -199,8 +200,8 @@ __global__ void find_statistics(const T* out, const T* dout, const float* log_su
 
 /// gradient [B, S, G, K] = the sums [B, H, S, K] of each key head's query heads, in head order.
 template <class T>
-__global__ void add_heads(const float* sums, int64_t numbers, int64_t tokens, int64_t key_heads, int64_t shared_by,
-                          int64_t width, T* gradient) {
+__global__ void add_heads(const float* sums, int64_t numbers, int64_t tokens, int64_t key_heads,
+                          int64_t shared_by, int64_t width, T* gradient) {
   for (int64_t i = grid_thread(); i < numbers; i += grid_size()) {
     const int64_t column = i % width, key_head = i / width % key_heads;
     const int64_t token = i / width / key_heads % tokens, batch = i / width / key_heads / tokens;
@@ -250,8 +251,9 @@ void run(const AttentionShape& shape, const AttentionPlan& plan, Call<T> call) {
 }
 
 template <class T>
-void backward_all(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out, const Tensor& log_sum_exp,
-                  const AttentionPlan& plan, double scale, const Tensor& dout, Tensor& dq, Tensor& dk, Tensor& dv) {
+void backward_all(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
+                  const Tensor& log_sum_exp, const AttentionPlan& plan, double scale, const Tensor& dout,
+                  Tensor& dq, Tensor& dk, Tensor& dv) {
   const AttentionShape shape(q, k);
   Tensor statistics = Tensor::empty({shape.batch, shape.heads, shape.queries, 2}, DType::f32, Device::cuda);
   float2* const pairs = reinterpret_cast<float2*>(data<float>(statistics));
@@ -283,11 +285,10 @@ void backward_all(const Tensor& q, const Tensor& k, const Tensor& v, const Tenso
 }  // namespace
 
 void attention_backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
-                        const Tensor& log_sum_exp, const AttentionPlan& plan, double scale, const Tensor& dout,
-                        Tensor& dq, Tensor& dk, Tensor& dv) {
-  visit_work(q.dtype(), "attention", [&]<class T>() {
-    backward_all<T>(q, k, v, out, log_sum_exp, plan, scale, dout, dq, dk, dv);
-  });
+                        const Tensor& log_sum_exp, const AttentionPlan& plan, double scale,
+                        const Tensor& dout, Tensor& dq, Tensor& dk, Tensor& dv) {
+  visit_work(q.dtype(), "attention",
+             [&]<class T>() { backward_all<T>(q, k, v, out, log_sum_exp, plan, scale, dout, dq, dk, dv); });
 }
 
 }  // namespace scca::cuda

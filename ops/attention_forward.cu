@@ -1,7 +1,8 @@
-// Attention forward on CUDA: FlashAttention-2's loop (Dao, arXiv 2307.08691, algorithm 1) over a plan's work list.
+// Attention forward on CUDA: FlashAttention-2's loop (Dao, arXiv 2307.08691, algorithm 1) over a plan's work
+// list.
 //
-// A block of threads owns queries of one tile; the keys that they see move past in tiles of shared memory, the next of
-// them on its way while this one is used. Scores stay in registers.
+// A block of threads owns queries of one tile; the keys that they see move past in tiles of shared memory,
+// the next of them on its way while this one is used. Scores stay in registers.
 #include "ops/attention_tile.cuh"
 
 namespace scca::cuda {
@@ -18,8 +19,8 @@ struct Call {
   float scale;
 };
 
-/// Sizes of a block. Registers bound the accumulators (tiles x width / 2) and scores (tiles x keys / 2) of a thread to
-/// about 128; shared memory shall hold two blocks on a multiprocessor of 163 KiB.
+/// Sizes of a block. Registers bound the accumulators (tiles x width / 2) and scores (tiles x keys / 2) of a
+/// thread to about 128; shared memory shall hold two blocks on a multiprocessor of 163 KiB.
 template <class T, int width>
 struct Sizes {
   static constexpr bool tensor_core = sizeof(T) == 2;
@@ -114,7 +115,8 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
   const int batch = static_cast<int>(blockIdx.x % call.work.batch);
   const WorkItem item = call.work.items[task.item];
   const Staying<S::tiles> mine{item};
-  Stream<S::keys> stream{shared.slots, call.work.ranges + item.first_range, item.moving, true, call.work.causal};
+  Stream<S::keys> stream{shared.slots, call.work.ranges + item.first_range, item.moving, true,
+                         call.work.causal};
   const HeadRows<const T> keys = call.k.of(batch, task.head), values = call.v.of(batch, task.head);
   const auto load = [&](int tile) {
     const auto position = [&](int r) { return stream.position(tile, r); };
@@ -135,13 +137,15 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
   }
   for (int tile = 0; tile < stream.tiles(); ++tile) {
     __pipeline_wait_prior(0);
-    __syncthreads();  // this tile has arrived, the one before has been used, the next one's positions are known
+    __syncthreads();  // this tile has arrived, the one before has been used, the next one's positions are
+                      // known
     stream.find(tile + 2);
     if (tile + 1 < stream.tiles()) load(tile + 1);
     const Meeting pairs = meeting(stream, tile, mine);
     if (!pairs.some) continue;
     Fragment<S::tiles, S::keys> scores = {};
-    multiply_transposed<S::tiles, S::keys, width>(shared.q + mine.first_row() * stride, shared.k[tile % 2], scores);
+    multiply_transposed<S::tiles, S::keys, width>(shared.q + mine.first_row() * stride, shared.k[tile % 2],
+                                                  scores);
     if (!pairs.all) mask(stream, tile, mine, scores);
     running.template update<S::keys>(call.scale, scores);
     multiply<S::tiles, S::keys, width>(scores, shared.v[tile % 2], shared.exchange[warp()], running.out);
@@ -156,14 +160,15 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
     const int m = i / 2, half = i % 2, row = mine.row(m, half);
     if (lane() % 4 != 0 || row >= item.count) continue;
     *statistic.row(mine.position(row)) =
-        (call.scale * running.largest[m][half] + log2f(running.sum[m][half])) / kLog2e;  // -inf where it met none
+        (call.scale * running.largest[m][half] + log2f(running.sum[m][half])) /
+        kLog2e;  // -inf where it met none
   }
 }
 
 }  // namespace
 
-void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionPlan& plan, double scale,
-                       Tensor& out, Tensor& log_sum_exp) {
+void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionPlan& plan,
+                       double scale, Tensor& out, Tensor& log_sum_exp) {
   const AttentionShape shape(q, k);
   SCCA_CHECK(scale > 0, "attention: scale is ", scale, " on CUDA, expected above 0; negate q instead");
   visit_work(q.dtype(), "attention", [&]<class T>() {
@@ -179,8 +184,8 @@ void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const 
                          static_cast<int>(shape.width),
                          wide_rows(shape.width, data<T>(q), data<T>(k), data<T>(v)),
                          static_cast<float>(scale) * kLog2e};
-      launch({"attention", blocks_of(*list, shape), kAttentionThreads, sizeof(Shared<T, width>)}, forward<T, width>,
-             call);
+      launch({"attention", blocks_of(*list, shape), kAttentionThreads, sizeof(Shared<T, width>)},
+             forward<T, width>, call);
     });
   });
 }

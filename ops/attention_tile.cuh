@@ -1,37 +1,20 @@
 #pragma once
-// What the attention kernels are made of: a warp's rows against a tile of rows in shared memory, and the stream of
-// such tiles that moves past a block.
-//
-// A warp owns `tiles` times 16 rows. A product of it is a Fragment, held in registers as the tensor core's result is
-// (core/ptx.cuh): with g = lane / 4 and t = lane % 4, c[m][n][e] is the element at row 16 m + g + 8 (e / 2) and, for
-// scores, at column 8 n + 2 t + e % 2. The four lanes of a quad hold a row together. f32 keeps the same fragment and
-// makes it with fused multiply-adds: kernels are written once for both dtypes.
+// How rows reach a block of threads, and leave it: tensors by position, the stream of tiles that moves past
+// the rows that stay, and which of them meet. What is computed between them is in attention_product.cuh.
 #include <cuda_pipeline_primitives.h>
 
-#include "core/cuda_utils.cuh"
-#include "core/ptx.cuh"
 #include "ops/attention.h"
+#include "ops/attention_product.cuh"
 #include "ops/attention_work.h"
 
 namespace scca::cuda {
 
 inline constexpr int kAttentionWarps = 4, kAttentionThreads = 32 * kAttentionWarps;
-/// Dynamic shared memory that a block may have on every device with bf16 tensor cores and cp.async: of sm_80 and later,
-/// sm_86, sm_89 and sm_120 have the least.
+/// Dynamic shared memory that a block may have on every device with bf16 tensor cores and cp.async: of sm_80
+/// and later, sm_86, sm_89 and sm_120 have the least.
 inline constexpr size_t kMostShared = 99 << 10;
 inline constexpr float kLog2e = 1.44269504088896340736f;
 __device__ constexpr float minus_infinity = -__builtin_inff();
-
-template <int tiles, int columns>
-using Fragment = float[tiles][columns / 8][4];
-
-/// Elements from a row to the next in shared memory. The 16 bytes that no one reads turn each row by four banks, so
-/// that eight rows' 16-byte pieces of one column lie in different banks.
-template <class T, int width>
-inline constexpr int row_stride = width + 16 / static_cast<int>(sizeof(T));
-
-__device__ inline int lane() { return static_cast<int>(threadIdx.x) % 32; }
-__device__ inline int warp() { return static_cast<int>(threadIdx.x) / 32; }
 
 // ---- Tensors, as kernels walk them ----
 
@@ -44,8 +27,8 @@ struct HeadRows {
   __device__ T* row(int position) const { return data + static_cast<int64_t>(position - first) * stride; }
 };
 
-/// A tensor by (batch, head, position). `first` is the position of its first row, and `shared_by` query heads in a row
-/// read the same head of it.
+/// A tensor by (batch, head, position). `first` is the position of its first row, and `shared_by` query heads
+/// in a row read the same head of it.
 template <class T>
 struct Rows {
   T* data;
@@ -57,16 +40,21 @@ struct Rows {
   }
 };
 
-/// q, out and their gradients [B, T, H, K]; k, v and theirs [B, S, G, K]; one number for each query [B, H, T].
+/// q, out and their gradients [B, T, H, K]; k, v and theirs [B, S, G, K]; one number for each query [B, H,
+/// T].
 template <class T>
 Rows<T> query_rows(const AttentionShape& s, T* data) {
-  return {data, s.queries * s.heads * s.width,     s.width, static_cast<int>(s.heads * s.width),
-          static_cast<int>(s.first_query()), 1};
+  return {data,
+          s.queries * s.heads * s.width,
+          s.width,
+          static_cast<int>(s.heads * s.width),
+          static_cast<int>(s.first_query()),
+          1};
 }
 template <class T>
 Rows<T> key_rows(const AttentionShape& s, T* data) {
-  return {data, s.tokens * s.key_heads * s.width,          s.width, static_cast<int>(s.key_heads * s.width), 0,
-          static_cast<int>(s.heads / s.key_heads)};
+  return {data, s.tokens * s.key_heads * s.width,       s.width, static_cast<int>(s.key_heads * s.width),
+          0,    static_cast<int>(s.heads / s.key_heads)};
 }
 template <class T>
 Rows<T> query_numbers(const AttentionShape& s, T* data) {
@@ -95,8 +83,9 @@ inline unsigned blocks_of(const DeviceWork& list, const AttentionShape& shape) {
 
 // ---- Loading rows ----
 
-/// to[r][:] = the row at position(r), for `rows` rows of `width` elements of which `real` exist; zeros where position(r)
-/// is negative and beyond `real`. Asynchronous (cp.async), in pieces of `piece` bytes, by all threads of the block.
+/// to[r][:] = the row at position(r), for `rows` rows of `width` elements of which `real` exist; zeros where
+/// position(r) is negative and beyond `real`. Asynchronous (cp.async), in pieces of `piece` bytes, by all
+/// threads of the block.
 template <int piece, int rows, int width, class T, class Position>
 __device__ void load_pieces(const HeadRows<const T>& from, int real, const Position& position, T* to) {
   constexpr int elements = piece / static_cast<int>(sizeof(T)), in_row = width / elements;
@@ -114,7 +103,8 @@ __device__ void load_pieces(const HeadRows<const T>& from, int real, const Posit
 
 /// 16 bytes at a time where the rows' width and alignment allow it (`wide`), else 4: a width is even.
 template <int rows, int width, class T, class Position>
-__device__ void load_rows(const HeadRows<const T>& from, int real, bool wide, const Position& position, T* to) {
+__device__ void load_rows(const HeadRows<const T>& from, int real, bool wide, const Position& position,
+                          T* to) {
   if (wide)
     load_pieces<16, rows, width>(from, real, position, to);
   else
@@ -123,10 +113,10 @@ __device__ void load_rows(const HeadRows<const T>& from, int real, bool wide, co
 
 // ---- The stream of rows that move past a block ----
 
-/// Positions of the moving rows, tile by tile, `rows` at a time. A row of a tile meets the positions low <= x < high of
-/// the rows that stay: causality, reach and the rows that are not there (low above every position) are one comparison.
-/// Positions of three tiles are known at a time: of the one in use, of the one whose rows are on their way, and of the
-/// next.
+/// Positions of the moving rows, tile by tile, `rows` at a time. A row of a tile meets the positions low <= x
+/// < high of the rows that stay: causality, reach and the rows that are not there (low above every position)
+/// are one comparison. Positions of three tiles are known at a time: of the one in use, of the one whose rows
+/// are on their way, and of the next.
 template <int rows>
 struct Stream {
   struct Slots {
@@ -141,7 +131,8 @@ struct Stream {
 
   __device__ int tiles() const { return (moving + rows - 1) / rows; }
 
-  /// Writes tile `tile`'s positions; tiles are asked for in order. A barrier must follow before they are read.
+  /// Writes tile `tile`'s positions; tiles are asked for in order. A barrier must follow before they are
+  /// read.
   __device__ void find(int tile) {
     const int r = static_cast<int>(threadIdx.x), i = tile * rows + r;
     if (r >= rows) return;
@@ -216,167 +207,7 @@ __device__ void mask(const Stream<rows>& stream, int tile, const Staying<tiles>&
   }
 }
 
-// ---- Products ----
-
-/// c += a x^T: rows of `a` (the warp's first) against `rows` rows of x, over `width`. Rows lie in shared memory.
-template <int tiles, int rows, int width>
-__device__ void multiply_transposed(const __nv_bfloat16* a, const __nv_bfloat16* x, Fragment<tiles, rows>& c) {
-  constexpr int stride = row_stride<__nv_bfloat16, width>;
-  const __nv_bfloat16* const left_row = a + lane() % 16 * stride + lane() / 16 * 8;
-  const __nv_bfloat16* const right_row = x + (lane() % 8 + lane() / 16 * 8) * stride + lane() / 8 % 2 * 8;
-#pragma unroll 2  // more loads ahead would spill where accumulators take most registers
-  for (int k = 0; k < width; k += 16) {
-    uint32_t left[tiles][4];
-#pragma unroll
-    for (int m = 0; m < tiles; ++m) ldmatrix_x4(left[m], left_row + 16 * m * stride + k);
-#pragma unroll
-    for (int n = 0; n < rows / 8; n += 2) {
-      uint32_t both[4];
-      ldmatrix_x4(both, right_row + 8 * n * stride + k);
-      const uint32_t even[2] = {both[0], both[1]}, odd[2] = {both[2], both[3]};
-#pragma unroll
-      for (int m = 0; m < tiles; ++m) {
-        mma_m16n8k16(c[m][n], left[m], even);
-        mma_m16n8k16(c[m][n + 1], left[m], odd);
-      }
-    }
-  }
-}
-
-template <int tiles, int rows, int width>
-__device__ void multiply_transposed(const float* a, const float* x, Fragment<tiles, rows>& c) {
-  constexpr int stride = row_stride<float, width>;
-  const float* const left_row = a + lane() / 4 * stride;
-  const float* const right_row = x + lane() % 4 * 2 * stride;
-#pragma unroll 2
-  for (int k = 0; k < width; k += 4) {
-    float4 left[tiles][2];
-#pragma unroll
-    for (int m = 0; m < tiles; ++m) {
-      left[m][0] = *reinterpret_cast<const float4*>(left_row + 16 * m * stride + k);
-      left[m][1] = *reinterpret_cast<const float4*>(left_row + (16 * m + 8) * stride + k);
-    }
-#pragma unroll
-    for (int n = 0; n < rows / 8; ++n) {
-#pragma unroll
-      for (int odd = 0; odd < 2; ++odd) {
-        const float4 right = *reinterpret_cast<const float4*>(right_row + (8 * n + odd) * stride + k);
-#pragma unroll
-        for (int m = 0; m < tiles; ++m) {
-#pragma unroll
-          for (int half = 0; half < 2; ++half) {
-            float& sum = c[m][n][2 * half + odd];
-            sum = fmaf(left[m][half].x, right.x, sum);
-            sum = fmaf(left[m][half].y, right.y, sum);
-            sum = fmaf(left[m][half].z, right.z, sum);
-            sum = fmaf(left[m][half].w, right.w, sum);
-          }
-        }
-      }
-    }
-  }
-}
-
-/// Floats of shared memory through which a warp turns its weights from a product's result into a factor. The tensor
-/// core takes them from where they are (and an array has some elements).
-template <class T, int tiles, int rows>
-inline constexpr int exchange_floats = sizeof(T) == 4 ? 16 * tiles * (rows + 4) : 4;
-
-/// c += p x: the warp's weights p for `rows` rows of x, over these rows. For bf16 p is rounded to bf16.
-template <int tiles, int rows, int width>
-__device__ void multiply(const Fragment<tiles, rows>& p, const __nv_bfloat16* x, float*,
-                         Fragment<tiles, width>& c) {
-  constexpr int stride = row_stride<__nv_bfloat16, width>;
-  const __nv_bfloat16* const right_row = x + lane() % 16 * stride + lane() / 16 * 8;
-#pragma unroll
-  for (int k = 0; k < rows; k += 16) {
-    uint32_t left[tiles][4];
-#pragma unroll
-    for (int m = 0; m < tiles; ++m) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const float* const pair = &p[m][k / 8 + i / 2][i % 2 * 2];
-        const __nv_bfloat162 rounded = __floats2bfloat162_rn(pair[0], pair[1]);
-        memcpy(&left[m][i], &rounded, sizeof rounded);
-      }
-    }
-#pragma unroll
-    for (int n = 0; n < width / 8; n += 2) {
-      uint32_t both[4];
-      ldmatrix_x4_trans(both, right_row + k * stride + 8 * n);
-      const uint32_t even[2] = {both[0], both[1]}, odd[2] = {both[2], both[3]};
-#pragma unroll
-      for (int m = 0; m < tiles; ++m) {
-        mma_m16n8k16(c[m][n], left[m], even);
-        mma_m16n8k16(c[m][n + 1], left[m], odd);
-      }
-    }
-  }
-}
-
-template <int tiles, int rows, int width>
-__device__ void multiply(const Fragment<tiles, rows>& p, const float* x, float* exchange,
-                         Fragment<tiles, width>& c) {
-  constexpr int stride = row_stride<float, width>, row = rows + 4;
-  const int g = lane() / 4, t = lane() % 4;
-  __syncwarp();  // what the last product left there has been read
-#pragma unroll
-  for (int m = 0; m < tiles; ++m) {
-#pragma unroll
-    for (int n = 0; n < rows / 8; ++n) {
-      float* const at = exchange + (16 * m + g) * row + 8 * n + 2 * t;
-      *reinterpret_cast<float2*>(at) = make_float2(p[m][n][0], p[m][n][1]);
-      *reinterpret_cast<float2*>(at + 8 * row) = make_float2(p[m][n][2], p[m][n][3]);
-    }
-  }
-  __syncwarp();
-#pragma unroll 1
-  for (int k = 0; k < rows; k += 4) {
-    float left[tiles][2][4];
-#pragma unroll
-    for (int m = 0; m < tiles; ++m) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const float4 four = *reinterpret_cast<const float4*>(exchange + (16 * m + 8 * half + g) * row + k);
-        left[m][half][0] = four.x, left[m][half][1] = four.y;
-        left[m][half][2] = four.z, left[m][half][3] = four.w;
-      }
-    }
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-#pragma unroll
-      for (int n = 0; n < width / 8; n += 2) {  // a lane's columns: see column()
-        const float4 right = *reinterpret_cast<const float4*>(x + (k + i) * stride + 8 * n + 4 * t);
-#pragma unroll
-        for (int m = 0; m < tiles; ++m) {
-#pragma unroll
-          for (int half = 0; half < 2; ++half) {
-            const float weight = left[m][half][i];
-            c[m][n][2 * half] = fmaf(weight, right.x, c[m][n][2 * half]);
-            c[m][n][2 * half + 1] = fmaf(weight, right.y, c[m][n][2 * half + 1]);
-            c[m][n + 1][2 * half] = fmaf(weight, right.z, c[m][n + 1][2 * half]);
-            c[m][n + 1][2 * half + 1] = fmaf(weight, right.w, c[m][n + 1][2 * half + 1]);
-          }
-        }
-      }
-    }
-  }
-}
-
-/// The column of c[m][n][2 half] as multiply() leaves it; the next element's is one further. f32 reads four columns at
-/// a time: two neighbouring n of a lane lie side by side.
-template <class T>
-__device__ int column(int n) {
-  return sizeof(T) == 4 ? n / 2 * 16 + 4 * (lane() % 4) + n % 2 * 2 : 8 * n + 2 * (lane() % 4);
-}
-
-/// The two elements from `to` on, rounded where they are bf16.
-__device__ inline void store_pair(float* to, float first, float second) {
-  *reinterpret_cast<float2*>(to) = make_float2(first, second);
-}
-__device__ inline void store_pair(__nv_bfloat16* to, float first, float second) {
-  *reinterpret_cast<__nv_bfloat162*>(to) = __floats2bfloat162_rn(first, second);
-}
+// ---- Results ----
 
 /// to.row(position)[:] = factor(m, half) * the warp's rows of c, which multiply() made from elements of T.
 template <class T, int tiles, int blocks, class To, class Factor>
@@ -407,7 +238,8 @@ void visit_head_width(int64_t width, F&& f) {
   if (width <= 80) return f.template operator()<80>();
   if (width <= 96) return f.template operator()<96>();
   if (width > 128)
-    fail("attention: head width is ", width, " on CUDA, expected at most 128; use more heads, or --device cpu");
+    fail("attention: head width is ", width,
+         " on CUDA, expected at most 128; use more heads, or --device cpu");
   return f.template operator()<128>();
 }
 

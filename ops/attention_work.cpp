@@ -23,7 +23,8 @@ class Builder {
 
   AttentionWork build() && {
     std::map<const HeadPlan*, std::vector<int32_t>> heads_of;
-    std::vector<const HeadPlan*> lists;  // in the order of their first head: addresses would not be reproducible
+    std::vector<const HeadPlan*>
+        lists;  // in the order of their first head: addresses would not be reproducible
     for (size_t head = 0; head < plan_.heads.size(); ++head) {
       std::vector<int32_t>& heads = heads_of[plan_.heads[head].get()];
       if (heads.empty()) lists.push_back(plan_.heads[head].get());
@@ -35,7 +36,8 @@ class Builder {
       for (size_t item = first; item < work_.items.size(); ++item)
         for (const int32_t head : heads_of[list]) work_.tasks.push_back({static_cast<int32_t>(item), head});
     }
-    // Equally heavy tasks stay in their order: an item's heads side by side, where they share keys in the cache.
+    // Equally heavy tasks stay in their order: an item's heads side by side, where they share keys in the
+    // cache.
     std::stable_sort(work_.tasks.begin(), work_.tasks.end(), [&](const WorkTask& a, const WorkTask& b) {
       return work_.items[a.item].moving > work_.items[b.item].moving;
     });
@@ -50,7 +52,8 @@ class Builder {
         const Slice queries = part(all, i, std::min(block_, all.count - i));
         open(queries);
         for (const KeySlice& keys : tile.keys) {
-          const int64_t begin = keys.begin_for(queries.start), end = keys.end_for(queries.last(), plan_.causal);
+          const int64_t begin = keys.begin_for(queries.start),
+                        end = keys.end_for(queries.last(), plan_.causal);
           if (begin < end) add(part(keys, begin, end - begin), keys.reach);
         }
       }
@@ -187,8 +190,8 @@ std::shared_ptr<const DeviceWork> work_on_device(const AttentionPlan& plan, int6
   std::erase_if(known, [](const Entry& entry) { return !entry.first.alive(); });
   for (const auto& [source, work] : known)
     if (source.made(plan, first_query, stay, block, device)) return work;
-  const Source source{{plan.heads.begin(), plan.heads.end()}, plan.tokens, first_query, block, plan.causal, stay,
-                      device};
+  const Source source{
+      {plan.heads.begin(), plan.heads.end()}, plan.tokens, first_query, block, plan.causal, stay, device};
   known.emplace_back(source, std::make_shared<const DeviceWork>(
                                  send(attention_work(plan, first_query, stay, block), device)));
   return known.back().second;

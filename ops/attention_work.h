@@ -1,10 +1,11 @@
 #pragma once
-// A plan as a list of work for a device that runs thousands of blocks at once: every block finds in it what it owns
-// and what it meets, and no block asks about a pair that it does not compute.
+// A plan as a list of work for a device that runs thousands of blocks at once: every block finds in it what
+// it owns and what it meets, and no block asks about a pair that it does not compute.
 //
-// An item is a block of positions that stay while others move past: queries that stay while keys move (forward, dQ),
-// or keys that stay while queries move (dK, dV: the plan inverted). What moves is a list of ranges, cut by arithmetic
-// to what the block sees, and counted through, so that short ranges share one block of rows.
+// An item is a block of positions that stay while others move past: queries that stay while keys move
+// (forward, dQ), or keys that stay while queries move (dK, dV: the plan inverted). What moves is a list of
+// ranges, cut by arithmetic to what the block sees, and counted through, so that short ranges share one block
+// of rows.
 #include <cstdint>
 #include <vector>
 
@@ -13,14 +14,14 @@
 
 namespace scca {
 
-/// The positions start, start + step, ... move past an item as its numbers begin .. end - 1. A query and a key of a
-/// range meet where |query - key| < reach, and key <= query when the plan is causal.
+/// The positions start, start + step, ... move past an item as its numbers begin .. end - 1. A query and a
+/// key of a range meet where |query - key| < reach, and key <= query when the plan is causal.
 struct WorkRange {
   int32_t start, step, begin, end, reach;
 };
 
-/// `count` positions start, start + step, ... that stay, and the ranges that move past them: `ranges` of them from
-/// `first_range` on, `moving` positions in all.
+/// `count` positions start, start + step, ... that stay, and the ranges that move past them: `ranges` of them
+/// from `first_range` on, `moving` positions in all.
 struct WorkItem {
   int32_t start, step, count, first_range, ranges, moving;
 };
@@ -41,9 +42,9 @@ struct AttentionWork {
 /// Reaches and positions lie below this bound, so that their sums and differences are 32-bit integers.
 inline constexpr int64_t work_bound = int64_t{1} << 30;
 
-/// Items of at most `block` positions. With Stay::queries the items of a head hold each query from first_query on
-/// once; with Stay::keys each key once, also those that no query sees (their gradient is zero, and somebody has to
-/// say so). Throws Error for a plan of 2^30 tokens or more.
+/// Items of at most `block` positions. With Stay::queries the items of a head hold each query from
+/// first_query on once; with Stay::keys each key once, also those that no query sees (their gradient is zero,
+/// and somebody has to say so). Throws Error for a plan of 2^30 tokens or more.
 AttentionWork attention_work(const AttentionPlan& plan, int64_t first_query, Stay stay, int64_t block);
 
 /// The same on a device, where kernels read it.
@@ -56,8 +57,9 @@ struct DeviceWork {
   const WorkTask* task_data() const { return reinterpret_cast<const WorkTask*>(range_data() + ranges); }
 };
 
-/// Made and sent at the first call for a plan, then remembered as long as the plan's tile lists live: a training
-/// step asks for the same few lists in every layer. (A decoding step has a plan of its own, of one query.)
+/// Made and sent at the first call for a plan, then remembered as long as the plan's tile lists live: a
+/// training step asks for the same few lists in every layer. (A decoding step has a plan of its own, of one
+/// query.)
 std::shared_ptr<const DeviceWork> work_on_device(const AttentionPlan& plan, int64_t first_query, Stay stay,
                                                  int64_t block, Device device);
 

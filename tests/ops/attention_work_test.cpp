@@ -13,8 +13,8 @@ using namespace scca::test;
 
 namespace {
 
-/// What one head of a list computes: how often each position stays, and how often each pair (query, key) is met by a
-/// kernel that leaves out what causality and reach forbid.
+/// What one head of a list computes: how often each position stays, and how often each pair (query, key) is
+/// met by a kernel that leaves out what causality and reach forbid.
 struct Walk {
   std::map<int64_t, int> stays;
   std::map<std::pair<int64_t, int64_t>, int> pairs;
@@ -121,7 +121,8 @@ TEST_CASE("attention work: keys that nobody reads are listed, in few blocks") {
   CHECK(work.items.size() <= 6 + 333);  // 0, 2, 3, 5, 6, ...: no two gaps alike, so blocks of two
 }
 
-TEST_CASE("attention work: remembered while the plan's tile lists live, and told apart by all that it depends on") {
+TEST_CASE(
+    "attention work: remembered while the plan's tile lists live, and told apart by all that it depends on") {
   PlanPtr plan = full_plan(40, 3);
   const auto first = work_on_device(*plan, 0, Stay::queries, 16, Device::cpu);
   CHECK(work_on_device(*plan, 0, Stay::queries, 16, Device::cpu) == first);
@@ -152,5 +153,6 @@ TEST_CASE("attention work: remembered while the plan's tile lists live, and told
 TEST_CASE("attention work: positions are 32-bit") {
   AttentionPlan plan{work_bound, true, {std::make_shared<const HeadPlan>()}};
   CHECK_THROWS_WITH_AS(attention_work(plan, 0, Stay::queries, 64),
-                       "attention: a plan of 1073741824 tokens, expected fewer than 2^30 on this device", Error);
+                       "attention: a plan of 1073741824 tokens, expected fewer than 2^30 on this device",
+                       Error);
 }

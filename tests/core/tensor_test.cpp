@@ -54,8 +54,8 @@ TEST_CASE("storage: counters follow what lives, and a peak is remembered") {
   const int64_t before = memory_counters().live_bytes;
   reset_peak();
   {
-    const Tensor a = Tensor::empty({1008}), b = Tensor::empty({32}, DType::bf16);
-    CHECK(memory_counters().live_bytes == before + 4032 + 64);  // whole cache lines, pool or not
+    const Tensor a = Tensor::empty({1000}), b = Tensor::empty({3}, DType::bf16);
+    CHECK(memory_counters().live_bytes == before + 4032 + 64);  // whole cache lines
   }
   CHECK(memory_counters().live_bytes == before);
   CHECK(memory_counters().peak_bytes == before + 4032 + 64);

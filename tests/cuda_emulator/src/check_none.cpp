@@ -13,9 +13,9 @@ void copied(const void*, const void*, size_t) {}
 void launch_begins(const Launch&) {}
 void block_begins() {}
 void block_synchronised() {}
-void access(const void*, size_t, Access) {}
+void access(const void*, size_t, Access, const void*) {}
 void by_library(const char*, const void*, size_t, Access) {}
-void copy_issued(const void*, size_t, Site) {}
+void copy_issued(const void*, size_t, const void*) {}
 void copy_arrives(const void*, size_t) {}
 
 }  // namespace cuemu::check

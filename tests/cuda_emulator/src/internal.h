@@ -70,6 +70,7 @@ void run_launch(const Launch& launch);
 /// As fatal, naming kernel, block, thread and the source line.
 [[noreturn]] void fault(const Thread& thread, const std::string& what, const std::string& where);
 std::string describe(Site site);
+/// "core/cuda_utils.cuh:95 from ops/rms_norm.cu:57" of the place a call returns to.
 std::string describe_code(const void* return_address);
 std::string kernel_name(const void* function);
 std::string thread_name(int id);
@@ -133,9 +134,9 @@ void launch_begins(const Launch& launch);
 void block_begins();
 void block_synchronised();
 /// Accesses of the emulated hardware and of libraries on the device's behalf.
-void access(const void* address, size_t bytes, Access kind);
+void access(const void* address, size_t bytes, Access kind, const void* code);
 void by_library(const char* call, const void* address, size_t bytes, Access kind);
-void copy_issued(const void* shared, size_t bytes, Site site);
+void copy_issued(const void* shared, size_t bytes, const void* code);
 void copy_arrives(const void* shared, size_t bytes);
 
 }  // namespace check

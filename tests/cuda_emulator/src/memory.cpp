@@ -79,21 +79,28 @@ std::map<size_t, size_t>::const_iterator owner(const std::map<size_t, size_t>& b
 
 int open_count = 0;
 
-void set_protection(int protection) {
-  if (arena.used == 0) return;
+void set_protection(size_t begin, size_t end, int protection) {
   constexpr size_t page = 4096;
-  if (mprotect(arena.base, (arena.used + page - 1) / page * page, protection) != 0)
+  begin = begin / page * page;
+  if (begin < end && mprotect(arena.base + begin, (end - begin + page - 1) / page * page, protection) != 0)
     fatal("cannot change the protection of the device's memory");
+}
+
+/// NaN: so that what nobody has written shows itself.
+void fill_fresh(size_t offset, size_t bytes) {
+  if (open_count == 0) set_protection(offset, offset + bytes, PROT_READ | PROT_WRITE);
+  std::memset(arena.base + offset, 0xff, bytes);
+  if (open_count == 0 && protecting()) set_protection(offset, offset + bytes, PROT_NONE);
 }
 
 }  // namespace
 
 DeviceOpen::DeviceOpen() {
   explain_segmentation_faults();
-  if (open_count++ == 0) set_protection(PROT_READ | PROT_WRITE);
+  if (open_count++ == 0) set_protection(0, arena.used, PROT_READ | PROT_WRITE);
 }
 DeviceOpen::~DeviceOpen() {
-  if (--open_count == 0 && protecting()) set_protection(PROT_NONE);
+  if (--open_count == 0 && protecting()) set_protection(0, arena.used, PROT_NONE);
 }
 
 std::string describe_address(const void* address) {
@@ -151,8 +158,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   arena.used = std::max(arena.used, offset + span(bytes));
   *memory = arena.base + offset;
   check::allocated(*memory, bytes);
-  const DeviceOpen open;
-  std::memset(*memory, 0xff, bytes);  // NaN
+  fill_fresh(offset, bytes);
   return cudaSuccess;
 }
 

@@ -10,6 +10,7 @@ namespace {
 struct Copy {
   void* to;
   const void* from;
+  const void* code;  // that asked for it
   uint16_t bytes, zero_filled;
   int group;  // which commit it belongs to
 };
@@ -23,7 +24,7 @@ void make_copies(Thread& thread, int group) {
   for (; made < thread.copies && copies[made].group < group; ++made) {
     const Copy& copy = copies[made];
     const size_t read = copy.bytes - copy.zero_filled;
-    if (read) check::access(copy.from, read, Access::read);
+    if (read) check::access(copy.from, read, Access::read, copy.code);
     check::copy_arrives(copy.to, copy.bytes);
     std::memcpy(copy.to, copy.from, read);
     std::memset(static_cast<char*>(copy.to) + read, 0, copy.zero_filled);
@@ -36,6 +37,7 @@ void make_copies(Thread& thread, int group) {
 
 void copy_async(void* shared, const void* global, size_t bytes, size_t zero_filled, Site site) {
   Thread& me = *running;
+  const void* code = __builtin_return_address(0);
   if (bytes != 4 && bytes != 8 && bytes != 16)
     fault(me, "cp.async of " + std::to_string(bytes) + " bytes, expected 4, 8 or 16", describe(site));
   if (zero_filled > bytes)
@@ -47,9 +49,9 @@ void copy_async(void* shared, const void* global, size_t bytes, size_t zero_fill
     fault(me, "cp.async copies from global to shared memory only", describe(site));
   if (me.copies == kMostPending)
     fault(me, "more than " + std::to_string(kMostPending) + " cp.async copies without a wait", describe(site));
-  check::copy_issued(shared, bytes, site);
-  pending[me.id][me.copies++] = {shared, global, static_cast<uint16_t>(bytes), static_cast<uint16_t>(zero_filled),
-                                 me.commits};
+  check::copy_issued(shared, bytes, code);
+  pending[me.id][me.copies++] = {
+      shared, global, code, static_cast<uint16_t>(bytes), static_cast<uint16_t>(zero_filled), me.commits};
 }
 
 void commit_copies() { ++running->commits; }

@@ -14,9 +14,13 @@
 namespace cuemu {
 namespace {
 
-/// "function\nfile:line" of a code address by addr2line (dladdr does not know a kernel in an anonymous namespace);
-/// empty parts where it does not say.
-std::pair<std::string, std::string> look_up(const void* address) {
+struct Place {
+  std::string function, line;  // of the code itself
+  std::string outer_line;      // of the function that it was inlined into, else the same
+};
+
+/// By addr2line (dladdr does not know a kernel in an anonymous namespace); empty where it does not say.
+Place look_up(const void* address) {
   Dl_info info{};
   if (!dladdr(address, &info) || !info.dli_fname) return {};
   const auto offset = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(info.dli_fbase);
@@ -25,15 +29,19 @@ std::pair<std::string, std::string> look_up(const void* address) {
   if (length <= 0) return {};
   program[length] = 0;
   char command[4400];
-  std::snprintf(command, sizeof command, "addr2line -Cfe '%s' 0x%zx 2>/dev/null", program, offset);
+  std::snprintf(command, sizeof command, "addr2line -Cife '%s' 0x%zx 2>/dev/null", program, offset);
   std::FILE* pipe = popen(command, "r");
   if (!pipe) return {};
-  std::string lines[2];
+  Place place;
   char text[4096];
-  for (std::string& line : lines)
-    if (std::fgets(text, sizeof text, pipe)) line = std::string(text, std::strcspn(text, "\n"));
+  for (int i = 0; std::fgets(text, sizeof text, pipe); ++i) {  // function and line by turns, from the inside out
+    const std::string line(text, std::strcspn(text, "\n"));
+    if (i == 0) place.function = line;
+    if (i == 1) place.line = line;
+    if (i % 2 == 1) place.outer_line = line;
+  }
   pclose(pipe);
-  return {lines[0], lines[1]};
+  return place;
 }
 
 /// "ops/rms_norm.cu:57" of any path: folder and file say enough.
@@ -77,15 +85,17 @@ std::string plural(int64_t n, const char* noun) {
   return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
 }
 
-std::string describe(Site site) { return short_place(site.file) + ":" + std::to_string(site.line); }
+std::string describe(Site site) { return short_place(site.file_name()) + ":" + std::to_string(site.line()); }
 
 std::string describe_code(const void* return_address) {
-  const std::string place = look_up(static_cast<const char*>(return_address) - 1).second;
-  return place.empty() || place[0] == '?' ? "an unknown line" : short_place(place);
+  const Place place = look_up(static_cast<const char*>(return_address) - 1);
+  if (place.line.empty() || place.line[0] == '?') return "an unknown line";
+  const std::string inner = short_place(place.line), outer = short_place(place.outer_line);
+  return inner == outer ? inner : inner + " from " + outer;
 }
 
 std::string kernel_name(const void* function) {
-  std::string name = look_up(function).first;
+  std::string name = look_up(function).function;
   if (name.empty() || name[0] == '?') return "a kernel";
   if (name.rfind("void ", 0) == 0) name.erase(0, 5);
   int depth = 0;

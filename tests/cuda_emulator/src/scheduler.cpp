@@ -146,6 +146,8 @@ void run_block(const Launch& launch) {
   if (block.finished != block.threads) report_deadlock();
 }
 
+bool same(const Site& a, const Site& b) { return a.line() == b.line() && !std::strcmp(a.file_name(), b.file_name()); }
+
 /// The running thread comes to a barrier of the block; returns when all have come.
 void wait_for_block(const char* what, Site site) {
   Thread& me = *running;
@@ -153,7 +155,7 @@ void wait_for_block(const char* what, Site site) {
   me.site = site;
   if (block.waiting == 0) {
     block.site = site;
-  } else if (block.site.line != site.line) {
+  } else if (!same(block.site, site)) {
     fault(me, std::string("divergent barrier: this thread is at ") + describe(site) + ", others of its block at " +
                   describe(block.site), describe(site));
   }
@@ -187,7 +189,7 @@ bool last_of_warp(const char* what, uint32_t mask, Site site) {
   auto& group = warp.groups[std::countr_zero(mask)];
   if (group.arrived == 0) {
     group = {mask, 0, what, site};
-  } else if (group.mask != mask || group.site.line != site.line || group.what != what) {
+  } else if (group.mask != mask || !same(group.site, site) || group.what != what) {
     fault(me, std::string("divergent warp: this lane is in ") + what + ", others of its mask in " + group.what +
                   " at " + describe(group.site), describe(site));
   }

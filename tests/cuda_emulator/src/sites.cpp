@@ -26,10 +26,10 @@ bool ends_with(const std::string& text, const char* end) {
 bool watching_sites = listing || skipping;
 
 bool skip_slowly(Site site, const char* what) {
-  static std::set<std::pair<const char*, int>>* met = new std::set<std::pair<const char*, int>>;
-  static std::set<std::pair<const char*, int>>* gone = new std::set<std::pair<const char*, int>>;
+  static std::set<std::pair<const char*, unsigned>>* met = new std::set<std::pair<const char*, unsigned>>;
+  static std::set<std::pair<const char*, unsigned>>* gone = new std::set<std::pair<const char*, unsigned>>;
   check::paused = true;
-  if (met->insert({site.file, site.line}).second) {
+  if (met->insert({site.file_name(), site.line()}).second) {
     const std::string place = describe(site);
     if (listing) {
       std::FILE* file = std::fopen(listing, "a");
@@ -37,9 +37,9 @@ bool skip_slowly(Site site, const char* what) {
       std::fprintf(file, "%s %s\n", place.c_str(), what);
       std::fclose(file);
     }
-    if (skipping && ends_with(place, skipping)) gone->insert({site.file, site.line});
+    if (skipping && ends_with(place, skipping)) gone->insert({site.file_name(), site.line()});
   }
-  const bool skip = !gone->empty() && gone->count({site.file, site.line});
+  const bool skip = !gone->empty() && gone->count({site.file_name(), site.line()});
   check::paused = false;
   return skip;
 }

@@ -79,7 +79,7 @@ void ldmatrix(uint32_t* registers, int matrices, const void* row, bool transpose
   MatrixLoad mine{registers, row, matrices, transposed, CUEMU_HERE};
   if (arena.contains(row) || reinterpret_cast<uintptr_t>(row) % 16)
     fault(*running, "ldmatrix: a row must be 16-byte aligned shared memory", describe(mine.site));
-  if (running->id % 32 < 8 * matrices) check::access(row, 16, Access::read);
+  if (running->id % 32 < 8 * matrices) check::access(row, 16, Access::read, __builtin_return_address(0));
   const char* name = transposed ? "ldmatrix.trans" : "ldmatrix";
   collective(name, kWarp, &mine, load, mine.site);
 }

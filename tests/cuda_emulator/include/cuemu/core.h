@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 
 // A thread's own coordinates. The scheduler writes them at every switch; to the thread they are constants, and
 // const lets the compiler keep them in registers.
@@ -17,12 +18,8 @@ inline constexpr int warpSize = 32;
 namespace cuemu {
 
 /// A place in the source, taken where a kernel calls an intrinsic (as a default argument).
-struct Site {
-  const char* file;
-  int line;
-};
-#define CUEMU_HERE \
-  ::cuemu::Site { __builtin_FILE(), __builtin_LINE() }
+using Site = std::source_location;
+#define CUEMU_HERE ::std::source_location::current()
 
 /// __syncthreads, and its forms that also count the threads whose predicate is true.
 void barrier(Site site);

@@ -13,8 +13,7 @@ namespace cuemu {
 struct Launch {
   cudaLaunchConfig_t config;
   const void* kernel;         // for messages
-  const void* arguments;      // the kernel's parameters, which its threads may read
-  size_t arguments_bytes;
+  size_t bytes;               // of this object: what threads may read of the host's memory, for its parameters
 
   virtual ~Launch() = default;
   virtual void call() const = 0;
@@ -30,8 +29,7 @@ struct TypedLaunch final : Launch {
   template <class... Arguments>
   TypedLaunch(void (*kernel_function)(Parameters...), Arguments&&... given)
       : function(kernel_function), values(std::forward<Arguments>(given)...) {
-    arguments = &values;
-    arguments_bytes = sizeof values;
+    bytes = sizeof *this;
   }
   void call() const override {
     [this]<size_t... i>(std::index_sequence<i...>) {

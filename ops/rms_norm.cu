@@ -85,7 +85,7 @@ __global__ void backward_rows(const T* x, const W* weight, const float* scales, 
 template <int N, class T>
 __global__ void backward_weight(const T* x, const float* scales, const T* dy, int64_t rows, int64_t width,
                                 int64_t group, float* partial) {
-  const int64_t begin = blockIdx.y * group, end = min(rows, begin + group);
+  const int64_t begin = blockIdx.y * group, end = std::min(rows, begin + group);
   const int64_t column = grid_thread() * N;
   if (column >= width) return;
   Floats<N> sum{};

@@ -115,7 +115,7 @@ void mean_loss(const Tensor& losses, int64_t count, Tensor& mean) {
 void scale_gradient(const Tensor& grad, Tensor& d) {
   visit_work(d.dtype(), "linear_cross_entropy", [&]<class T>() {
     visit_pack<kPack<T>>(aligned(d), [&]<int N>() {
-      launch({"linear_cross_entropy", blocks_for(d.numel() / N + N), kThreads}, scale_by<N, T>, data<float>(grad),
+      launch({"linear_cross_entropy", blocks_for((d.numel() + N - 1) / N), kThreads}, scale_by<N, T>, data<float>(grad),
              d.numel(), data<T>(d));
     });
   });

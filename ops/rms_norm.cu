@@ -85,7 +85,7 @@ __global__ void backward_rows(const T* x, const W* weight, const float* scales, 
 template <int N, class T>
 __global__ void backward_weight(const T* x, const float* scales, const T* dy, int64_t rows, int64_t width,
                                 int64_t group, float* partial) {
-  const int64_t begin = blockIdx.y * group, end = min(rows, begin + group);
+  const int64_t begin = blockIdx.y * group, end = std::min(rows, begin + group);
   const int64_t column = grid_thread() * N;
   if (column >= width) return;
   Floats<N> sum{};
@@ -113,11 +113,12 @@ __global__ void sum_groups(const float* partial, int64_t groups, int64_t width, 
 /// By the rows alone, so that the order of summation is the same on every device.
 int64_t rows_per_group(int64_t rows) { return std::max<int64_t>(32, (rows + 255) / 256); }
 
-/// f<T of x, type of weight, N elements a pack>: the weight is f32 beside bf16 activations, else as x.
-template <class F, class... Tensors>
-void visit_types(const Tensor& x, const Tensor& weight, F&& f, const Tensors&... others) {
+/// f<T of x, type of weight, N elements a pack>: the weight is f32 beside bf16 activations, else as x. `packs`: all
+/// begin where packs may be loaded.
+template <class F>
+void visit_types(const Tensor& x, const Tensor& weight, bool packs, F&& f) {
   visit_work(x.dtype(), "rms_norm", [&]<class T>() {
-    visit_pack<kPack<T>>(x.size(-1) % kPack<T> == 0 && aligned(x, weight, others...), [&]<int N>() {
+    visit_pack<kPack<T>>(packs && x.size(-1) % kPack<T> == 0, [&]<int N>() {
       if (weight.dtype() == x.dtype()) {
         f.template operator()<T, T, N>();
       } else {
@@ -149,41 +150,35 @@ void launch_rows(int64_t rows, int64_t width, size_t rows_kept, const F& f) {
 
 void rms_norm_forward(const Tensor& x, const Tensor& weight, double eps, Tensor& y, Tensor& scale) {
   const int64_t rows = scale.numel(), width = x.size(-1);
-  visit_types(
-      x, weight,
-      [&]<class T, class W, int N>() {
-        launch_rows<N, T>(rows, width, 1, [&]<bool kWarp>(const Launch& at, bool kept) {
-          launch(at, forward<kWarp, N, T, W>, data<T>(x), data<W>(weight), static_cast<float>(eps), rows, width, kept,
-                 data<T>(y), data<float>(scale));
-        });
-      },
-      y);
+  visit_types(x, weight, aligned(x, weight, y), [&]<class T, class W, int N>() {
+    launch_rows<N, T>(rows, width, 1, [&]<bool kWarp>(const Launch& at, bool kept) {
+      launch(at, forward<kWarp, N, T, W>, data<T>(x), data<W>(weight), static_cast<float>(eps), rows, width, kept,
+             data<T>(y), data<float>(scale));
+    });
+  });
 }
 
 void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const Tensor& dy, Tensor& dx,
                        Tensor& dweight) {
   const int64_t rows = scale.numel(), width = x.size(-1);
-  visit_types(
-      x, weight,
-      [&]<class T, class W, int N>() {
-        if (dx) {
-          launch_rows<N, T>(rows, width, 2, [&]<bool kWarp>(const Launch& at, bool kept) {
-            launch(at, backward_rows<kWarp, N, T, W>, data<T>(x), data<W>(weight), data<float>(scale), data<T>(dy),
-                   rows, width, kept, data<T>(dx));
-          });
-        }
-        if (dweight) {
-          const int64_t group = rows_per_group(rows), groups = (rows + group - 1) / group;
-          Tensor partial = Tensor::empty({groups, width}, DType::f32, x.device());
-          const unsigned threads = threads_for(width / N, 128);
-          const auto blocks = static_cast<unsigned>((width / N + threads - 1) / threads);
-          launch({"rms_norm", {blocks, static_cast<unsigned>(groups)}, threads}, backward_weight<N, T>, data<T>(x),
-                 data<float>(scale), data<T>(dy), rows, width, group, data<float>(partial));
-          launch({"rms_norm", blocks_for(width), kThreads}, sum_groups<W>, data<float>(partial), groups, width,
-                 data<W>(dweight));
-        }
-      },
-      dy, dx);
+  visit_types(x, weight, aligned(x, weight, dy, dx), [&]<class T, class W, int N>() {
+    if (dx) {
+      launch_rows<N, T>(rows, width, 2, [&]<bool kWarp>(const Launch& at, bool kept) {
+        launch(at, backward_rows<kWarp, N, T, W>, data<T>(x), data<W>(weight), data<float>(scale), data<T>(dy), rows,
+               width, kept, data<T>(dx));
+      });
+    }
+    if (dweight) {
+      const int64_t group = rows_per_group(rows), groups = (rows + group - 1) / group;
+      Tensor partial = Tensor::empty({groups, width}, DType::f32, x.device());
+      const unsigned threads = threads_for(width / N, 128);
+      const auto blocks = static_cast<unsigned>((width / N + threads - 1) / threads);
+      launch({"rms_norm", {blocks, static_cast<unsigned>(groups)}, threads}, backward_weight<N, T>, data<T>(x),
+             data<float>(scale), data<T>(dy), rows, width, group, data<float>(partial));
+      launch({"rms_norm", blocks_for(width), kThreads}, sum_groups<W>, data<float>(partial), groups, width,
+             data<W>(dweight));
+    }
+  });
 }
 
 }  // namespace scca::cuda

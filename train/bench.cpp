@@ -132,7 +132,7 @@ double AttentionFigure::ns_per_pair() const {
 AttentionFigure measure_attention(const std::string& pattern, int64_t tokens, int64_t heads, int64_t head_dim,
                                   double budget, Place place) {
   const PlanPtr plan = parse_attention_spec(pattern).plan(tokens, heads);
-  AttentionFigure figure{pattern, tokens, 0, 0, 0, head_dim};
+  AttentionFigure figure{pattern, tokens, 0, 0, 0, head_dim, heads};
   for (const auto& head : plan->heads) figure.pairs += visible_pairs(*head, plan->causal);
   const Shape shape{1, tokens, heads, head_dim};
   const auto empty = [&] { return Tensor::empty(shape, place.dtype, place.device); };

@@ -34,7 +34,7 @@ struct AttentionFigure {
   int64_t tokens = 0;
   int64_t pairs = 0;  // visible, all heads together
   double forward_seconds = 0, backward_seconds = 0;
-  int64_t head_dim = 0;
+  int64_t head_dim = 0, heads = 0;
 
   /// 4 d FLOPs per visible pair forward (q k^T and p v), 10 d backward (the scores again, dv, dp, dq, dk).
   double forward_gflops() const;

@@ -67,6 +67,7 @@ nlohmann::json to_json(const CudaFigures& figures, double copy) {
   for (const AttentionFigure& f : figures.attention)
     attention.push_back({{"pattern", f.pattern},
                          {"tokens", f.tokens},
+                         {"heads", f.heads},
                          {"head_dim", f.head_dim},
                          {"visible_pairs", f.pairs},
                          {"forward_seconds", f.forward_seconds},

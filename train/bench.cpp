@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <limits>
 
@@ -10,6 +11,7 @@
 #include "core/storage.h"
 #include "models/llama.h"
 #include "ops/attention.h"
+#include "ops/cast.h"
 #include "ops/matmul.h"
 #include "train/optimizer.h"
 
@@ -18,12 +20,6 @@ namespace {
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-Tensor normal(Shape shape) {
-  Tensor tensor = Tensor::empty(std::move(shape));
-  fill_normal(tensor, 1);
-  return tensor;
 }
 
 /// The highest resident size since the last reset; 0 where the system does not say.
@@ -80,23 +76,42 @@ LlamaConfig demo_shape() {
   return config;
 }
 
-double best_seconds(double budget, const std::function<void()>& work) {
+double best_seconds(double budget, const std::function<void()>& work, Device device) {
+  constexpr double long_enough = 5e-3;  // beside which a wait of some 10 us is nothing
+  const Tensor flag = Tensor::zeros({1}, DType::f32, device);
+  const auto seconds_of = [&](int calls) {
+    flag.item();  // reading waits for what was queued before
+    const double begin = now();
+    for (int call = 0; call < calls; ++call) work();
+    flag.item();
+    return (now() - begin) / calls;
+  };
+  int calls = 1;
+  if (device != Device::cpu) {
+    seconds_of(1);  // sets up what is set up once
+    calls = static_cast<int>(std::clamp(long_enough / seconds_of(1), 1.0, 1000.0));
+  }
   double best = std::numeric_limits<double>::infinity(), spent = 0;
   for (int run = 0; run < 1 || (spent < budget && run < 50) || (run < 2 && spent < 2 * budget); ++run) {
-    const double begin = now();
-    work();
-    const double taken = now() - begin;
+    const double taken = seconds_of(calls);
     best = std::min(best, taken);
-    spent += taken;
+    spent += taken * calls;
   }
   return best;
 }
 
-double matmul_gflops(int64_t size, double budget) {
-  const Tensor a = normal({size, size}), b = normal({size, size});
-  Tensor c = Tensor::empty({size, size});
+Tensor normal_tensor(Shape shape, Place place) {
+  Tensor tensor = Tensor::empty(std::move(shape));
+  fill_normal(tensor, 1);
+  return cast(tensor, place.dtype).to(place.device);
+}
+
+double matmul_gflops(int64_t size, double budget, Place place) {
+  const Tensor a = normal_tensor({size, size}, place), b = normal_tensor({size, size}, place);
+  Tensor c = Tensor::empty({size, size}, place.dtype, place.device);
   matmul_into(a, b, c);  // the first call compiles the kernel
-  const double seconds = best_seconds(budget, [&] { matmul_into(a, b, c); });
+  const double seconds = best_seconds(
+      budget, [&] { matmul_into(a, b, c); }, place.device);
   const auto n = static_cast<double>(size);
   return rate(2 * n * n * n, seconds);
 }
@@ -115,34 +130,36 @@ double AttentionFigure::ns_per_pair() const {
 }
 
 AttentionFigure measure_attention(const std::string& pattern, int64_t tokens, int64_t heads, int64_t head_dim,
-                                  double budget) {
+                                  double budget, Place place) {
   const PlanPtr plan = parse_attention_spec(pattern).plan(tokens, heads);
-  AttentionFigure figure{pattern, tokens, 0, 0, 0, head_dim};
+  AttentionFigure figure{pattern, tokens, 0, 0, 0, head_dim, heads};
   for (const auto& head : plan->heads) figure.pairs += visible_pairs(*head, plan->causal);
   const Shape shape{1, tokens, heads, head_dim};
-  Tensor q = normal(shape), k = normal(shape), v = normal(shape);
-  const Tensor dout = normal(shape);
-  {
-    NoGrad no_grad;
-    figure.forward_seconds = best_seconds(budget / 3, [&] { attention(q, k, v, plan); });
-  }
-  for (Tensor* input : {&q, &k, &v}) input->set_requires_grad();
-  double best = std::numeric_limits<double>::infinity();
-  best_seconds(budget, [&] {
-    const Tensor out = attention(q, k, v, plan);
-    const double begin = now();
-    backward(out, dout);
-    best = std::min(best, now() - begin);
-    for (Tensor* input : {&q, &k, &v}) input->set_grad({});
-  });
-  figure.backward_seconds = best;
+  const auto empty = [&] { return Tensor::empty(shape, place.dtype, place.device); };
+  const Tensor q = normal_tensor(shape, place), k = normal_tensor(shape, place),
+               v = normal_tensor(shape, place);
+  const Tensor dout = normal_tensor(shape, place);
+  Tensor out = empty(), log_sum_exp = Tensor::empty({1, heads, tokens}, DType::f32, place.device);
+  Tensor dq = empty(), dk = empty(), dv = empty();
+  const double scale = 1 / std::sqrt(static_cast<double>(head_dim));
+  const auto forward = [&] {
+    SCCA_ON_DEVICE(place.device, attention_forward(q, k, v, *plan, scale, out, log_sum_exp));
+  };
+  const auto backward = [&] {
+    SCCA_ON_DEVICE(place.device,
+                   attention_backward(q, k, v, out, log_sum_exp, *plan, scale, dout, dq, dk, dv));
+  };
+  figure.forward_seconds = best_seconds(budget / 3, forward, place.device);
+  figure.backward_seconds = best_seconds(budget, backward, place.device);
   return figure;
 }
 
 StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
-  reset_peak();
+  const Device device = options.place.device;
+  reset_peak(device);
   reset_peak_rss();
-  Llama model = Llama::initialised(config, 1);
+  Llama model = Llama::initialised(config, 1, options.place.dtype);
+  model.to(device);
   model.add_lora({.rank = options.lora_rank});
   model.set_trainable({"embed", "norm"});
   StepFigure figure{.pattern = options.attention, .tokens = options.batch * options.context};
@@ -155,12 +172,13 @@ StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
                                .checkpointing = options.checkpointing};
   Optimizer optimizer(model);
   int64_t step = 0;
-  figure.seconds = best_seconds(options.budget, [&] {
+  const auto one_step = [&] {
     backward(model.loss(ids, forward));
     const double scale = std::min(1.0, 1 / (optimizer.gradient_norm() + 1e-6));
     optimizer.step(++step, {.lr = 1e-4}, scale);
-  });
-  figure.peak_bytes = memory_counters().peak_bytes;
+  };
+  figure.seconds = best_seconds(options.budget, one_step, device);
+  figure.peak_bytes = memory_counters(device).peak_bytes;
   figure.peak_rss_bytes = peak_rss_bytes();
   return figure;
 }

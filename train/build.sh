@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing and builds. Usage: train/build.sh TARGET [CMAKE ARGUMENTS...]; BUILD names the build folder.
+# Installs what is missing and builds. Usage: train/build.sh TARGET [CMAKE ARGUMENTS...]; BUILD names the build folder;
+# with OFFLINE=1 what is missing is named, not installed.
 # train/demo.sh and tests/run.sh both begin with this, in the same folder, so that nothing is built twice.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,6 +27,10 @@ else
 fi
 
 if [ -n "$missing" ]; then
+  if [ "${OFFLINE:-}" = 1 ]; then
+    echo "Missing packages. Ask for: apt-get install$missing" >&2
+    exit 1
+  fi
   if [ "$(id -u)" = 0 ]; then
     become=""
   elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then

@@ -5,5 +5,5 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 printf '+ %s\n' "train/build.sh scca"
 train/build.sh scca
-printf '+ %s\n' "build/scca bench --check $*"
-build/scca bench --check "$@"
+printf '+ %s\n' "build/scca bench --check --device cpu $*"
+build/scca bench --check --device cpu "$@"

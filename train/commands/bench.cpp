@@ -1,4 +1,4 @@
-// scca bench: what attention and a fine-tuning step reach of this machine's matrix products.
+// scca bench: what attention and a fine-tuning step reach of this machine's matrix products, on the CPU or on CUDA.
 #include "train/bench.h"
 
 #include <algorithm>
@@ -7,7 +7,9 @@
 
 #include "core/check.h"
 #include "core/parallel.h"
+#include "train/bench_cuda.h"
 #include "train/command.h"
+#include "train/model_flags.h"
 #include "train/progress.h"
 #include "train/table.h"
 
@@ -15,9 +17,13 @@ namespace scca {
 namespace {
 
 struct Flags {
-  std::string model;
+  ModelFlags model;
+  /// The CPU's; on CUDA those of CudaBenchOptions, where they are not given.
   int64_t heads = 2, context = 2048, batch = 2;
-  bool quick = false, json = false, check = false;
+  bool quick = false, json = false, check = false, rehearse = false;
+  CLI::App* app = nullptr;  // knows which flags were given
+
+  bool given(const std::string& flag) const { return app->count(flag) > 0; }
 
   double budget() const { return quick ? 0.3 : 1.0; }
   int64_t longest() const { return quick ? 8192 : 32768; }
@@ -211,11 +217,10 @@ void print_tables(const Figures& figures, const std::vector<BenchRatio>& all, co
   std::cout << format_table(table);
 }
 
-int run(const Flags& flags) {
-  if (flags.heads < 1) fail<UsageError>("--heads ", flags.heads, ": expected 1 or more");
-  if (flags.context < 2) fail<UsageError>("--context ", flags.context, ": expected 2 or more tokens");
-  if (flags.batch < 1) fail<UsageError>("--batch ", flags.batch, ": expected 1 or more rows");
-  const LlamaConfig config = flags.model.empty() ? demo_shape() : read_config(flags.model);
+int run_cpu(const Flags& flags) {
+  if (flags.rehearse) fail<UsageError>("--rehearse is for --device cuda");
+  if (flags.model.dtype != "f32") fail<UsageError>("--dtype ", flags.model.dtype, ": on the CPU f32 is measured");
+  const LlamaConfig config = flags.model.model.empty() ? demo_shape() : read_config(flags.model.model);
   const Figures figures = measure(config, flags);
   const std::vector<BenchRatio> all = ratios(figures, flags);
   if (flags.json) {
@@ -228,21 +233,54 @@ int run(const Flags& flags) {
   return 0;
 }
 
+int run_cuda(const Flags& flags) {
+  if (flags.check) fail<UsageError>("--check: limits are for the CPU; on CUDA figures are measured");
+  CudaBenchOptions options = flags.rehearse ? CudaBenchOptions::tiny() : CudaBenchOptions();
+  if (flags.given("--dtype")) options.dtypes = {dtype_of(flags.model)};
+  if (flags.given("--model")) options.model = read_config(flags.model.model);
+  if (flags.given("--heads")) options.heads = flags.heads;
+  if (flags.given("--context")) options.context = flags.context;
+  if (flags.given("--batch")) options.batch = flags.batch;
+  if (flags.quick) {
+    options.budget *= 0.3;
+    options.tokens.resize(1);
+  }
+  const CudaBench bench = measure_cuda(options);
+  if (flags.json) {
+    print_json(to_json(bench));
+    std::cerr << to_text(bench);
+  } else {
+    std::cout << to_text(bench);
+  }
+  if (!bench.failures.empty()) fail(bench.failures.size(), " of the figures could not be measured");
+  return 0;
+}
+
+int run(const Flags& flags) {
+  if (flags.heads < 1) fail<UsageError>("--heads ", flags.heads, ": expected 1 or more");
+  if (flags.context < 2) fail<UsageError>("--context ", flags.context, ": expected 2 or more tokens");
+  if (flags.batch < 1) fail<UsageError>("--batch ", flags.batch, ": expected 1 or more rows");
+  return device_of(flags.model) == Device::cpu ? run_cpu(flags) : run_cuda(flags);
+}
+
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  app.add_option("--model", flags->model,
-                 "Folder whose config.json shapes the step's model (default: as the demo's); random weights");
-  app.add_option("--heads", flags->heads, "Heads of the attention measurements")->capture_default_str();
-  app.add_option("--context", flags->context, "Tokens a row of the fine-tuning step")->capture_default_str();
-  app.add_option("--batch", flags->batch, "Rows of the fine-tuning step")->capture_default_str();
-  app.add_flag("--quick", flags->quick, "Up to 8192 tokens, no step at 32768, fewer repetitions");
-  app.add_flag("--check", flags->check, "Exit with 1 when a ratio misses its limit");
+  flags->app = &app;
+  app.add_option("--model", flags->model.model,
+                 "Folder whose config.json shapes the step's model (default: as the demo's; on CUDA as "
+                 "TinyLlama's); random weights");
+  app.add_option("--heads", flags->heads, "Heads of the attention measurements (default: 2; on CUDA 32)");
+  app.add_option("--context", flags->context, "Tokens a row of the fine-tuning step (default: 2048; on CUDA 4096)");
+  app.add_option("--batch", flags->batch, "Rows of the fine-tuning step (default: 2; on CUDA 1)");
+  app.add_flag("--quick", flags->quick, "The shorter lengths only, fewer repetitions");
+  app.add_flag("--check", flags->check, "On the CPU: exit with 1 when a ratio misses its limit");
+  app.add_flag("--rehearse", flags->rehearse, "On CUDA: everything at tiny sizes, where no figure means anything");
   app.add_flag("--json", flags->json, "Print one JSON object");
+  add_device_flags(app, flags->model);
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("bench", "Measure attention and training against the machine's matrix products",
-                           set_up);
+const RegisterCommand line("bench", "Measure attention and training against what the machine can do", set_up);
 
 }  // namespace
 }  // namespace scca

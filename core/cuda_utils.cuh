@@ -57,6 +57,11 @@ inline unsigned blocks_for(int64_t n, int threads = kThreads) {
   return static_cast<unsigned>(std::min<int64_t>((n + threads - 1) / threads, 1 << 14));
 }
 
+/// The most threads of a block, where a row is one block's work. Such a kernel says so,
+/// __launch_bounds__(kMostThreads), or the compiler might give it more registers than so many have; 1024 would have too
+/// few.
+inline constexpr int kMostThreads = 512;
+
 /// This thread's place in the grid, and the grid's threads: for (int64_t i = grid_thread(); i < n; i += grid_size()).
 __device__ inline int64_t grid_thread() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
 __device__ inline int64_t grid_size() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }

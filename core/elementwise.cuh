@@ -42,6 +42,7 @@ __device__ void store(T* to, const Floats<N>& x) {
 template <int N, class F>
 __device__ void for_each_pack(int64_t n, int64_t thread, int64_t threads, const F& f) {
   const int64_t whole = n / N * N;
+#pragma unroll 2  // two loads on their way; more cost registers that other threads need
   for (int64_t i = thread * N; i < whole; i += threads * N) f.template operator()<N>(i);
   if constexpr (N > 1) {
     for (int64_t i = whole + thread; i < n; i += threads) f.template operator()<1>(i);

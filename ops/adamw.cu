@@ -73,7 +73,7 @@ __global__ void sum_pieces(const Squares* pieces, double* partial) {
 }
 
 /// One block.
-__global__ void sum_partials(const double* partial, int64_t n, double* total) {
+__global__ void __launch_bounds__(kMostThreads) sum_partials(const double* partial, int64_t n, double* total) {
   __shared__ double scratch[32];
   double sum = 0;
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += partial[i];
@@ -111,7 +111,7 @@ void sum_of_squares(std::span<const Tensor> grads, double& sum) {
   Tensor partial = Tensor::empty({count}, DType::f64, device), total = Tensor::empty({}, DType::f64, device);
   launch({"gradient_norm", static_cast<unsigned>(count), kThreads}, sum_pieces, Table(pieces).data(),
          data<double>(partial));
-  launch({"gradient_norm", 1, 1024}, sum_partials, data<double>(partial), count, data<double>(total));
+  launch({"gradient_norm", 1, kMostThreads}, sum_partials, data<double>(partial), count, data<double>(total));
   sum = total.item();
 }
 

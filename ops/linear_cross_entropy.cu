@@ -26,8 +26,9 @@ struct Softmax {
 /// second. Moves 4 bytes a logit, with a gradient 12, of which the second reading often comes from the L2 cache: the
 /// rows at work are fewer than it holds up to a vocabulary of some 50000.
 template <int N>
-__global__ void softmax_rows(float* logits, const int32_t* targets, int64_t ignore_index, int64_t vocabulary,
-                             float grad_scale, float* losses) {
+__global__ void __launch_bounds__(kMostThreads)
+    softmax_rows(float* logits, const int32_t* targets, int64_t ignore_index, int64_t vocabulary, float grad_scale,
+                 float* losses) {
   __shared__ float scratch[2][32];
   float* x = logits + blockIdx.x * vocabulary;
   const int64_t target = targets[blockIdx.x];
@@ -70,7 +71,7 @@ struct Split {
 };
 
 /// One block, since there is one number a token.
-__global__ void mean_of(const float* losses, int64_t n, double count, float* mean) {
+__global__ void __launch_bounds__(kMostThreads) mean_of(const float* losses, int64_t n, double count, float* mean) {
   __shared__ double scratch[32];
   double sum = 0;
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += losses[i];
@@ -96,7 +97,7 @@ __global__ void scale_by(const float* grad, int64_t n, T* d) {
 void softmax_losses(Tensor& logits, const Tensor& targets, int64_t ignore_index, double grad_scale, Tensor& losses) {
   const int64_t vocabulary = logits.size(1);
   visit_pack<4>(vocabulary % 4 == 0 && aligned(logits), [&]<int N>() {
-    launch({"linear_cross_entropy", static_cast<unsigned>(logits.size(0)), threads_for(vocabulary / N, 1024)},
+    launch({"linear_cross_entropy", static_cast<unsigned>(logits.size(0)), threads_for(vocabulary / N, kMostThreads)},
            softmax_rows<N>, data<float>(logits), data<int32_t>(targets), ignore_index, vocabulary,
            static_cast<float>(grad_scale), data<float>(losses));
   });
@@ -108,8 +109,8 @@ void split_in_two(const Tensor& x, Tensor& high, Tensor& low) {
 }
 
 void mean_loss(const Tensor& losses, int64_t count, Tensor& mean) {
-  launch({"linear_cross_entropy", 1, 1024}, mean_of, data<float>(losses), losses.numel(), static_cast<double>(count),
-         data<float>(mean));
+  launch({"linear_cross_entropy", 1, kMostThreads}, mean_of, data<float>(losses), losses.numel(),
+         static_cast<double>(count), data<float>(mean));
 }
 
 void scale_gradient(const Tensor& grad, Tensor& d) {

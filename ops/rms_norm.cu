@@ -7,7 +7,8 @@ namespace {
 /// The threads that share a row: a warp of a block where rows are narrow, else the whole block.
 template <bool kWarp>
 struct Team {
-  static constexpr int kRows = kWarp ? kThreads / 32 : 1;  // rows of a block
+  static constexpr int kBlock = kWarp ? kThreads : kMostThreads;  // the most threads of a block
+  static constexpr int kRows = kWarp ? kBlock / 32 : 1;           // its rows
 
   __device__ static int64_t row() {
     return static_cast<int64_t>(blockIdx.x) * kRows + (kWarp ? static_cast<int>(threadIdx.x) / 32 : 0);
@@ -24,8 +25,8 @@ struct Team {
 /// Moves 2 n elements where a row of x fits into shared memory (`kept` bytes), else 3 n. A thread reads back what it
 /// wrote there, so nobody waits.
 template <bool kWarp, int N, class T, class W>
-__global__ void forward(const T* x, const W* weight, float eps, int64_t rows, int64_t width, bool kept, T* y,
-                        float* scales) {
+__global__ void __launch_bounds__(Team<kWarp>::kBlock)
+    forward(const T* x, const W* weight, float eps, int64_t rows, int64_t width, bool kept, T* y, float* scales) {
   using On = Team<kWarp>;
   const int64_t row = On::row();
   if (row >= rows) return;  // a whole team
@@ -52,8 +53,9 @@ __global__ void forward(const T* x, const W* weight, float eps, int64_t rows, in
 /// With n = x s (the normalised row) and g = dy weight:  dx = s (g - n mean(g n)). Moves 3 n elements where rows of x
 /// and dy fit into shared memory, else 5 n.
 template <bool kWarp, int N, class T, class W>
-__global__ void backward_rows(const T* x, const W* weight, const float* scales, const T* dy, int64_t rows,
-                              int64_t width, bool kept, T* dx) {
+__global__ void __launch_bounds__(Team<kWarp>::kBlock)
+    backward_rows(const T* x, const W* weight, const float* scales, const T* dy, int64_t rows, int64_t width, bool kept,
+                  T* dx) {
   using On = Team<kWarp>;
   const int64_t row = On::row();
   if (row >= rows) return;  // a whole team
@@ -137,7 +139,7 @@ void launch_rows(int64_t rows, int64_t width, size_t rows_kept, const F& f) {
     const bool kept = bytes <= most_kept;
     const unsigned blocks = static_cast<unsigned>((rows + Team<kWarp>::kRows - 1) / Team<kWarp>::kRows);
     f.template operator()<kWarp>(
-        Launch{"rms_norm", blocks, kWarp ? kThreads : threads_for(width / N, 1024), kept ? bytes : 0}, kept);
+        Launch{"rms_norm", blocks, kWarp ? kThreads : threads_for(width / N, kMostThreads), kept ? bytes : 0}, kept);
   };
   if (width <= 32 * 4 * N) {
     with.template operator()<true>();

@@ -67,7 +67,7 @@ def mask_of(spec, tokens, heads):
 
 def hold_to_scca(scca, spec, heads, tokens=61):
     """The pattern's formula against scca's own plan."""
-    spec = re.sub(r"chunk=\d+", "chunk=9", spec)
+    spec = re.sub(r"chunk=\d+", "chunk=7", spec)
     command = [scca, "patterns", spec, "--tokens", str(tokens), "--heads", str(heads), "--json"]
     plan = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout)
     wanted = torch.zeros(heads, tokens, tokens, dtype=torch.bool)
@@ -106,14 +106,15 @@ def seconds_of(work, device, budget):
     return best
 
 
-def measure(attend, inputs, dout, device, budget):
-    """Seconds of forward without gradients, and of backward alone."""
+def measure_forward(attend, inputs, dout, device, budget):
     with torch.no_grad():
-        forward = seconds_of(lambda: attend(*inputs), device, budget)
+        return seconds_of(lambda: attend(*inputs), device, budget)
+
+
+def measure_backward(attend, inputs, dout, device, budget):
     wanted = [x.detach().requires_grad_() for x in inputs]
     out = attend(*wanted)
-    backward = seconds_of(lambda: torch.autograd.grad(out, wanted, dout, retain_graph=True), device, budget)
-    return forward, backward
+    return seconds_of(lambda: torch.autograd.grad(out, wanted, dout, retain_graph=True), device, budget)
 
 
 def methods_of(spec, tokens, heads, device):
@@ -141,28 +142,27 @@ def compare(entry, dtype, options):
     found = []
     for name, make in methods_of(spec, tokens, heads, options.device):
         result = {"method": name, "dtype": str(dtype).split(".")[-1], "pattern": spec, "tokens": tokens}
-        try:
-            torch._dynamo.reset()
-            forward, backward = measure(make(), (q, k, v), dout, options.device, options.budget)
-            flops = entry["visible_pairs"] * width
-            result.update(forward_seconds=forward, backward_seconds=backward,
-                          forward_tflops=4e-12 * flops / forward, backward_tflops=10e-12 * flops / backward,
-                          forward_time_over_scca=forward / entry["forward_seconds"],
-                          backward_time_over_scca=backward / entry["backward_seconds"])
-        except Exception as error:  # one method that this PyTorch cannot do must not end the comparison
-            result["failure"] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        torch._dynamo.reset()
+        for way, measure, flops in (("forward", measure_forward, 4), ("backward", measure_backward, 10)):
+            try:
+                seconds = measure(make(), (q, k, v), dout, options.device, options.budget)
+                result[way + "_seconds"] = seconds
+                result[way + "_tflops"] = 1e-12 * flops * entry["visible_pairs"] * width / seconds
+                result[way + "_time_over_scca"] = seconds / entry[way + "_seconds"]
+            except Exception as error:  # what this PyTorch cannot do must not end the comparison
+                result[way + "_failure"] = f"{type(error).__name__}: {error}".splitlines()[0]
         found.append(result)
     return found
 
 
 def print_line(result):
-    name = f"{result['dtype']} {result['method']:4} {result['pattern']}, {result['tokens']}"
-    if "failure" in result:
-        print(f"{name:52} NOT MEASURED: {result['failure']}")
-        return
-    parts = [f"{way} {result[way + '_tflops']:8.2f} TFLOP/s, {result[way + '_time_over_scca']:6.2f} x scca's time"
-             for way in ("forward", "backward")]
-    print(f"{name:52} {'   '.join(parts)}")
+    line = f"{result['dtype']} {result['method']} {result['pattern']}, {result['tokens']}:".ljust(50)
+    for way in ("forward", "backward"):
+        if way + "_failure" in result:
+            line += f"  {way} not measured ({result[way + '_failure'][:60]})"
+        else:
+            line += f"  {way} {result[way + '_tflops']:.2f} TFLOP/s, {result[way + '_time_over_scca']:.2f} x scca's time"
+    print(line, flush=True)
 
 
 def main():

@@ -89,7 +89,7 @@ BandwidthFigure softmax_figure(const Setting& in) {
   std::vector<int32_t> ids(static_cast<size_t>(rows));
   for (size_t i = 0; i < ids.size(); ++i)
     ids[i] = static_cast<int32_t>(i * 7919 % static_cast<size_t>(vocabulary));
-  const Tensor targets = Tensor::of(ids, {rows});
+  const Tensor targets = Tensor::of(ids, {rows}).to(device);
   Tensor losses = Tensor::empty({rows}, DType::f32, device);
   return in.figure("cross entropy and its gradient", 2 * 4 * rows * vocabulary,
                    [&] { SCCA_ON_DEVICE(device, softmax_losses(logits, targets, -100, 1.0, losses)); });

@@ -146,6 +146,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
     return cudaSuccess;
   }
   reserve_arena();
+  explain_segmentation_faults();
   if (bytes > total_bytes() || heap().live_bytes + bytes > total_bytes()) return failed(cudaErrorMemoryAllocation);
   size_t offset = find_gap(check::on ? heap().next : 0, span(bytes));
   if (offset == kArenaBytes) offset = find_gap(0, span(bytes));

@@ -144,10 +144,14 @@ std::string short_name(const std::string& symbol) {
   int status = 0;
   const std::unique_ptr<char, void (*)(void*)> demangled(
       abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status), std::free);
-  std::string name = status == 0 ? demangled.get() : symbol;
+  return shortened(status == 0 ? demangled.get() : symbol);
+}
+
+std::string shortened(std::string name) {
   static const std::regex qualifiers("scca::|cuda::|ladder::|\\(anonymous namespace\\)::|^void "),
-      bf16("__nv_bfloat16");
+      bf16("__nv_bfloat16"), apart("> >");
   name = std::regex_replace(std::regex_replace(name, qualifiers, ""), bf16, "bf16");
+  while (name.find("> >") != std::string::npos) name = std::regex_replace(name, apart, ">>");
   int depth = 0;  // of <...>: the parameters begin at the first ( outside
   for (size_t i = 0; i < name.size(); ++i) {
     depth += (name[i] == '<') - (name[i] == '>');

@@ -26,6 +26,8 @@ std::vector<KernelFacts> read_kernels(const std::string& object);
 
 /// As `symbol`'s kernel is called in a table: demangled, without namespaces and parameters.
 std::string short_name(const std::string& symbol);
+/// The same of a name that is demangled already.
+std::string shortened(std::string name);
 
 /// HMMA instructions by kernel as NVIDIA's own disassembler finds them, to hold the counts above against:
 /// what `cuobjdump -sass` printed.

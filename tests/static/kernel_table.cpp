@@ -1,5 +1,6 @@
 #include "tests/static/kernel_table.h"
 
+#include <algorithm>
 #include <functional>
 #include <sstream>
 
@@ -112,6 +113,34 @@ std::map<std::string, KernelRow> parse_table(const std::string& markdown) {
     }
   }
   return rows;
+}
+
+void take_launches(const std::string& list, std::map<std::string, KernelRow>& rows,
+                   const std::vector<KernelFacts>& kernels) {
+  std::map<std::string, std::pair<int, int>> seen;  // by file and short name
+  std::istringstream lines(list);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t space = line.find(' '), tab = line.find('\t'), last = line.rfind('\t');
+    SCCA_CHECK(space < tab && tab < last && last != std::string::npos, "static: '", line,
+               "' is no line of CUEMU_LIST_LAUNCHES");
+    auto& [threads, bytes] =
+        seen[line.substr(0, space + 1) + shortened(line.substr(space + 1, tab - space - 1))];
+    threads = std::max(threads, std::stoi(line.substr(tab + 1)));
+    bytes = std::max(bytes, std::stoi(line.substr(last + 1)));
+  }
+  for (const KernelFacts& kernel : kernels) {
+    const std::string own = kernel.name.substr(kernel.name.find(' ') + 1);
+    for (const auto& [name, launch] : seen) {
+      // The list has a file's last folder only; a kernel made of a template is where that is, in a header.
+      const size_t space = name.find(' ');
+      const bool of_header = name.substr(0, space).ends_with(".cuh");
+      if (!kernel.name.ends_with(name) && !(of_header && name.substr(space + 1) == own)) continue;
+      KernelRow& row = rows[kernel.name];
+      row.name = kernel.name;
+      row.threads = launch.first;
+      row.dynamic_shared = launch.second;
+    }
+  }
 }
 
 std::string format_table(const std::string& markdown, const std::vector<KernelFacts>& kernels,

@@ -19,6 +19,11 @@ struct KernelRow {
 /// The rows of a table in Markdown, by name. Throws Error with a line that cannot be read.
 std::map<std::string, KernelRow> parse_table(const std::string& markdown);
 
+/// Threads and dynamic shared memory of each row whose kernel is in the emulator's list of launches (its
+/// CUEMU_LIST_LAUNCHES), the most of several: into the table's rows, or a new one's.
+void take_launches(const std::string& list, std::map<std::string, KernelRow>& rows,
+                   const std::vector<KernelFacts>& kernels);
+
 /// The table of a build. Threads and dynamic shared memory are taken from `known`; where that has no row,
 /// threads from the kernel's launch bound, and no dynamic shared memory for a kernel that does not name
 /// dyn_smem. What stands before the table in `markdown` stays.

@@ -1,9 +1,11 @@
 // Holds a build's kernels against the committed table, or writes it.
 //   scca_static TABLE OBJECT...             prints what is wrong; exits with 1 when something is
-//   scca_static --write TABLE OBJECT...     writes the table of this build
+//   scca_static --write TABLE OBJECT...     writes the table of this build, its launches from the file that
+//                                           CUEMU_LIST_LAUNCHES names, where it does
 //   scca_static --sass CUOBJDUMP OBJECT...  counts HMMA with NVIDIA's disassembler: must be what the opcodes
 //   say
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <set>
 
@@ -40,7 +42,10 @@ int write(const std::string& path, const std::vector<KernelFacts>& kernels) {
       SCCA_CHECK(kernel.archs.contains(arch), "static: ", kernel.name, " was not built for sm_", arch,
                  "; the table is written from a build with -DSCCA_CUDA_ARCHS='80;90;100'");
   const std::string old = read_text_file(path);
-  write_file(path, format_table(old, kernels, parse_table(old)));
+  std::map<std::string, KernelRow> known = parse_table(old);
+  if (const char* list = std::getenv("CUEMU_LIST_LAUNCHES"))
+    take_launches(read_text_file(list), known, kernels);
+  write_file(path, format_table(old, kernels, known));
   return 0;
 }
 

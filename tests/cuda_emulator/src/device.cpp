@@ -50,6 +50,7 @@ cudaError_t enqueue(std::unique_ptr<Launch> launch) {
   if (!device_exists()) return failed(cudaErrorNoDevice);
   if (const cudaError_t error = refusal(*launch)) return failed(error);
   ++counters.launches;
+  list_launch(*launch);
   const cudaStream_t stream = launch->config.stream;
   enqueue_work(stream, [work = std::shared_ptr<Launch>(std::move(launch))] { run_launch(*work); });
   return cudaSuccess;

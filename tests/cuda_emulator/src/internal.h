@@ -72,12 +72,18 @@ void run_launch(const Launch& launch);
 std::string describe(Site site);
 /// "core/cuda_utils.cuh:95 from ops/rms_norm.cu:57" of the place a call returns to.
 std::string describe_code(const void* return_address);
+/// "ops/rms_norm.cu forward<float>(...)".
+std::string describe_kernel(const void* kernel);
 std::string kernel_name(const void* function);
 std::string thread_name(int id);
 std::string plural(int64_t n, const char* noun);
 void explain_segmentation_faults();
 
 // ---- sites of barriers and waits, to be listed or skipped (sites.cpp) ----
+
+/// With CUEMU_LIST_LAUNCHES=FILE: appends each launch of another shape, "ops/rms_norm.cu forward<float>(...)", threads
+/// of a block and bytes of dynamic shared memory, tabs between.
+void list_launch(const Launch& launch);
 
 extern bool watching_sites;
 bool skip_slowly(Site site, const char* what);

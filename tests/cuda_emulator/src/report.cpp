@@ -15,8 +15,8 @@ namespace cuemu {
 namespace {
 
 struct Place {
-  std::string function, line;  // of the code itself
-  std::string outer_line;      // of the function that it was inlined into, else the same
+  std::string function, line;              // of the code itself
+  std::string outer_function, outer_line;  // of the function that it was inlined into, else the same
 };
 
 /// By addr2line (dladdr does not know a kernel in an anonymous namespace); empty where it does not say.
@@ -38,7 +38,7 @@ Place look_up(const void* address) {
     const std::string line(text, std::strcspn(text, "\n"));
     if (i == 0) place.function = line;
     if (i == 1) place.line = line;
-    if (i % 2 == 1) place.outer_line = line;
+    (i % 2 == 0 ? place.outer_function : place.outer_line) = line;
   }
   pclose(pipe);
   return place;
@@ -87,6 +87,12 @@ std::string plural(int64_t n, const char* noun) {
 
 std::string describe(Site site) { return short_place(site.file_name()) + ":" + std::to_string(site.line()); }
 
+std::string describe_kernel(const void* kernel) {
+  const Place place = look_up(kernel);
+  const std::string line = short_place(place.outer_line);
+  return line.substr(0, line.rfind(':')) + " " + place.outer_function;
+}
+
 std::string describe_code(const void* return_address) {
   const Place place = look_up(static_cast<const char*>(return_address) - 1);
   if (place.line.empty() || place.line[0] == '?') return "an unknown line";
@@ -95,7 +101,7 @@ std::string describe_code(const void* return_address) {
 }
 
 std::string kernel_name(const void* function) {
-  std::string name = look_up(function).function;
+  std::string name = look_up(function).outer_function;  // a kernel may begin with what was inlined
   if (name.empty() || name[0] == '?') return "a kernel";
   if (name.rfind("void ", 0) == 0) name.erase(0, 5);
   int depth = 0;

@@ -1,10 +1,11 @@
-// For mutation: a kernel from which one barrier or wait is gone must fail its tests.
+// What was run, and what was not. For the table of tests/static: list_launch. For mutation: a kernel from which one barrier or wait is gone must fail its tests.
 //   CUEMU_LIST_SYNCS=FILE        appends each place met: "ops/rms_norm.cu:57 __syncthreads"
 //   CUEMU_SKIP_SYNC=ops/x.cu:57  that place does nothing
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <set>
+#include <tuple>
 #include <string>
 #include <utility>
 
@@ -42,6 +43,19 @@ bool skip_slowly(Site site, const char* what) {
   const bool skip = !gone->empty() && gone->count({site.file_name(), site.line()});
   check::paused = false;
   return skip;
+}
+
+void list_launch(const Launch& launch) {
+  static const char* list = std::getenv("CUEMU_LIST_LAUNCHES");
+  if (!list) return;
+  const dim3 block = launch.config.blockDim;
+  const size_t threads = size_t{block.x} * block.y * block.z, bytes = launch.config.dynamicSmemBytes;
+  static std::set<std::tuple<const void*, size_t, size_t>>* met = new std::set<std::tuple<const void*, size_t, size_t>>;
+  if (!met->insert({launch.kernel, threads, bytes}).second) return;
+  std::FILE* file = std::fopen(list, "a");
+  if (!file) fatal(std::string("CUEMU_LIST_LAUNCHES: cannot write ") + list);
+  std::fprintf(file, "%s\t%zu\t%zu\n", describe_kernel(launch.kernel).c_str(), threads, bytes);
+  std::fclose(file);
 }
 
 }  // namespace cuemu

@@ -26,6 +26,7 @@ struct Thread {
   enum class State : uint8_t { ready, waits_for_block, waits_for_warp, finished };
 
   void* stack;
+  const char* local;  // where its stack's memory begins
   int id;  // within its block; lane id % 32 of warp id / 32
   State state;
   uint3 index;

@@ -87,7 +87,7 @@ void start_block(const Launch& launch) {
   uint3 index{};
   for (int id = 0; id < block.threads; ++id) {
     Thread& thread = block.thread[id];
-    thread = {fresh_stack(stacks().end(id), thread_main), id, Thread::State::ready, index, {}, nullptr, 0, 0};
+    thread = {fresh_stack(stacks().end(id), thread_main), stacks().begin(id), id, Thread::State::ready, index, {}, nullptr, 0, 0};
     if (++index.x == size.x) {
       index.x = 0;
       if (++index.y == size.y) {

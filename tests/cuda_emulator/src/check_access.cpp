@@ -1,10 +1,11 @@
-// The variant `check`: the kernels are compiled with -fsanitize=thread, whose calls before every access end here. Each
-// two bytes of device and shared memory have a cell that knows who wrote and who read them last, and when:
-//   memcheck   outside every allocation, after a free, beyond the dynamic shared memory asked for, the host's memory
-//   initcheck  a read of what nobody wrote (shared memory: of what this block did not write)
-//   racecheck  two accesses, one of them a write, by threads that no barrier orders
-// Not seen: races between single bytes, local memory and overruns from one static __shared__ array into the next (the
-// variant `ubsan` sees those), and order made by fences and flags, which is reported as a race.
+// The variant `check`: the kernels are compiled with -fsanitize=thread, whose calls before every access end
+// here. Each two bytes of device and shared memory have a cell that knows who wrote and who read them last,
+// and when:
+//   memcheck   outside every allocation, after a free, beyond the dynamic shared memory asked for, the host's
+//   memory initcheck  a read of what nobody wrote (shared memory: of what this block did not write) racecheck
+//   two accesses, one of them a write, by threads that no barrier orders
+// Not seen: races between single bytes, local memory and overruns from one static __shared__ array into the
+// next (the variant `ubsan` sees those), and order made by fences and flags, which is reported as a race.
 #include <link.h>
 #include <sys/mman.h>
 
@@ -19,8 +20,9 @@ bool paused = false;
 
 namespace {
 
-/// Who and when, in one word: phase (32 bits) | thread of its block (10) | epoch of its warp (20) | flags (2). A phase is
-/// the time of one block between two of its barriers; phases count up over all launches, so older is smaller.
+/// Who and when, in one word: phase (32 bits) | thread of its block (10) | epoch of its warp (20) | flags
+/// (2). A phase is the time of one block between two of its barriers; phases count up over all launches, so
+/// older is smaller.
 using Stamp = uint64_t;
 constexpr Stamp kAtomic = 1, kInFlight = 2;
 uint64_t phase_of(Stamp s) { return s >> 32; }
@@ -40,7 +42,8 @@ uint64_t phase = 1, first_of_block = 1, first_of_launch = 1;
 size_t dynamic_bytes = 0;  // of shared memory, that the launch asked for
 
 Cell* device_cells = nullptr;
-/// Static __shared__ variables are thread_local here, so shared memory is this thread's part of the program's TLS.
+/// Static __shared__ variables are thread_local here, so shared memory is this thread's part of the program's
+/// TLS.
 struct Shared {
   const char* base = nullptr;
   size_t bytes = 0;
@@ -59,7 +62,8 @@ Cell* map_cells(size_t bytes) {
 
 Stamp stamp() {
   const int id = running->id;
-  return phase << 32 | static_cast<Stamp>(id) << 22 | static_cast<Stamp>(block.warp[id / 32].epoch & 0xfffff) << 2;
+  return phase << 32 | static_cast<Stamp>(id) << 22 |
+         static_cast<Stamp>(block.warp[id / 32].epoch & 0xfffff) << 2;
 }
 
 enum class Space { device, shared };
@@ -73,8 +77,9 @@ inline bool unordered(Stamp earlier, Stamp now, Space space) {
   return thread_of(earlier) / 32 != thread_of(now) / 32 || epoch_of(earlier) == epoch_of(now);
 }
 
-/// A later write must come after every read. Two are enough to notice: any writer is unordered with one of them if
-/// it is with any, as long as [1] is kept from another block, else from another warp, else from another lane.
+/// A later write must come after every read. Two are enough to notice: any writer is unordered with one of
+/// them if it is with any, as long as [1] is kept from another block, else from another warp, else from
+/// another lane.
 void remember_read(Cell& cell, Stamp now) {
   Stamp& last = cell.read[0];
   Stamp& other = cell.read[1];
@@ -101,16 +106,17 @@ const char* verb(Access kind) {
   return kind == Access::read ? "reads" : kind == Access::write ? "writes" : "updates atomically";
 }
 
-[[noreturn, gnu::cold, gnu::noinline]] void accuse(const void* address, size_t bytes, Access kind, Space space, const void* code,
-                         const std::string& why) {
+[[noreturn, gnu::cold, gnu::noinline]] void accuse(const void* address, size_t bytes, Access kind,
+                                                   Space space, const void* code, const std::string& why) {
   paused = true;
-  fault(*running, std::string(verb(kind)) + " " + plural(static_cast<int64_t>(bytes), "byte") + ", " +
-                      place(address, space) + ": " + why, describe_code(code));
+  fault(*running,
+        std::string(verb(kind)) + " " + plural(static_cast<int64_t>(bytes), "byte") + ", " +
+            place(address, space) + ": " + why,
+        describe_code(code));
 }
 
 [[gnu::cold, gnu::noinline]] std::string race(Stamp earlier, const char* did) {
-  if (phase_of(earlier) < first_of_block)
-    return std::string("a race, another block of this launch ") + did;
+  if (phase_of(earlier) < first_of_block) return std::string("a race, another block of this launch ") + did;
   return std::string("a race, ") + thread_name(thread_of(earlier)) + " " + did + ", and no " +
          (thread_of(earlier) / 32 == running->id / 32 ? "__syncwarp" : "__syncthreads") + " is in between";
 }
@@ -129,7 +135,8 @@ void check_cells(Cell* cells, size_t offset, const void* address, size_t bytes, 
     if (written == kFreed) blame("it was freed");
     if (written == kUnwritten && kind != Access::write) blame("nobody has written it");
     if (is_stamp(written) && written & kInFlight && phase_of(written) >= first_of_block)
-      blame("a cp.async of " + thread_name(thread_of(written)) + " to it is under way; __pipeline_wait_prior comes later");
+      blame("a cp.async of " + thread_name(thread_of(written)) +
+            " to it is under way; __pipeline_wait_prior comes later");
     if (bytes == 1) {  // its cell's other byte may be another thread's
       if (kind != Access::read) *cell = {now, {0, 0}};
       continue;
@@ -182,7 +189,9 @@ void released(const void* address, size_t bytes) { set_cells(address, bytes, kFr
 void written_by_host(const void* address, size_t bytes) { set_cells(address, bytes, kByHost); }
 
 void copied(const void* to, const void* from, size_t bytes) {
-  const auto cell = [](const void* p) { return device_cells + (static_cast<const char*>(p) - arena.base) / 2; };
+  const auto cell = [](const void* p) {
+    return device_cells + (static_cast<const char*>(p) - arena.base) / 2;
+  };
   for (size_t i = 0; i < (bytes + 1) / 2; ++i)
     cell(to)[i] = {cell(from)[i].write == kUnwritten ? kUnwritten : kByHost, {0, 0}};
 }

@@ -1,6 +1,6 @@
 #pragma once
-// A fiber: a stack of its own, entered and left by a switch of about a nanosecond (swapcontext, which makes a system
-// call, takes 2300 ns there and back).
+// A fiber: a stack of its own, entered and left by a switch of about a nanosecond (swapcontext, which makes a
+// system call, takes 2300 ns there and back).
 #include <cstddef>
 #include <cstdint>
 

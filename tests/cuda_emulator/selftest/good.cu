@@ -27,11 +27,13 @@ __global__ void count(int* total, int* most) {
   atomicMax(most, static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x));
 }
 
-/// Reverses each run of 32 in place by way of dynamic shared memory, the next run on its way while this one is used.
+/// Reverses each run of 32 in place by way of dynamic shared memory, the next run on its way while this one
+/// is used.
 __global__ void reverse_runs(float* x, int runs) {
   auto* stage = reinterpret_cast<float*>(dyn_smem);
   const auto fetch = [&](int run) {
-    if (run < runs) __pipeline_memcpy_async(&stage[run % 2 * 32 + threadIdx.x], &x[run * 32 + threadIdx.x], 4);
+    if (run < runs)
+      __pipeline_memcpy_async(&stage[run % 2 * 32 + threadIdx.x], &x[run * 32 + threadIdx.x], 4);
     __pipeline_commit();
   };
   fetch(0);
@@ -84,7 +86,8 @@ void pipeline() {
   float* y = device(x);
   launch(reverse_runs, 1, 32, 64 * sizeof(float), y, 5);
   const std::vector<float> reversed = host(y, x.size());
-  for (size_t i = 0; i < x.size(); ++i) must_be(reversed[i] == x[i / 32 * 32 + 31 - i % 32], "a reversed run");
+  for (size_t i = 0; i < x.size(); ++i)
+    must_be(reversed[i] == x[i / 32 * 32 + 31 - i % 32], "a reversed run");
 }
 
 void tensor_core() {
@@ -98,7 +101,8 @@ void tensor_core() {
   for (size_t i = 0; i < 16; ++i) {
     for (size_t j = 0; j < 8; ++j) {
       float expected = 0;  // small integers: exact in any order
-      for (size_t k = 0; k < 16; ++k) expected += __bfloat162float(a[i * 16 + k]) * __bfloat162float(b[k * 8 + j]);
+      for (size_t k = 0; k < 16; ++k)
+        expected += __bfloat162float(a[i * 16 + k]) * __bfloat162float(b[k * 8 + j]);
       must_be(product[i * 8 + j] == expected, "an element of the tile's product");
     }
   }
@@ -123,7 +127,9 @@ void events() {
 }  // namespace
 
 const std::vector<Program> good_programs = {
-    {"block_sums", "plain check ubsan", "ok", block_sums}, {"atomics", "plain check ubsan", "ok", atomics},
-    {"pipeline", "plain check ubsan", "ok", pipeline},     {"tensor_core", "plain check ubsan", "ok", tensor_core},
+    {"block_sums", "plain check ubsan", "ok", block_sums},
+    {"atomics", "plain check ubsan", "ok", atomics},
+    {"pipeline", "plain check ubsan", "ok", pipeline},
+    {"tensor_core", "plain check ubsan", "ok", tensor_core},
     {"events", "plain check ubsan", "ok", events},
 };

@@ -30,7 +30,8 @@ inline void must_be(bool right, const char* what) {
 
 /// Queues a kernel; dynamic shared memory in bytes.
 template <class... Parameters, class... Arguments>
-void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t dynamic_shared, Arguments... arguments) {
+void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t dynamic_shared,
+            Arguments... arguments) {
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;

@@ -42,7 +42,8 @@ void shuffle_in_part_of_a_warp() { run(half_a_warp, 48); }
 void too_many_threads() { run(one, 1025); }
 void too_much_shared() { launch(one, 1, 1, 50000, device<int>(1)); }
 void more_shared_than_there_is() {
-  must(cudaFuncSetAttribute(reinterpret_cast<const void*>(one), cudaFuncAttributeMaxDynamicSharedMemorySize, 200000));
+  must(cudaFuncSetAttribute(reinterpret_cast<const void*>(one), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                            200000));
 }
 void no_device() {
   setenv("CUEMU_DEVICES", "0", 1);
@@ -70,19 +71,22 @@ void host_does_not_wait() {
 }  // namespace
 
 const std::vector<Program> waiting_programs = {
-    {"barrier_of_some", "plain check ubsan", "__syncthreads waits for ever: thread (63,0,0) has returned", barrier_of_some},
-    {"barriers_apart", "plain check ubsan", "divergent barrier: this thread is at selftest/waiting.cu", barriers_apart},
-    {"return_before_barrier", "plain check ubsan", "__syncthreads waits for ever: thread (40,0,0) has returned",
-     return_before_barrier},
+    {"barrier_of_some", "plain check ubsan", "__syncthreads waits for ever: thread (63,0,0) has returned",
+     barrier_of_some},
+    {"barriers_apart", "plain check ubsan", "divergent barrier: this thread is at selftest/waiting.cu",
+     barriers_apart},
+    {"return_before_barrier", "plain check ubsan",
+     "__syncthreads waits for ever: thread (40,0,0) has returned", return_before_barrier},
     {"shuffle_without_a_lane", "plain check ubsan", "a shuffle waits for ever: thread (31,0,0) has returned",
      shuffle_without_a_lane},
-    {"shuffle_from_outside", "plain check ubsan", "which its mask leaves out (selftest/waiting.cu:",
-     shuffle_from_outside},
+    {"shuffle_from_outside", "plain check ubsan",
+     "which its mask leaves out (selftest/waiting.cu:", shuffle_from_outside},
     {"shuffle_in_part_of_a_warp", "plain check ubsan", "names lane 16, but the warp has 16 lanes",
      shuffle_in_part_of_a_warp},
     {"too_many_threads", "plain check ubsan", "refused: invalid configuration argument", too_many_threads},
     {"too_much_shared", "plain check ubsan", "refused: invalid argument", too_much_shared},
-    {"more_shared_than_there_is", "plain check ubsan", "refused: invalid argument", more_shared_than_there_is},
+    {"more_shared_than_there_is", "plain check ubsan", "refused: invalid argument",
+     more_shared_than_there_is},
     {"no_device", "plain check ubsan", "refused: no CUDA-capable device is detected", no_device},
     {"old_driver", "plain check ubsan", "refused: CUDA driver version is insufficient", old_driver},
     {"host_does_not_wait", "plain check ubsan", "wrong: the host read before it waited", host_does_not_wait},

@@ -13,9 +13,9 @@ T update(T* address, F&& new_value, const void* code) {
 
 }  // namespace
 
-#define CUEMU_ATOMIC(T, name, expression) \
-  T name(T* address, T value) {             \
-    return update(                          \
+#define CUEMU_ATOMIC(T, name, expression)                                              \
+  T name(T* address, T value) {                                                        \
+    return update(                                                                     \
         address, [=](T old) -> T { return expression; }, __builtin_return_address(0)); \
   }
 
@@ -34,8 +34,10 @@ CUEMU_ATOMIC(int, atomicExch, (static_cast<void>(old), value))
 CUEMU_ATOMIC(unsigned, atomicExch, (static_cast<void>(old), value))
 
 int atomicCAS(int* address, int expected, int value) {
-  return update(address, [=](int old) { return old == expected ? value : old; }, __builtin_return_address(0));
+  return update(
+      address, [=](int old) { return old == expected ? value : old; }, __builtin_return_address(0));
 }
 unsigned atomicCAS(unsigned* address, unsigned expected, unsigned value) {
-  return update(address, [=](unsigned old) { return old == expected ? value : old; }, __builtin_return_address(0));
+  return update(
+      address, [=](unsigned old) { return old == expected ? value : old; }, __builtin_return_address(0));
 }

@@ -1,5 +1,5 @@
-// The entries of cuBLAS that the project calls, as plain loops: bf16 or f32 in and out, products and sums in f32.
-// Queued in the handle's stream like kernels.
+// The entries of cuBLAS that the project calls, as plain loops: bf16 or f32 in and out, products and sums in
+// f32. Queued in the handle's stream like kernels.
 #include <cublas_v2.h>
 
 #include <bit>
@@ -27,8 +27,8 @@ void store(void* data, cudaDataType type, size_t i, float value) {
     return;
   }
   const auto bits = std::bit_cast<uint32_t>(value);  // to nearest even; NaN stays NaN
-  static_cast<uint16_t*>(data)[i] = static_cast<uint16_t>(
-      std::isnan(value) ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  static_cast<uint16_t*>(data)[i] =
+      static_cast<uint16_t>(std::isnan(value) ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 size_t size_of(cudaDataType type) { return type == CUDA_R_32F ? 4 : 2; }
@@ -55,8 +55,8 @@ std::vector<float> dense(const Matrix& m, bool transpose) {
   std::vector<float> out(static_cast<size_t>(m.rows) * m.columns);
   for (int column = 0; column < m.columns; ++column)
     for (int row = 0; row < m.rows; ++row)
-      out[transpose ? static_cast<size_t>(row) * m.columns + column : static_cast<size_t>(column) * m.rows + row] =
-          m.at(row, column);
+      out[transpose ? static_cast<size_t>(row) * m.columns + column
+                    : static_cast<size_t>(column) * m.rows + row] = m.at(row, column);
   return out;
 }
 
@@ -109,10 +109,10 @@ cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
-                            int k, const void* alpha, const void* A, cudaDataType Atype, int lda, const void* B,
-                            cudaDataType Btype, int ldb, const void* beta, void* C, cudaDataType Ctype, int ldc,
-                            cublasComputeType_t computeType, cublasGemmAlgo_t) {
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m,
+                            int n, int k, const void* alpha, const void* A, cudaDataType Atype, int lda,
+                            const void* B, cudaDataType Btype, int ldb, const void* beta, void* C,
+                            cudaDataType Ctype, int ldc, cublasComputeType_t computeType, cublasGemmAlgo_t) {
   const bool ta = transa != CUBLAS_OP_N, tb = transb != CUBLAS_OP_N;
   if (m < 0 || n < 0 || k < 0 || lda < std::max(1, ta ? k : m) || ldb < std::max(1, tb ? n : k) ||
       ldc < std::max(1, m))
@@ -131,10 +131,15 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transa, cub
 
 const char* cublasGetStatusString(cublasStatus_t status) {
   switch (status) {
-    case CUBLAS_STATUS_SUCCESS: return "the operation completed successfully";
-    case CUBLAS_STATUS_NOT_INITIALIZED: return "the library was not initialized";
-    case CUBLAS_STATUS_INVALID_VALUE: return "an unsupported value or parameter was passed to the function";
-    case CUBLAS_STATUS_NOT_SUPPORTED: return "the requested functionality is not supported";
-    default: return "unknown status";
+    case CUBLAS_STATUS_SUCCESS:
+      return "the operation completed successfully";
+    case CUBLAS_STATUS_NOT_INITIALIZED:
+      return "the library was not initialized";
+    case CUBLAS_STATUS_INVALID_VALUE:
+      return "an unsupported value or parameter was passed to the function";
+    case CUBLAS_STATUS_NOT_SUPPORTED:
+      return "the requested functionality is not supported";
+    default:
+      return "unknown status";
   }
 }

@@ -1,5 +1,6 @@
-// What the runtime says of the device, its errors, and what it refuses to launch. To test what a program says where
-// there is no device:  CUEMU_DEVICES=0  none;  CUEMU_DRIVER=11040  a driver of CUDA 11.4;  CUEMU_DRIVER=0  no driver.
+// What the runtime says of the device, its errors, and what it refuses to launch. To test what a program says
+// where there is no device:  CUEMU_DEVICES=0  none;  CUEMU_DRIVER=11040  a driver of CUDA 11.4;
+// CUEMU_DRIVER=0  no driver.
 #include <cublas_v2.h>
 
 #include <cstdio>
@@ -42,7 +43,9 @@ cudaError_t refusal(const Launch& launch) {
 
 }  // namespace
 
-bool device_exists() { return driver_version() >= CUDART_VERSION / 1000 * 1000 && setting("CUEMU_DEVICES", 1) > 0; }
+bool device_exists() {
+  return driver_version() >= CUDART_VERSION / 1000 * 1000 && setting("CUEMU_DEVICES", 1) > 0;
+}
 
 cudaError_t failed(cudaError_t error) { return last_error = error; }
 
@@ -109,11 +112,20 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   cudaDeviceProp properties;
   if (const cudaError_t error = cudaGetDeviceProperties(&properties, device)) return error;
   switch (attribute) {
-    case cudaDevAttrMultiProcessorCount: *value = properties.multiProcessorCount; return cudaSuccess;
-    case cudaDevAttrComputeCapabilityMajor: *value = properties.major; return cudaSuccess;
-    case cudaDevAttrComputeCapabilityMinor: *value = properties.minor; return cudaSuccess;
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = static_cast<int>(kSharedMost); return cudaSuccess;
-    default: return failed(cudaErrorInvalidValue);
+    case cudaDevAttrMultiProcessorCount:
+      *value = properties.multiProcessorCount;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = properties.major;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = properties.minor;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(kSharedMost);
+      return cudaSuccess;
+    default:
+      return failed(cudaErrorInvalidValue);
   }
 }
 
@@ -128,7 +140,8 @@ struct ErrorText {
   cudaError_t error;
   const char *name, *text;
 };
-#define CUEMU_ERROR(name, text) {name, #name, text}
+#define CUEMU_ERROR(name, text) \
+  { name, #name, text }
 constexpr ErrorText kErrors[] = {
     CUEMU_ERROR(cudaSuccess, "no error"),
     CUEMU_ERROR(cudaErrorInvalidValue, "invalid argument"),

@@ -5,7 +5,8 @@
 #include "internal.h"
 
 #ifndef __x86_64__
-#error "the CUDA emulator switches stacks in x86-64 assembly; write cuemu_switch for this processor, or leave it out"
+#error \
+    "the CUDA emulator switches stacks in x86-64 assembly; write cuemu_switch for this processor, or leave it out"
 #endif
 
 // The callee-saved registers of the System V ABI. (Kernels do not change the rounding mode, so mxcsr stays.)

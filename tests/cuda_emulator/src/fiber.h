@@ -1,6 +1,6 @@
 #pragma once
-// A fiber: a stack of its own, entered and left by a switch of about a nanosecond (swapcontext, which makes a system
-// call, takes 2300 ns there and back).
+// A fiber: a stack of its own, entered and left by a switch of about a nanosecond (swapcontext, which makes a
+// system call, takes 2300 ns there and back).
 #include <cstddef>
 #include <cstdint>
 
@@ -24,14 +24,12 @@ struct Stacks {
   char* base;
 
   Stacks();
+  const char* begin(int thread) const { return base + static_cast<size_t>(thread) * kBytes; }
   char* end(int thread) const {
     // tops at different offsets: at the same one they would all compete for the same lines of the first cache
     return base + (static_cast<size_t>(thread) + 1) * kBytes - static_cast<size_t>(thread) % 29 * 128;
   }
   bool contains(const void* address) const;
-  int owner(const void* address) const {
-    return static_cast<int>((static_cast<const char*>(address) - base) / static_cast<ptrdiff_t>(kBytes));
-  }
 };
 
 }  // namespace cuemu

@@ -26,11 +26,12 @@ struct Thread {
   enum class State : uint8_t { ready, waits_for_block, waits_for_warp, finished };
 
   void* stack;
-  int id;  // within its block; lane id % 32 of warp id / 32
+  const char* local;  // where its stack's memory begins
+  int id;             // within its block; lane id % 32 of warp id / 32
   State state;
   uint3 index;
-  Site site;         // where it waits
-  const char* what;  // what it waits in
+  Site site;            // where it waits
+  const char* what;     // what it waits in
   int copies, commits;  // of cp.async, not yet waited for (pipeline.cpp)
 };
 
@@ -41,10 +42,10 @@ struct Warp {
     const char* what;
     Site site;
   } groups[32];
-  uint32_t lanes;         // that exist
-  uint32_t epoch;         // barriers of the whole warp so far
-  uint64_t value[32];     // what a lane brings to an exchange
-  uint64_t result[32];    // what it gets; fixed when the last lane has come
+  uint32_t lanes;       // that exist
+  uint32_t epoch;       // barriers of the whole warp so far
+  uint64_t value[32];   // what a lane brings to an exchange
+  uint64_t result[32];  // what it gets; fixed when the last lane has come
   int8_t source[32];
 };
 
@@ -93,8 +94,8 @@ inline bool skipped(Site site, const char* what) { return watching_sites && skip
 
 struct Arena {
   char* base = nullptr;
-  size_t bytes = 0;   // reserved addresses
-  size_t used = 0;    // below this, something has been allocated
+  size_t bytes = 0;  // reserved addresses
+  size_t used = 0;   // below this, something has been allocated
   bool contains(const void* address) const { return address >= base && address < base + bytes; }
 };
 extern Arena arena;

@@ -1,6 +1,6 @@
-// Device memory: one range of addresses that nobody may touch but while the device is at work, so that a host pointer
-// mistake is a crash at the place of the mistake. (It costs a call of mprotect per wait; CUEMU_PROTECT=0 leaves the
-// memory open.) CUEMU_MEMORY=bytes sets how much there is.
+// Device memory: one range of addresses that nobody may touch but while the device is at work, so that a host
+// pointer mistake is a crash at the place of the mistake. (It costs a call of mprotect per wait;
+// CUEMU_PROTECT=0 leaves the memory open.) CUEMU_MEMORY=bytes sets how much there is.
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -16,7 +16,8 @@ CuemuCounters counters;
 
 namespace {
 
-constexpr size_t kAlignment = 256;  // of cudaMalloc, and the gap behind each block in which an overrun is seen
+constexpr size_t kAlignment =
+    256;  // of cudaMalloc, and the gap behind each block in which an overrun is seen
 constexpr size_t kArenaBytes = size_t{8} << 30;
 
 struct Heap {
@@ -24,7 +25,8 @@ struct Heap {
   std::map<size_t, size_t> gone;  // the last owner of an address, for messages
   std::map<const char*, size_t> pinned;
   size_t live_bytes = 0;
-  size_t next = 0;  // the checked variant goes round before it takes an address again: a late use is seen longer
+  size_t next =
+      0;  // the checked variant goes round before it takes an address again: a late use is seen longer
 };
 Heap& heap() {
   static Heap* made = new Heap;
@@ -47,8 +49,7 @@ bool protecting() {
 
 void reserve_arena() {
   if (arena.base) return;
-  void* mapped =
-      mmap(nullptr, kArenaBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* mapped = mmap(nullptr, kArenaBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) fatal("no address space for the device's memory");
   arena.base = static_cast<char*>(mapped);
   arena.bytes = kArenaBytes;
@@ -65,7 +66,8 @@ size_t find_gap(size_t from, size_t bytes) {
     const auto before = std::prev(block);
     at = std::max(at, before->first + span(before->second));
   }
-  for (; block != heap().live.end() && block->first - at < bytes; ++block) at = block->first + span(block->second);
+  for (; block != heap().live.end() && block->first - at < bytes; ++block)
+    at = block->first + span(block->second);
   return at + bytes <= kArenaBytes ? at : kArenaBytes;
 }
 
@@ -118,7 +120,8 @@ std::string describe_address(const void* address) {
 }
 
 void check_device_range(const char* call, const void* address, size_t bytes) {
-  if (!arena.contains(address)) fatal(std::string(call) + ": " + describe_address(address) + " is not device memory");
+  if (!arena.contains(address))
+    fatal(std::string(call) + ": " + describe_address(address) + " is not device memory");
   const auto offset = static_cast<size_t>(static_cast<const char*>(address) - arena.base);
   const auto block = owner(heap().live, offset);
   if (block == heap().live.end() || offset + bytes > block->first + block->second)
@@ -147,7 +150,8 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   }
   reserve_arena();
   explain_segmentation_faults();
-  if (bytes > total_bytes() || heap().live_bytes + bytes > total_bytes()) return failed(cudaErrorMemoryAllocation);
+  if (bytes > total_bytes() || heap().live_bytes + bytes > total_bytes())
+    return failed(cudaErrorMemoryAllocation);
   size_t offset = find_gap(check::on ? heap().next : 0, span(bytes));
   if (offset == kArenaBytes) offset = find_gap(0, span(bytes));
   if (offset == kArenaBytes) return failed(cudaErrorMemoryAllocation);
@@ -166,12 +170,12 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
 namespace {
 
 void release(const char* call, void* memory) {
-  const auto block =
-      arena.contains(memory)
-          ? heap().live.find(static_cast<size_t>(static_cast<char*>(memory) - arena.base))
-          : heap().live.end();
+  const auto block = arena.contains(memory)
+                         ? heap().live.find(static_cast<size_t>(static_cast<char*>(memory) - arena.base))
+                         : heap().live.end();
   if (block == heap().live.end())
-    fatal(std::string(call) + " of " + describe_address(memory) + ", which is not the start of a live allocation");
+    fatal(std::string(call) + " of " + describe_address(memory) +
+          ", which is not the start of a live allocation");
   heap().live_bytes -= block->second;
   counters.live_bytes = static_cast<int64_t>(heap().live_bytes);
   check::released(memory, block->second);

@@ -1,5 +1,5 @@
-// cp.async. A copy is made at the wait that makes it visible and not before: what reads too early finds the old bytes
-// (and in the variant `check` is a fault).
+// cp.async. A copy is made at the wait that makes it visible and not before: what reads too early finds the
+// old bytes (and in the variant `check` is a fault).
 #include <cstring>
 
 #include "internal.h"
@@ -41,14 +41,16 @@ void copy_async(void* shared, const void* global, size_t bytes, size_t zero_fill
   if (bytes != 4 && bytes != 8 && bytes != 16)
     fault(me, "cp.async of " + std::to_string(bytes) + " bytes, expected 4, 8 or 16", describe(site));
   if (zero_filled > bytes)
-    fault(me, "cp.async fills " + std::to_string(zero_filled) + " bytes of " + std::to_string(bytes), describe(site));
+    fault(me, "cp.async fills " + std::to_string(zero_filled) + " bytes of " + std::to_string(bytes),
+          describe(site));
   if (reinterpret_cast<uintptr_t>(shared) % bytes || reinterpret_cast<uintptr_t>(global) % bytes)
     fault(me, "cp.async of " + std::to_string(bytes) + " bytes at an address that is not a multiple of it",
           describe(site));
   if (arena.contains(shared) || (!arena.contains(global) && zero_filled < bytes))
     fault(me, "cp.async copies from global to shared memory only", describe(site));
   if (me.copies == kMostPending)
-    fault(me, "more than " + std::to_string(kMostPending) + " cp.async copies without a wait", describe(site));
+    fault(me, "more than " + std::to_string(kMostPending) + " cp.async copies without a wait",
+          describe(site));
   check::copy_issued(shared, bytes, code);
   pending[me.id][me.copies++] = {
       shared, global, code, static_cast<uint16_t>(bytes), static_cast<uint16_t>(zero_filled), me.commits};

@@ -1,4 +1,5 @@
-// One line that says what went wrong, who did it and where; then abort, as a debugger or a test runner expects.
+// One line that says what went wrong, who did it and where; then abort, as a debugger or a test runner
+// expects.
 #include <cxxabi.h>
 #include <dlfcn.h>
 #include <signal.h>
@@ -34,7 +35,8 @@ Place look_up(const void* address) {
   if (!pipe) return {};
   Place place;
   char text[4096];
-  for (int i = 0; std::fgets(text, sizeof text, pipe); ++i) {  // function and line by turns, from the inside out
+  for (int i = 0; std::fgets(text, sizeof text, pipe);
+       ++i) {  // function and line by turns, from the inside out
     const std::string line(text, std::strcspn(text, "\n"));
     if (i == 0) place.function = line;
     if (i == 1) place.line = line;
@@ -58,7 +60,8 @@ std::string text(uint3 v) {
 
 struct sigaction previous;
 
-/// The host touched device memory, a thread's stack is too small, or a plain wild pointer; then whoever was asked before.
+/// The host touched device memory, a thread's stack is too small, or a plain wild pointer; then whoever was
+/// asked before.
 void on_segmentation_fault(int signal, siginfo_t* info, void*) {
   const void* address = info->si_addr;
   static bool explained = false;
@@ -72,7 +75,8 @@ void on_segmentation_fault(int signal, siginfo_t* info, void*) {
       line = "in " + kernel_name(block.launch->kernel) + ", " + thread_name(running->id) +
              ": local memory beyond the stack of " + std::to_string(Stacks::kBytes >> 10) + " KiB";
     } else if (running) {
-      line = "in " + kernel_name(block.launch->kernel) + ", " + thread_name(running->id) + ": an address that is no memory";
+      line = "in " + kernel_name(block.launch->kernel) + ", " + thread_name(running->id) +
+             ": an address that is no memory";
     }
     if (!line.empty()) std::fprintf(stderr, "CUDA emulator: %s\n", line.c_str());
   }
@@ -107,7 +111,8 @@ std::string kernel_name(const void* function) {
   int depth = 0;
   for (size_t i = 0; i < name.size(); ++i) {  // the name without its parameters: up to "(" outside any "<>"
     depth += (name[i] == '<') - (name[i] == '>');
-    if (name[i] == '(' && depth == 0 && name.compare(i, 21, "(anonymous namespace)") != 0) return name.substr(0, i);
+    if (name[i] == '(' && depth == 0 && name.compare(i, 21, "(anonymous namespace)") != 0)
+      return name.substr(0, i);
   }
   return name;
 }
@@ -123,8 +128,8 @@ void fatal(const std::string& what) {
 
 void fault(const Thread& thread, const std::string& what, const std::string& where) {
   check::paused = true;
-  fatal(kernel_name(block.launch->kernel) + ", block " + text(blockIdx) + ", " + thread_name(thread.id) + ": " + what +
-        " (" + where + ")");
+  fatal(kernel_name(block.launch->kernel) + ", block " + text(blockIdx) + ", " + thread_name(thread.id) +
+        ": " + what + " (" + where + ")");
 }
 
 void explain_segmentation_faults() {

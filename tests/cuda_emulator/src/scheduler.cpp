@@ -1,6 +1,7 @@
-// Blocks one after another; a block's threads as fibers that run until they wait. The stack of ready threads is last
-// in, first out: a warp that can go on does, as far ahead of the others as the barriers let it, which is where a missing
-// barrier shows. CUEMU_SEED: 0 threads in order, 1 in reverse, above that shuffled at each release.
+// Blocks one after another; a block's threads as fibers that run until they wait. The stack of ready threads
+// is last in, first out: a warp that can go on does, as far ahead of the others as the barriers let it, which
+// is where a missing barrier shows. CUEMU_SEED: 0 threads in order, 1 in reverse, above that shuffled at each
+// release.
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -87,7 +88,15 @@ void start_block(const Launch& launch) {
   uint3 index{};
   for (int id = 0; id < block.threads; ++id) {
     Thread& thread = block.thread[id];
-    thread = {fresh_stack(stacks().end(id), thread_main), id, Thread::State::ready, index, {}, nullptr, 0, 0};
+    thread = {fresh_stack(stacks().end(id), thread_main),
+              stacks().begin(id),
+              id,
+              Thread::State::ready,
+              index,
+              {},
+              nullptr,
+              0,
+              0};
     if (++index.x == size.x) {
       index.x = 0;
       if (++index.y == size.y) {
@@ -106,7 +115,8 @@ void start_block(const Launch& launch) {
     warp.epoch = 0;
     for (auto& group : warp.groups) group.arrived = 0;
   }
-  std::memset(dyn_smem, 0xff, launch.config.dynamicSmemBytes);  // NaN: a block finds nothing of the last one's
+  std::memset(dyn_smem, 0xff,
+              launch.config.dynamicSmemBytes);  // NaN: a block finds nothing of the last one's
   check::block_begins();
 }
 
@@ -135,7 +145,8 @@ std::string whereabouts(const Thread& thread) {
     const Thread& thread = block.thread[id];
     (thread.state == State::waits_for_block ? waits : missing) = &thread;
   }
-  fault(*waits, std::string(waits->what) + " waits for ever: " + whereabouts(*missing), describe(waits->site));
+  fault(*waits, std::string(waits->what) + " waits for ever: " + whereabouts(*missing),
+        describe(waits->site));
 }
 
 void run_block(const Launch& launch) {
@@ -146,7 +157,9 @@ void run_block(const Launch& launch) {
   if (block.finished != block.threads) report_deadlock();
 }
 
-bool same(const Site& a, const Site& b) { return a.line() == b.line() && !std::strcmp(a.file_name(), b.file_name()); }
+bool same(const Site& a, const Site& b) {
+  return a.line() == b.line() && !std::strcmp(a.file_name(), b.file_name());
+}
 
 /// The running thread comes to a barrier of the block; returns when all have come.
 void wait_for_block(const char* what, Site site) {
@@ -156,8 +169,10 @@ void wait_for_block(const char* what, Site site) {
   if (block.waiting == 0) {
     block.site = site;
   } else if (!same(block.site, site)) {
-    fault(me, std::string("divergent barrier: this thread is at ") + describe(site) + ", others of its block at " +
-                  describe(block.site), describe(site));
+    fault(me,
+          std::string("divergent barrier: this thread is at ") + describe(site) +
+              ", others of its block at " + describe(block.site),
+          describe(site));
   }
   me.state = Thread::State::waits_for_block;
   if (++block.waiting == block.threads) {
@@ -183,15 +198,19 @@ bool last_of_warp(const char* what, uint32_t mask, Site site) {
   if (!(mask & bit))
     fault(me, std::string(what) + " with a mask that leaves out the calling lane", describe(site));
   if (mask & ~warp.lanes)
-    fault(me, std::string(what) + " with a mask that names lane " +
-                  std::to_string(std::countr_zero(mask & ~warp.lanes)) + ", but the warp has " +
-                  plural(std::popcount(warp.lanes), "lane"), describe(site));
+    fault(me,
+          std::string(what) + " with a mask that names lane " +
+              std::to_string(std::countr_zero(mask & ~warp.lanes)) + ", but the warp has " +
+              plural(std::popcount(warp.lanes), "lane"),
+          describe(site));
   auto& group = warp.groups[std::countr_zero(mask)];
   if (group.arrived == 0) {
     group = {mask, 0, what, site};
   } else if (group.mask != mask || !same(group.site, site) || group.what != what) {
-    fault(me, std::string("divergent warp: this lane is in ") + what + ", others of its mask in " + group.what +
-                  " at " + describe(group.site), describe(site));
+    fault(me,
+          std::string("divergent warp: this lane is in ") + what + ", others of its mask in " + group.what +
+              " at " + describe(group.site),
+          describe(site));
   }
   group.arrived |= bit;
   me.what = what;
@@ -267,7 +286,8 @@ uint64_t exchange(uint32_t mask, uint64_t bits, int source, Site site) {
   const int me = running->id % 32;
   Warp& warp = block.warp[running->id / 32];
   if (source < 0 || source > 31 || !(mask >> source & 1))
-    fault(*running, "a shuffle from lane " + std::to_string(source) + ", which its mask leaves out", describe(site));
+    fault(*running, "a shuffle from lane " + std::to_string(source) + ", which its mask leaves out",
+          describe(site));
   warp.value[me] = bits;
   warp.source[me] = static_cast<int8_t>(source);
   if (last_of_warp(kShuffle, mask, site)) {

@@ -1,5 +1,5 @@
-// Streams and events. Work is queued and runs at the first call that has to wait for it, on the thread that calls: a
-// host that forgets to wait sees old bytes, always.
+// Streams and events. Work is queued and runs at the first call that has to wait for it, on the thread that
+// calls: a host that forgets to wait sees old bytes, always.
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -136,9 +136,11 @@ cudaError_t cudaDeviceSynchronize() {
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
   count(kind, bytes);
-  if (kind == cudaMemcpyHostToDevice && !is_pinned(from)) {  // the runtime stages pageable memory before it returns
+  if (kind == cudaMemcpyHostToDevice &&
+      !is_pinned(from)) {  // the runtime stages pageable memory before it returns
     const auto* first = static_cast<const char*>(from);
     auto staged = std::make_shared<std::vector<char>>(first, first + bytes);
     enqueue_work(stream, [=] { copy(to, staged->data(), bytes, kind); });
@@ -158,8 +160,10 @@ cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t 
     check_device_range("cudaMemset", memory, bytes);
     std::memset(memory, value, bytes);
     // filling with NaN is how scca marks memory that nobody has written
-    if (value == 0xff) check::allocated(memory, bytes);
-    else check::written_by_host(memory, bytes);
+    if (value == 0xff)
+      check::allocated(memory, bytes);
+    else
+      check::written_by_host(memory, bytes);
   });
   return cudaSuccess;
 }

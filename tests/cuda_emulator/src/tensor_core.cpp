@@ -1,9 +1,8 @@
 // mma.sync and ldmatrix over the registers of a warp's lanes; the layouts are those in core/ptx.cuh.
-#include "cuemu/ptx.h"
-
 #include <bit>
 #include <cstring>
 
+#include "cuemu/ptx.h"
 #include "internal.h"
 
 namespace cuemu {

@@ -1,14 +1,14 @@
 #pragma once
-// What a kernel compiled by a plain C++ compiler needs from the emulator: who it is, and the points where it waits
-// for others. The rest of the device side (device.h, ptx.h, the pipeline, wmma) is written over these.
+// What a kernel compiled by a plain C++ compiler needs from the emulator: who it is, and the points where it
+// waits for others. The rest of the device side (device.h, ptx.h, the pipeline, wmma) is written over these.
 #include <vector_types.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
 
-// A thread's own coordinates. The scheduler writes them at every switch; to the thread they are constants, and
-// const lets the compiler keep them in registers.
+// A thread's own coordinates. The scheduler writes them at every switch; to the thread they are constants,
+// and const lets the compiler keep them in registers.
 extern const uint3 threadIdx asm("cuemu_thread_index");
 extern const uint3 blockIdx asm("cuemu_block_index");
 extern const dim3 blockDim asm("cuemu_block_size");

@@ -1,6 +1,7 @@
 #pragma once
-// The device functions that kernels here use and a host compiler lacks. What is missing is added here, next to its
-// like; sfu-style approximations (__expf, rsqrtf) are computed exactly enough: their true errors are a GPU's affair.
+// The device functions that kernels here use and a host compiler lacks. What is missing is added here, next
+// to its like; sfu-style approximations (__expf, rsqrtf) are computed exactly enough: their true errors are a
+// GPU's affair.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -23,8 +24,8 @@ inline int __syncthreads_and(int predicate, cuemu::Site site = CUEMU_HERE) {
 inline void __syncwarp(unsigned mask = 0xffffffffu, cuemu::Site site = CUEMU_HERE) {
   cuemu::warp_barrier(mask, site);
 }
-// Blocks run one after another, a block's threads one at a time: memory is always in order. Who relies on a fence
-// between threads of the same phase is reported as a race.
+// Blocks run one after another, a block's threads one at a time: memory is always in order. Who relies on a
+// fence between threads of the same phase is reported as a race.
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 
@@ -58,7 +59,8 @@ T __shfl_down_sync(unsigned mask, T value, unsigned distance, int width = warpSi
   return cuemu::exchange_value(mask, value, source < end ? source : me, site);
 }
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned distance, int width = warpSize, cuemu::Site site = CUEMU_HERE) {
+T __shfl_up_sync(unsigned mask, T value, unsigned distance, int width = warpSize,
+                 cuemu::Site site = CUEMU_HERE) {
   const int me = cuemu::lane(), source = me - static_cast<int>(distance), first = me & ~(width - 1);
   return cuemu::exchange_value(mask, value, source >= first ? source : me, site);
 }

@@ -12,8 +12,8 @@ namespace cuemu {
 /// A launch, waiting in its stream. call() is one thread's run of the kernel.
 struct Launch {
   cudaLaunchConfig_t config;
-  const void* kernel;         // for messages
-  size_t bytes;               // of this object: what threads may read of the host's memory, for its parameters
+  const void* kernel;  // for messages
+  size_t bytes;        // of this object: what threads may read of the host's memory, for its parameters
 
   virtual ~Launch() = default;
   virtual void call() const = 0;
@@ -32,9 +32,8 @@ struct TypedLaunch final : Launch {
     bytes = sizeof *this;
   }
   void call() const override {
-    [this]<size_t... i>(std::index_sequence<i...>) {
-      function(std::get<i>(values)...);
-    }(std::index_sequence_for<Parameters...>());
+    [this]<size_t... i>(std::index_sequence<i...>) { function(std::get<i>(values)...); }
+    (std::index_sequence_for<Parameters...>());
   }
 };
 
@@ -45,7 +44,8 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
                                Arguments&&... arguments) {
   static_assert((std::is_trivially_copyable_v<Parameters> && ...),
                 "a kernel's parameters are copied to the device byte by byte");
-  auto launch = std::make_unique<cuemu::TypedLaunch<Parameters...>>(kernel, std::forward<Arguments>(arguments)...);
+  auto launch =
+      std::make_unique<cuemu::TypedLaunch<Parameters...>>(kernel, std::forward<Arguments>(arguments)...);
   launch->config = *config;
   launch->kernel = reinterpret_cast<const void*>(kernel);
   return cuemu::enqueue(std::move(launch));

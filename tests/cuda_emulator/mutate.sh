@@ -10,7 +10,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 # Which places each test file comes by; the fastest files first.
-for file in ops/*_test.cpp; do
+for file in ops/*_test.cpp ladder/*_test.cpp; do
   places=$scratch/$(basename "$file" _test.cpp).places
   start=$(date +%s%N)
   if ! CUEMU_LIST_SYNCS=$places "$build"/scca_tests_emulated --source-file="*tests/$file" --no-intro > "$scratch/log" 2>&1; then

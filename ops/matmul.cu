@@ -21,6 +21,9 @@ cublasHandle_t handle() {
     cublasHandle_t fresh = nullptr;
     check(cublasCreate_v2(&fresh));
     check(cublasSetStream_v2(fresh, stream()));
+    // bf16 products summed in parts are added up in f32 too, not in the result's bf16.
+    check(cublasSetMathMode(fresh, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH |
+                                                             CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)));
     return fresh;
   }();
   return made;

@@ -20,10 +20,14 @@ close() {
 for device in cuda cpu; do
   out=$scratch/$device
   mkdir "$out"
-  "$scca" finetune --model $model --data "$scratch/story.txt" --out "$out/run" --context 32 --steps 3 --lora-dropout 0.1 \
-    --attention "scca-fixed(chunk=8)" --checkpointing on --device $device 2> "$out/log" || die "finetune: $(cat "$out/log")"
-  "$scca" finetune --model $model --data "$scratch/story.txt" --out "$out/run" --context 32 --steps 4 --lora-dropout 0.1 --resume \
-    --attention "scca-fixed(chunk=8)" --checkpointing on --device $device 2> "$out/log" || die "resume: $(cat "$out/log")"
+  finetune=("$scca" finetune --model $model --data "$scratch/story.txt" --context 32 --steps 4 --save-every 2
+    --lora-dropout 0.1 --attention "scca-fixed(chunk=8)" --checkpointing on --device $device)
+  "${finetune[@]}" --out "$out/run" 2> "$out/log" || die "finetune: $(cat "$out/log")"
+  # What is resumed goes on with the same bits.
+  cp -r "$out/run" "$out/resumed"
+  rm "$out/resumed/checkpoints/step-00000004.safetensors"
+  "${finetune[@]}" --out "$out/resumed" --resume 2> "$out/log" || die "resume: $(cat "$out/log")"
+  cmp "$out/run/adapter/adapter_model.safetensors" "$out/resumed/adapter/adapter_model.safetensors" || die "resumed to other bits"
   "$scca" pretrain --config $model/config.json --tokenizer $model/tokenizer.model --data "$scratch/story.txt" --out "$out/new" \
     --context 32 --steps 2 --device $device 2> "$out/log" || die "pretrain: $(cat "$out/log")"
   "$scca" eval --model $model --adapter "$out/run/adapter" --data "$scratch/story.txt" --context 64 --json --device $device \

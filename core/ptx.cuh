@@ -44,11 +44,10 @@ __device__ __forceinline__ float exp2_approximate(float x) {
 #endif
 }
 
-// ldmatrix: N matrices of 8 x 8 elements of 2 bytes, from shared memory. Lane 8m + i gives the address of row i of
-// matrix m (16 bytes, 16-byte aligned; of x2 only lanes 0 to 15 count, but every lane must give some address in
-// shared memory). r[m] is then the pair of matrix m at row g, columns 2t and 2t+1; transposed, the pair at rows
-// 2t and 2t+1 of column g. So a row-major 16 x 16 tile read by x4 with matrices in the order (0, 0), (8, 0),
-// (0, 8), (8, 8) is the `a` above; b is two matrices of columns as rows, or of rows, transposed.
+// ldmatrix: four matrices of 8 x 8 elements of 2 bytes, from shared memory. Lane 8m + i gives the address of row i of
+// matrix m (16 bytes, 16-byte aligned). r[m] is then the pair of matrix m at row g, columns 2t and 2t+1; transposed,
+// the pair at rows 2t and 2t+1 of column g. So a row-major 16 x 16 tile read with matrices in the order (0, 0),
+// (8, 0), (0, 8), (8, 8) is the `a` above; b is two matrices of columns as rows, or of rows, transposed.
 // All 32 lanes call it together, after a barrier that orders it behind the writes of the rows.
 
 __device__ __forceinline__ void ldmatrix_x4(uint32_t (&r)[4], const void* row) {
@@ -68,30 +67,6 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&r)[4], const void* 
   const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(address)
-               : "memory");
-#else
-  cuemu::ldmatrix(r, row, true);
-#endif
-}
-
-__device__ __forceinline__ void ldmatrix_x2(uint32_t (&r)[2], const void* row) {
-#ifdef __CUDACC__
-  const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];"
-               : "=r"(r[0]), "=r"(r[1])
-               : "r"(address)
-               : "memory");
-#else
-  cuemu::ldmatrix(r, row, false);
-#endif
-}
-
-__device__ __forceinline__ void ldmatrix_x2_trans(uint32_t (&r)[2], const void* row) {
-#ifdef __CUDACC__
-  const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];"
-               : "=r"(r[0]), "=r"(r[1])
                : "r"(address)
                : "memory");
 #else

@@ -53,9 +53,10 @@ __global__ void tile_product(const __nv_bfloat16* a, const __nv_bfloat16* b, flo
   for (int i = lane; i < 256; i += 32) as[i / 16][i % 16] = a[i];
   for (int i = lane; i < 128; i += 32) bs[i / 8][i % 8] = b[i];
   __syncwarp();
-  uint32_t af[4], bf[2];
+  uint32_t af[4], twice[4];
   scca::cuda::ldmatrix_x4(af, &as[lane % 16][lane / 16 * 8]);
-  scca::cuda::ldmatrix_x2_trans(bf, &bs[lane % 16][0]);
+  scca::cuda::ldmatrix_x4_trans(twice, &bs[lane % 16][0]);  // b is two matrices: they come again
+  const uint32_t bf[2] = {twice[0], twice[1]};
   float d[4] = {};
   scca::cuda::mma_m16n8k16(d, af, bf);
   for (int i = 0; i < 4; ++i) c[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = d[i];

@@ -21,13 +21,14 @@ expect() {
 
 lesson() { printf "# x\n'''sh\nfalse\n'''\n## Lesson: one\n%b\n## After\n'''sh\nfalse\n'''\n" "$1"; }
 
-lesson "'''text runs/lessons/x/a/b.txt\nhello \$HOME\n'''\n'''json\nnot run\n'''\n'''sh\ngrep -x 'hello \$HOME' runs/lessons/x/a/b.txt
-build/scca --version\nls train/demo/base/config.json\n'''" | expect 0 "== Lesson: one (line 12)"
+lesson "The file \`runs/lessons/x/a/b.txt\`:\n'''text runs/lessons/x/a/b.txt\nhello \$HOME\n'''\n'''json\nnot run\n'''\n'''sh\ngrep -x 'hello \$HOME' runs/lessons/x/a/b.txt
+build/scca --version\nls train/demo/base/config.json\n'''" | expect 0 "== Lesson: one (line 13)"
 lesson "'''sh\ntrue\nfalse\ntrue\n'''" | expect 1 "Lesson: one: this block failed with exit code 1"
 lesson "'''sh\nfalse | cat\n'''" | expect 1 "this block failed"
 lesson "'''sh\necho \$unset_name\n'''" | expect 1 "this block failed"
 lesson "'''cpp core/tensor.h\n'''\n" | expect 1 "not in core/tensor.h"
 lesson "'''cpp runs/lessons/../../x\n'''\n" | expect 1 "not allowed"
+lesson "'''text runs/lessons/x/b.txt\n'''\nToo late: \`runs/lessons/x/b.txt\`" | expect 1 "does not name"
 lesson "no block" | expect 1 "no block under a ## Lesson"
 lesson "'''sh\ntrue" | sed '$d' | expect 1 "a block is not closed"
 echo "lessons_check: all as expected"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/check.h"
 #include "core/file.h"
@@ -106,6 +107,45 @@ Document study_page(const Study& study, const Results& results, const std::vecto
   return page;
 }
 
+/// The row of this name that was not trained; null when there is none.
+const StudyRowResult* find_untrained(const Results& results, const std::string& name) {
+  const auto found = std::ranges::find_if(
+      results, [&](const StudyRowResult& row) { return !row.row->trained && row.row->name == name; });
+  return found == results.end() ? nullptr : &*found;
+}
+
+/// Whether the training paid, measured against what costs none: the base behind a sliding window.
+std::optional<Paragraph> window_reading(const Study& study, const Results& results,
+                                        const StudyRowResult& best) {
+  const StudyRowResult *window = find_untrained(results, "base-window"),
+                       *stretched = find_untrained(results, "rope-untrained");
+  if (!window || !stretched) return std::nullopt;
+  const auto at_end = [](const StudyRowResult& row) {
+    return spread(over_seeds(row, longest_perplexity)).mean;
+  };
+  const std::string figures =
+      concat(fixed(at_end(*window), 1), " beside ", fixed(at_end(best), 1), " of `", best.row->name, "`");
+  if (at_end(*window) > at_end(best))
+    return Paragraph{
+        concat("**The extension pays here.** The untrained `base-window` (", figures,
+               ") sees no further than ", study.base_context,
+               " tokens; what the trained rows see beyond them helps more than their new positions cost.")};
+  return Paragraph{
+      concat("**Why the untrained window wins here, and when extending pays.** `base-window` (", figures,
+             ") never leaves the ", study.base_context,
+             " positions that the base was trained on, so it has nothing to learn. The other rows read "
+             "positions that are new "
+             "to the base: stretched without training it stands at ",
+             fixed(at_end(*stretched), 1), ", and ", study.settings.finetune.train.steps,
+             " steps win back a part of that. Their gain can only come from tokens further back than ",
+             study.base_context,
+             ", and here they are worth less than what the stretching still costs. Extending pays when the "
+             "text needs what stands "
+             "far back (a key, a name, a passage seen before: no window finds them), when the model is large "
+             "enough to use it, and "
+             "when training goes on until the stretched positions read as well as the old ones.")};
+}
+
 }  // namespace
 
 std::vector<Paragraph> study_reading(const Study& study, const Results& results) {
@@ -122,6 +162,8 @@ std::vector<Paragraph> study_reading(const Study& study, const Results& results)
   }
   std::vector<Paragraph> reading{
       {concat("**In order** at ", study.settings.lengths.back(), ": ", list, ".")}};
+  if (order.empty()) return reading;
+  if (auto window = window_reading(study, results, *order[0])) reading.push_back(std::move(*window));
   if (order.size() < 2) return reading;
   const double step = std::log(at_end(order[1]).mean / at_end(order[0]).mean);
   const double all = std::log(at_end(order.back()).mean / at_end(order[0]).mean);

@@ -9,6 +9,7 @@
 
 #include "nn/patterns/spec.h"
 #include "tests/run_scca.h"
+#include "train/study_page.h"
 #include "train/study_results.h"
 #include "train/study_text.h"
 
@@ -138,6 +139,28 @@ TEST_CASE("study: spreads and differences as they are written") {
   CHECK(text_of(RowDifference{spread({0.005, 0.009}), 0.001}) == "+0.007 ± 0.001 (+0.005 to +0.009)");
   CHECK(percent_text(spread({0.6, 1.0})) == "80 % (60 to 100)");
   CHECK(percent_text(spread({1.0, 1.0})) == "100 %");
+}
+
+TEST_CASE("study: the page says why an untrained window wins, or that it does not") {
+  Study study = plan_study(settings({"full", "local"}));
+  std::vector<StudyRowResult> results;
+  for (const StudyRow& row : study.rows) results.push_back({.row = &row, .seeds = {StudyResult{}}});
+  const auto reading = [&](double window, double full) {
+    for (StudyRowResult& row : results)
+      row.seeds[0].perplexity[129] = row.row->name == "base-window" ? window
+                                     : row.row->name == "full"      ? full
+                                                                    : 99;
+    std::string text;
+    for (const Paragraph& paragraph : study_reading(study, results)) text += paragraph.text + "\n";
+    return text;
+  };
+  CHECK(contains(reading(57, 78),
+                 "**Why the untrained window wins here, and when extending pays.** `base-window` "
+                 "(57.0 beside 78.0 of `full`)"));
+  CHECK(contains(reading(57, 78), "without training it stands at 99.0, and 40 steps win back a part"));
+  CHECK(contains(reading(79, 78),
+                 "**The extension pays here.** The untrained `base-window` (79.0 beside 78.0"));
+  CHECK(!contains(reading(79, 78), "wins here"));
 }
 
 TEST_CASE("study: one command, gone on with, and the same bits as its parts") {

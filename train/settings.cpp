@@ -77,7 +77,10 @@ void check_settings(const TrainSettings& s) {
   expect(s.weight_decay == 0 || positive(s.weight_decay), "--weight-decay", s.weight_decay, "0 or more");
   expect(s.save_every >= 0, "--save-every", s.save_every, "0 or more");
   expect(s.eval_every >= 0, "--eval-every", s.eval_every, "0 or more");
-  expect(s.eval_tokens >= s.context, "--eval-tokens", s.eval_tokens, "--context or more");
+  if (s.eval_every > 0)
+    expect(s.eval_tokens >= s.context, "--eval-tokens", s.eval_tokens,
+           "--context or more, as --eval-every is given");
+  expect(s.eval_tokens >= 1, "--eval-tokens", s.eval_tokens, "1 or more");
   if ((s.eval_every > 0) != !s.eval_data.empty())
     fail<UsageError>("--eval-every and --eval-data go together; ",
                      s.eval_every > 0 ? "--eval-data" : "--eval-every", " is missing");

@@ -37,6 +37,12 @@ TEST_CASE("settings: a value without meaning is named with its flag") {
         "--eval-every and --eval-data go together; --eval-data is missing");
   CHECK(error_after([](TrainSettings& s) { s.eval_data = {"x"}; }) ==
         "--eval-every and --eval-data go together; --eval-every is missing");
+  // An evaluation that nobody asked for has no size.
+  const auto long_rows = [](TrainSettings& s) { s.context = 1 << 17; };
+  CHECK(error_after(long_rows) == "no error");
+  CHECK(error_after([&](TrainSettings& s) { long_rows(s), s.eval_every = 5, s.eval_data = {"x"}; }) ==
+        "--eval-tokens 65536: expected --context or more, as --eval-every is given");
+  CHECK(error_after([](TrainSettings& s) { s.eval_tokens = 0; }) == "--eval-tokens 0: expected 1 or more");
 }
 
 TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow") {

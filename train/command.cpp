@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <iostream>
 #include <map>
 #include <new>
@@ -10,6 +9,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "train/standard_streams.h"
 
 namespace scca {
 namespace {
@@ -179,10 +179,14 @@ int run_command_line(int argc, const char* const* argv) {
     commands[sub] = {entry.set_up(*sub), {}};
   }
   try {
-    if (const std::optional<int> code = parse(app, argc, argv)) return *code;
-    const Command& command = commands.at(&innermost(app));
-    check_given(command.required, full_name(innermost(app)));
-    return command.action();
+    std::optional<int> code = parse(app, argc, argv);
+    if (!code) {
+      const Command& command = commands.at(&innermost(app));
+      check_given(command.required, full_name(innermost(app)));
+      code = command.action();
+    }
+    check_stdout();
+    return *code;
   } catch (const UsageError& error) {
     std::cerr << full_name(innermost(app)) << ": " << error.what() << "\n";
     return 2;
@@ -198,9 +202,7 @@ int run_command_line(int argc, const char* const* argv) {
 
 void print_json(const nlohmann::json& object) {
   check_finite(object, "");
-  const std::string text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    fail("stdout cannot be written; is the disk full, or the reader gone?");
+  std::cout << object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
 }  // namespace scca

@@ -32,10 +32,12 @@ struct RegisterCommand {
 };
 
 /// What main does: parses, runs one subcommand, and turns every error into one clear line and an exit code.
+/// What a command printed on stdout (by std::cout or stdio) and could not be written is such an error: no
+/// command looks.
 int run_command_line(int argc, const char* const* argv);
 
 /// One JSON object on stdout. Bytes that are not UTF-8 become U+FFFD. Throws Error naming the first number
-/// that is not finite (JSON has none), and when stdout cannot be written.
+/// that is not finite (JSON has none).
 void print_json(const nlohmann::json& object);
 
 }  // namespace scca

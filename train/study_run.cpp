@@ -8,6 +8,7 @@
 #include "models/json.h"
 #include "train/data.h"
 #include "train/evaluate.h"
+#include "train/interrupt.h"
 #include "train/losses.h"
 #include "train/passkey.h"
 #include "train/progress.h"
@@ -85,12 +86,17 @@ class StudyRun {
     return run;
   }
 
+  /// A request that comes in the last step stops the study, though that run is whole.
+  static bool trained(const FinetuneSettings& run) {
+    return finetune(run) == 0 && !InterruptGuard::requested();
+  }
+
   /// Up to the mark of equal FLOPs, a look there, and on to the end: the same run, as if it had not been
   /// stopped.
   bool train_row(const StudyRow& row, const fs::path& folder, size_t k) const {
     const int64_t steps = settings_.finetune.train.steps;
     if (!fs::exists(folder / "mark.json")) {
-      if (finetune(run_settings(row, folder, k, row.mark)) != 0) return false;
+      if (!trained(run_settings(row, folder, k, row.mark))) return false;
       LazyModel model(model_flags(row, folder), study_.context());
       keep(folder / "mark.json", [&] {
         nlohmann::json at_mark = to_json(evaluate_at(*model, study_.settings.lengths.back(), "full"));
@@ -99,7 +105,7 @@ class StudyRun {
       });
     }
     return fs::exists(folder / "own.json") || row.mark == steps ||
-           finetune(run_settings(row, folder, k, steps)) == 0;
+           trained(run_settings(row, folder, k, steps));
   }
 
   ModelFlags model_flags(const StudyRow& row, const fs::path& folder) const {

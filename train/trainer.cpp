@@ -193,12 +193,12 @@ void Trainer::save() {
 
 TrainEnd Trainer::run() {
   const TrainSettings& train = task_.train;
-  announce();
   const InterruptGuard interrupt;
+  announce();
   Progress progress("training", train.steps, step_);
   const int64_t first = step_;
   reset_peak(model_.device());
-  while (step_ < train.steps && !interrupt.requested()) {
+  while (step_ < train.steps && !InterruptGuard::requested()) {
     nlohmann::json line = train_step();
     const bool evaluates = task_.eval_data && (step_ % train.eval_every == 0 || step_ == train.steps);
     if (evaluates) line["eval_loss"] = evaluate();

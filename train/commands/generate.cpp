@@ -46,7 +46,7 @@ int run(Flags flags) {
   };
   const std::vector<int32_t> ids = generate(model, prompt, flags.sampling, [&](int32_t id) {
     take(stream.push(id));
-    return true;
+    return std::cout.good();  // nobody waits for more
   });
   take(stream.finish());
   if (flags.json) {

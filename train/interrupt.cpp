@@ -1,5 +1,6 @@
 #include "train/interrupt.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -21,9 +22,11 @@ std::atomic<bool> requested{false};
 std::atomic<int> guards{0};
 sigset_t taken;  // written before the thread starts
 
-void write_to_stderr(const char* text) {
-  // A terminal that is gone is no reason to stop.
-  if (::write(STDERR_FILENO, text, std::strlen(text)) < 0) return;
+/// A terminal that is gone is no reason to stop, and a reader that is slow none to wait: the next signal
+/// counts.
+void say(const char* text) {
+  pollfd out{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&out, 1, 0) == 1 && ::write(STDERR_FILENO, text, std::strlen(text)) < 0) return;
 }
 
 /// What the parent would have seen without this thread: a process killed by the signal.
@@ -44,9 +47,9 @@ void* take_them(void*) {
     if (sigwait(&taken, &signal) != 0) continue;
     if (guards == 0) end_by(signal);
     if (!requested.exchange(true)) {
-      if (::isatty(STDERR_FILENO)) write_to_stderr("\n");  // the progress line is open
-      write_to_stderr("stopping after this step, to save; Ctrl-C again ends at once\n");
       first = std::chrono::steady_clock::now();
+      if (::isatty(STDERR_FILENO)) say("\n");  // the progress line is open
+      say("stopping after this step, to save; Ctrl-C again ends at once\n");
     } else if (signal == SIGINT && std::chrono::steady_clock::now() - first > kSameRequest) {
       end_by(signal);
     }

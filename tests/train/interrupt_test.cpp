@@ -230,7 +230,7 @@ TEST_CASE("interrupt: no signal is handled in the program, and the thread that t
 
 TEST_CASE("interrupt: SIGTERM and SIGHUP save too, and come twice from some parents") {
   const Workplace place;
-  for (const int signal : {SIGTERM, SIGHUP}) {
+  for (const int signal : {SIGTERM, SIGHUP, SIGXCPU}) {
     CAPTURE(signal);
     const std::string name = concat("run-", signal);
     RunningScca run(place.finetune(name, 100000));
@@ -258,6 +258,15 @@ TEST_CASE("interrupt: a second Ctrl-C ends the process at once") {
   run.send(SIGINT);
   const RunResult result = run.wait();
   CHECK(result.signal == SIGINT);
+}
+
+TEST_CASE("interrupt: a Ctrl-C that a parent passes on is not a second one") {
+  const Workplace place;
+  RunningScca run(place.finetune("run", 100000));
+  REQUIRE(run.until([&] { return !place.metrics("run").empty(); }));
+  for (const int signal : {SIGSTOP, SIGINT, SIGHUP, SIGCONT})
+    run.send(signal);  // taken in order of their numbers
+  CHECK(run.wait().code == 1);
 }
 
 TEST_CASE("interrupt: a study stops also when the run at hand was in its last step") {

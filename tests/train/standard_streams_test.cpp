@@ -142,16 +142,20 @@ TEST_CASE("standard_streams: generation ends when nobody reads it") {
 
 TEST_CASE("standard_streams: closed descriptors become no file of the run") {
   const Workplace place;
-  const std::string out = (place.folder / "run").string();
-  RunningScca run({"finetune", "--model", kModel, "--data", place.data, "--out", out, "--context", "33",
-                   "--steps", "3", "--save-every", "1"},
-                  0, [] {
-                    for (const int descriptor : {0, 1, 2}) close(descriptor);
-                  });
-  CHECK(run.wait().code == 0);
-  std::ifstream metrics(out + "/metrics.jsonl");
-  int lines = 0;
-  for (std::string line; std::getline(metrics, line); ++lines)
-    CHECK(nlohmann::json::parse(line, nullptr, false).value("step", 0) == lines + 1);
-  CHECK(lines == 3);
+  for (const std::vector<int>& closed : {std::vector{0, 1, 2}, {1, 2}, {0, 2}, {2}}) {
+    const std::string out = (place.folder / concat("run-", closed.size(), closed[0])).string();
+    RunningScca run(words("finetune --model " + kModel + " --data " + place.data + " --out " + out +
+                          " --context 33 --steps 3 --save-every 1"),
+                    0, [&] {
+                      for (const int descriptor : closed) close(descriptor);
+                    });
+    CHECK(run.wait().code == 0);
+    std::ifstream metrics(out + "/metrics.jsonl");
+    int lines = 0;
+    for (std::string line; std::getline(metrics, line); ++lines) {
+      const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+      CHECK((json.is_object() && json.value("step", 0) == lines + 1));
+    }
+    CHECK(lines == 3);
+  }
 }

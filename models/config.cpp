@@ -5,34 +5,110 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/known_fields.h"
+#include "models/model_folder.h"
 #include "models/rope_config.h"
 
 namespace scca {
 namespace fs = std::filesystem;
 namespace {
 
-/// Settings that LLaMA's code knows and this one does not implement; each is only read where it says "off".
-void refuse_unimplemented(const JsonFields& fields) {
+using Use = KnownField::Use;
+
+/// config.json as transformers writes a LLaMA's: LlamaConfig's fields (4.31 to 5.24), those that every model
+/// has, and what converters leave behind.
+const std::vector<KnownField> kFields = {
+    {"model_type", Use::expected, {"llama"}, "\"llama\""},
+    {"architectures", Use::expected, {Json::array({"LlamaForCausalLM"})}, "[\"LlamaForCausalLM\"]"},
+    {"vocab_size", Use::read},
+    {"hidden_size", Use::read},
+    {"intermediate_size", Use::read},
+    {"num_hidden_layers", Use::read},
+    {"num_attention_heads", Use::read},
+    {"num_key_value_heads", Use::read},
+    {"head_dim", Use::read},
+    {"max_position_embeddings", Use::read},
+    {"rms_norm_eps", Use::read},
+    {"initializer_range", Use::read},
+    {"tie_word_embeddings", Use::read},
+    {"torch_dtype", Use::read},
+    {"dtype", Use::read},
+    {"bos_token_id", Use::read},
+    {"eos_token_id", Use::read},
+    {"rope_theta", Use::read},
+    {"rope_scaling", Use::read},
+    {"rope_parameters", Use::read},
+    {"partial_rotary_factor", Use::read},
+    {"original_max_position_embeddings", Use::read},
+
+    {"hidden_act", Use::expected, {"silu", "swish"}, "\"silu\""},
+    {"attention_bias", Use::expected, {false}, "false: biases are not implemented"},
+    {"mlp_bias", Use::expected, {false}, "false: biases are not implemented"},
+    {"attention_dropout", Use::expected, {0}, "0: dropout of attention weights is not implemented"},
+    {"quantization_config", Use::expected, {}, "none: quantised weights are not read"},
+
+    // How a model is called, stored or sampled from.
+    {"transformers_version", Use::harmless},
+    {"name_or_path", Use::harmless},
+    {"auto_map",
+     Use::harmless},  // code of the folder's own; transformers takes its LLaMA unless told otherwise
+    {"attn_implementation", Use::harmless},
+    {"use_cache", Use::harmless},
+    {"use_bfloat16", Use::harmless},
+    {"return_dict", Use::harmless},
+    {"output_attentions", Use::harmless},
+    {"output_hidden_states", Use::harmless},
+    {"torchscript", Use::harmless},
+    {"is_decoder", Use::harmless},
+    {"pretraining_tp", Use::harmless},           // the same product in slices
+    {"chunk_size_feed_forward", Use::harmless},  // no effect in a LLaMA
+    {"pad_token_id", Use::harmless},
+    {"sep_token_id", Use::harmless},
+    {"decoder_start_token_id", Use::harmless},
+    {"tokenizer_class", Use::harmless},
+    {"model_max_length", Use::harmless},
+    {"max_sequence_length",
+     Use::harmless},  // of the first conversions; max_position_embeddings is what counts
+    {"task_specific_params", Use::harmless},
+    {"finetuning_task", Use::harmless},
+    {"problem_type", Use::harmless},
+    {"num_labels", Use::harmless},
+    {"id2label", Use::harmless},
+    {"label2id", Use::harmless},
+    {"is_llama_config", Use::harmless},
+    {"unsloth_version", Use::harmless},
+    {"unsloth_fixed", Use::harmless},
+    {"max_length", Use::harmless},
+    {"min_length", Use::harmless},
+    {"do_sample", Use::harmless},
+    {"early_stopping", Use::harmless},
+    {"num_beams", Use::harmless},
+    {"num_beam_groups", Use::harmless},
+    {"num_return_sequences", Use::harmless},
+    {"diversity_penalty", Use::harmless},
+    {"temperature", Use::harmless},
+    {"top_k", Use::harmless},
+    {"top_p", Use::harmless},
+    {"typical_p", Use::harmless},
+    {"repetition_penalty", Use::harmless},
+    {"length_penalty", Use::harmless},
+    {"no_repeat_ngram_size", Use::harmless},
+    {"encoder_no_repeat_ngram_size", Use::harmless},
+    // Dropout of other models' code, which a LLaMA's never reads.
+    {"resid_pdrop", Use::harmless},
+    {"attn_pdrop", Use::harmless},
+    {"embd_pdrop", Use::harmless},
+};
+
+void check_fields(const JsonFields& fields) {
   const Json& json = fields.json();
-  const auto expect = [&](const char* key, bool good, const char* expected) {
-    SCCA_CHECK(good || !json.contains(key), fields.where(), ": ", key, " is ",
-               short_text(json.value(key, Json())), ", expected ", expected);
-  };
-  const Json architectures = json.value("architectures", Json());
-  const bool is_llama =
-      architectures.is_array() && architectures.size() == 1 && architectures[0] == "LlamaForCausalLM";
-  expect("model_type", json.value("model_type", Json()) == "llama", "\"llama\"");
-  expect("architectures", architectures.is_null() || is_llama, "[\"LlamaForCausalLM\"]");
-  SCCA_CHECK(json.contains("model_type") || is_llama, fields.where(), ": no model_type, expected \"llama\"");
-  const Json activation = json.value("hidden_act", Json());
-  expect("hidden_act", activation == "silu" || activation == "swish", "\"silu\"");
-  for (const char* bias : {"attention_bias", "mlp_bias"})
-    expect(bias, json.value(bias, Json()) == false, "false: biases are not implemented");
-  const Json dropout = json.value("attention_dropout", Json());
-  expect("attention_dropout", dropout.is_null() || dropout == 0,
-         "0: dropout of attention weights is not implemented");
-  expect("quantization_config", json.value("quantization_config", Json()).is_null(),
-         "none: quantised weights are not read");
+  const auto given = [&](const char* key) { return json.contains(key) && !json[key].is_null(); };
+  for (const char* key : {"model_type", "architectures"}) {  // first: what follows would be another model's
+    if (given(key)) check_known_fields(JsonFields({{key, json[key]}}, fields.where()), kFields);
+  }
+  SCCA_CHECK(given("model_type") || given("architectures"), fields.where(),
+             ": no model_type, expected \"llama\"");
+  check_known_fields(fields, kFields);
 }
 
 int64_t token_id(const JsonFields& fields, const char* key, const Json& value) {
@@ -41,18 +117,34 @@ int64_t token_id(const JsonFields& fields, const char* key, const Json& value) {
   return value.get<int64_t>();
 }
 
+/// eos_token_id: one id, a list, or null for none.
+std::vector<int64_t> eos_ids(const JsonFields& fields) {
+  const Json eos = fields.json().value("eos_token_id", Json());
+  std::vector<int64_t> ids;
+  if (eos.is_array())
+    for (const Json& id : eos) ids.push_back(token_id(fields, "eos_token_id", id));
+  else if (!eos.is_null())
+    ids.push_back(token_id(fields, "eos_token_id", eos));
+  return ids;
+}
+
 void read_token_ids(const JsonFields& fields, LlamaConfig& config) {
   const Json& json = fields.json();
   if (json.contains("bos_token_id"))
     config.bos_token_id =
         json["bos_token_id"].is_null() ? -1 : token_id(fields, "bos_token_id", json["bos_token_id"]);
-  if (!json.contains("eos_token_id")) return;
-  const Json& eos = json["eos_token_id"];
-  config.eos_token_ids.clear();
-  if (eos.is_array())
-    for (const Json& id : eos) config.eos_token_ids.push_back(token_id(fields, "eos_token_id", id));
-  else if (!eos.is_null())
-    config.eos_token_ids.push_back(token_id(fields, "eos_token_id", eos));
+  if (json.contains("eos_token_id")) config.eos_token_ids = eos_ids(fields);
+}
+
+/// The ids that end a text as generation_config.json names them; those that the model has no row for never
+/// come.
+std::vector<int64_t> generation_eos(const fs::path& file, int64_t vocab_size) {
+  if (!fs::exists(file)) return {};
+  const Json json = parse_json(read_text_file(file), file.string());
+  SCCA_CHECK(json.is_object(), file.string(), ": ", short_text(json), ", expected a JSON object");
+  std::vector<int64_t> ids = eos_ids(JsonFields(json, file.string()));
+  std::erase_if(ids, [&](int64_t id) { return id >= vocab_size; });
+  return ids;
 }
 
 bool rope_keeps_length(RopeType type) {
@@ -102,7 +194,7 @@ void check_config(const LlamaConfig& c, const std::string& where) {
 LlamaConfig config_from_json(const Json& json, const std::string& where) {
   SCCA_CHECK(json.is_object(), where, ": ", short_text(json), ", expected a JSON object");
   const JsonFields fields(json, where);
-  refuse_unimplemented(fields);
+  check_fields(fields);
   LlamaConfig c;
   const auto size = [&](const char* key, int64_t& value) { value = fields.integer(key).value_or(value); };
   size("vocab_size", c.vocab_size);
@@ -131,8 +223,14 @@ LlamaConfig config_from_json(const Json& json, const std::string& where) {
 }
 
 LlamaConfig read_config(const fs::path& folder_or_file) {
-  const fs::path file = fs::is_directory(folder_or_file) ? folder_or_file / "config.json" : folder_or_file;
-  return config_from_json(parse_json(read_text_file(file), file.string()), file.string());
+  const bool folder = fs::is_directory(folder_or_file);
+  const fs::path file = folder ? folder_or_file / "config.json" : folder_or_file;
+  if (!fs::exists(file) || is_weights_file(file) || is_run_folder(folder_or_file))
+    fail(why_no_model(folder_or_file, "config.json"));
+  LlamaConfig config = config_from_json(parse_json(read_text_file(file), file.string()), file.string());
+  if (folder)
+    config.generation_eos_ids = generation_eos(folder_or_file / "generation_config.json", config.vocab_size);
+  return config;
 }
 
 Json to_json(const LlamaConfig& c) {

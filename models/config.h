@@ -22,9 +22,10 @@ struct LlamaConfig {
   double rms_norm_eps = 1e-6;
   double initializer_range = 0.02;  // standard deviation of fresh weights
   bool tie_word_embeddings = false;
-  int64_t bos_token_id = 1;                  // -1: none
-  std::vector<int64_t> eos_token_ids = {2};  // empty: none
-  RopeScaling rope;                          // its original_length is always set
+  int64_t bos_token_id = 1;                      // -1: none
+  std::vector<int64_t> eos_token_ids = {2};      // empty: none
+  std::vector<int64_t> generation_eos_ids = {};  // of generation_config.json beside it; empty: it names none
+  RopeScaling rope;                              // its original_length is always set
   std::string torch_dtype = "float32";  // what the weights are stored as: float32, bfloat16, float16, float64
 
   /// The file as it was read, {} for a config made in code: keys that mean nothing here survive a rewrite.
@@ -32,6 +33,11 @@ struct LlamaConfig {
 
   /// The token that ends a document; -1: none.
   int64_t eos_token_id() const { return eos_token_ids.empty() ? -1 : eos_token_ids[0]; }
+  /// The tokens that end a generated text: generation_config.json's where it names any, as transformers has
+  /// it.
+  const std::vector<int64_t>& end_ids() const {
+    return generation_eos_ids.empty() ? eos_token_ids : generation_eos_ids;
+  }
   /// Tokens that the RoPE settings are made for: max_position_embeddings, times the factor for linear and
   /// dynamic, which leave max_position_embeddings at the pretraining's length.
   int64_t context_length() const;
@@ -40,8 +46,10 @@ struct LlamaConfig {
 /// From config.json in this folder, or from a file given by its own path. RoPE is read in the older form
 /// (rope_theta, rope_scaling with rope_type or type) and in the newer (rope_parameters); a file with both
 /// must say the same twice. Throws Error, file and key named with what was found and expected, for a value of
-/// the wrong kind, a size that is not positive or does not divide, and every setting that would change the
-/// computation into one that is not implemented (another activation, biases, quantised weights, ...).
+/// the wrong kind, a size that is not positive or does not divide, every setting that would change the
+/// computation into one that is not implemented (another activation, biases, quantised weights, ...), and
+/// every key that is not known and says something. Where there is no config.json, says what the folder seems
+/// to be.
 LlamaConfig read_config(const std::filesystem::path& folder_or_file);
 /// The same from parsed JSON; `where` begins every message.
 LlamaConfig config_from_json(const Json& json, const std::string& where);

@@ -6,6 +6,7 @@
 
 #include "core/autograd.h"
 #include "core/random.h"
+#include "models/model_folder.h"
 #include "models/safetensors.h"
 #include "models/weights.h"
 #include "nn/rope_scaling.h"
@@ -119,15 +120,20 @@ Llama::Llama(const LlamaConfig& config, DType dtype, const ParameterSource& make
 }
 
 Llama Llama::load(const std::string& folder, DType dtype) {
+  if (!std::filesystem::is_directory(folder)) fail(why_no_model(folder, "config.json"));
   const LlamaConfig config = read_config(folder);
   const Weights weights(folder);
+  std::set<std::string> names;
+  for (const auto& [name, shape] : parameter_shapes(config)) names.insert(name);
+  weights.check_extra(names, config.tie_word_embeddings);
   return Llama(config, dtype,
                [&](const std::string& name, const Shape& shape) { return weights.load(name, dtype, shape); });
 }
 
 void Llama::to(Device device) {
   for_each_parameter([&](const std::string& name, Tensor& weight) {
-    SCCA_CHECK(!weight.requires_grad(), "llama: ", name, " learns already; move the model before that is chosen");
+    SCCA_CHECK(!weight.requires_grad(), "llama: ", name,
+               " learns already; move the model before that is chosen");
     weight = weight.to(device);
   });
   rope_sequence_ = 0;  // the table is on the old device
@@ -289,6 +295,12 @@ void Llama::set_trainable(const std::set<std::string>& what) {
     if (weight.borrowed()) weight = weight.clone();
     weight.set_requires_grad();
   });
+}
+
+void Llama::untie() {
+  if (!config.tie_word_embeddings) return;
+  lm_head_VD = embed_tokens_VD.clone();
+  config.tie_word_embeddings = false;
 }
 
 void Llama::set_rope(const RopeScaling& rope, int64_t max_position_embeddings) {

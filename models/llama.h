@@ -76,8 +76,8 @@ class Llama {
   /// that (GPT-2's rule). `dtype` as for load.
   static Llama initialised(const LlamaConfig& config, uint64_t seed, DType dtype = DType::f32);
 
-  /// Moves all weights to `device`, where everything is computed from then on. To be called before the learning
-  /// weights are chosen. Ids are given in host memory in either case.
+  /// Moves all weights to `device`, where everything is computed from then on. To be called before the
+  /// learning weights are chosen. Ids are given in host memory in either case.
   void to(Device device);
   Device device() const { return embed_tokens_VD.device(); }
 
@@ -118,6 +118,10 @@ class Llama {
   static void check_trainable(const std::set<std::string>& what, const LlamaConfig& config);
   /// The base's parameters in for_each_parameter's order, without a model that holds them.
   static std::vector<std::pair<std::string, Shape>> parameter_shapes(const LlamaConfig& config);
+
+  /// Gives a tied head a weight of its own, with the embedding's values. Learning weights are chosen after
+  /// that.
+  void untie();
 
   /// Takes another RoPE scaling, and what the config says of the length.
   void set_rope(const RopeScaling& rope, int64_t max_position_embeddings);

@@ -1,5 +1,6 @@
 #include "models/weights.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -7,6 +8,7 @@
 #include "core/dispatch.h"
 #include "core/parallel.h"
 #include "models/json.h"
+#include "models/model_folder.h"
 
 namespace scca {
 namespace fs = std::filesystem;
@@ -64,11 +66,7 @@ Weights::Weights(const fs::path& folder_or_file) : path_(folder_or_file) {
     for (const auto& [name, tensor] : files_[0]->tensors()) where_[name] = files_[0].get();
     return;
   }
-  SCCA_CHECK(fs::exists(path_), path_.string(), ": no such folder; expected a model's folder");
-  SCCA_CHECK(
-      fs::exists(index), path_.string(), ": no model.safetensors and no model.safetensors.index.json in it",
-      fs::exists(path_ / "pytorch_model.bin") ? "; pytorch_model.bin is not read, save it as safetensors"
-                                              : "");
+  if (!fs::exists(index)) fail(why_no_model(path_, "model.safetensors and no model.safetensors.index.json"));
   const Json json = parse_json(read_text_file(index), index.string());
   SCCA_CHECK(json.is_object() && json.contains("weight_map") && json["weight_map"].is_object(),
              index.string(), ": no \"weight_map\", expected one from tensor names to files");
@@ -102,6 +100,30 @@ const SafetensorsFile& Weights::file_of(const std::string& name) const {
 
 const StoredTensor& Weights::stored(const std::string& name) const {
   return file_of(name).tensors().at(name);
+}
+
+bool Weights::equal(const std::string& a, const std::string& b) const {
+  const StoredTensor &x = stored(a), &y = stored(b);
+  if (x.shape != y.shape) return false;
+  if (x.dtype == y.dtype) return std::memcmp(x.data, y.data, x.bytes) == 0;
+  const Tensor left = load(a, DType::f64), right = load(b, DType::f64);
+  return std::equal(left.data<double>(), left.data<double>() + left.numel(), right.data<double>());
+}
+
+void Weights::check_extra(const std::set<std::string>& expected, bool tied) const {
+  const std::string head = "lm_head.weight", embedding = "model.embed_tokens.weight";
+  std::vector<std::string> extra;
+  for (const auto& [name, file] : where_)
+    if (!expected.contains(name) && !name.ends_with("rotary_emb.inv_freq") && !(tied && name == head))
+      extra.push_back(name);
+  SCCA_CHECK(extra.empty(), path_.string(), ": tensor ", extra.empty() ? "" : short_text(Json(extra[0])),
+             extra.size() > 1 ? concat(" (and ", extra.size() - 1, " more)") : "",
+             " has no place in a LLaMA: this is another model's file, which computes something else");
+  if (tied && contains(head) && contains(embedding))
+    SCCA_CHECK(equal(head, embedding), path_.string(), ": ", head, " differs from ", embedding,
+               ", but config.json ties the two (tie_word_embeddings); set that to false to use both, as "
+               "transformers 5 does, or remove ",
+               head, ", which transformers 4 ignores");
 }
 
 Tensor Weights::load(const std::string& name, DType dtype) const {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,13 @@ class Weights {
   /// Throws Error when there is no such tensor.
   const StoredTensor& stored(const std::string& name) const;
   const std::filesystem::path& path() const { return path_; }
+  /// Whether two tensors hold the same values, whatever dtype each is stored in.
+  bool equal(const std::string& a, const std::string& b) const;
+
+  /// Throws Error naming a tensor that is none of `expected`: another model's, which would compute something
+  /// else without it. Rotary buffers pass, since they are made from the config, and with a `tied` embedding
+  /// the head that equals it. One that differs is refused: transformers 4 ignores it, transformers 5 uses it.
+  void check_extra(const std::set<std::string>& expected, bool tied) const;
 
   /// The tensor as `dtype`. F32, F16, BF16 and F64 are converted between each other (rounded to the
   /// nearest), I32 is read as i32. Where the file holds just that dtype nothing is copied: the tensor lies in

@@ -97,11 +97,11 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("config: what is written is read back, in both forms, and unknown keys stay") {
+TEST_CASE("config: what is written is read back, in both forms, and keys that mean nothing here stay") {
   const TemporaryFolder folder;
   LlamaConfig c =
       parse(R"({"model_type":"llama","hidden_size":64,"num_attention_heads":4,"num_key_value_heads":2,
-    "vocab_size":100,"note":{"by":"me"},"pad_token_id":0,"transformers_version":"4.40.0","dtype":"bfloat16",
+    "vocab_size":100,"task_specific_params":{"by":"me"},"pad_token_id":0,"transformers_version":"4.40.0","dtype":"bfloat16",
     "max_position_embeddings":256,"rope_theta":500.0})");
   c = with_rope(c, {.type = RopeType::linear, .factor = 8}, 2048);
   CHECK(c.max_position_embeddings == 256);
@@ -112,7 +112,7 @@ TEST_CASE("config: what is written is read back, in both forms, and unknown keys
   CHECK(read_config(folder / "config.json").rope == back.rope);
   CHECK(to_json(back) == to_json(c));
   CHECK(back.rope == c.rope);
-  CHECK(back.raw["note"] == Json{{"by", "me"}});
+  CHECK(back.raw["task_specific_params"] == Json{{"by", "me"}});
   CHECK(back.raw["pad_token_id"] == 0);
   CHECK(back.raw["torch_dtype"] == "bfloat16");
   CHECK(!back.raw.contains("dtype"));
@@ -276,11 +276,63 @@ TEST_CASE("config: RoPE settings that cannot be") {
 TEST_CASE("config: files that cannot be read") {
   const TemporaryFolder folder;
   const std::string file = (folder / "config.json").string();
-  CHECK(error_of([&] { read_config(folder.path()); }) ==
-        file + ": cannot be read: No such file or directory");
+  CHECK(error_of([&] { read_config(folder.path()); }) == folder.path().string() + ": no config.json in it");
   write_file(file, "{\"model_type\":\"llama\",");
   CHECK(error_of([&] { read_config(folder.path()); }).rfind(file + ": not JSON: parse error at line 1", 0) ==
         0);
   write_file(file, "{\"model_type\":\"llama\",\"hidden_size\":8,\"hidden_size\":16}");
   CHECK(error_of([&] { read_config(folder.path()); }) == file + ": the key \"hidden_size\" comes twice");
+}
+
+TEST_CASE("config: a key that is not known is refused while it says something") {
+  // What Granite, Gemma 2, Qwen 3, Cohere and OLMo compute otherwise.
+  for (const std::string field :
+       {"\"embedding_multiplier\":12.0", "\"logits_scaling\":8.0", "\"residual_multiplier\":0.22",
+        "\"attention_multiplier\":0.015", "\"sliding_window\":4096", "\"final_logit_softcapping\":30.0",
+        "\"attn_logit_softcapping\":50.0", "\"query_pre_attn_scalar\":256",
+        "\"layer_types\":[\"sliding_attention\"]", "\"use_qk_norm\":true", "\"logit_scale\":0.06",
+        "\"clip_qkv\":8.0", "\"num_local_experts\":8", "\"rope_interleaved\":true", "\"bias\":true",
+        "\"no_rope_layers\":[1]"}) {
+    CAPTURE(field);
+    const std::string error = error_on(field);
+    CHECK(error.starts_with(field.substr(0, field.find(':')) + " is "));
+    CHECK(error.find("this program does not know that field") != std::string::npos);
+  }
+  CHECK(error_on(R"("sliding_window":null,"rope_interleaved":false,"layer_types":[],"x":{},"y":"")") ==
+        "no error");
+}
+
+TEST_CASE("config: every key that transformers writes for a LLaMA is known") {
+  // LlamaConfig().to_dict() of transformers 5.24, and what 4.31 wrote beside it.
+  CHECK(
+      error_on(
+          R"("transformers_version":"5.24.0","architectures":null,"output_hidden_states":false,"return_dict":true,
+    "dtype":null,"chunk_size_feed_forward":0,"is_encoder_decoder":false,"id2label":{"0":"LABEL_0"},
+    "label2id":{"LABEL_0":0},"problem_type":null,"hidden_act":"silu","use_cache":true,"pad_token_id":0,
+    "pretraining_tp":1,"attention_bias":false,"attention_dropout":0.0,"mlp_bias":false,"_name_or_path":"x/y",
+    "output_attentions":false,"torchscript":false,"use_bfloat16":false,"tf_legacy_loss":false,"pruned_heads":{},
+    "is_decoder":false,"cross_attention_hidden_size":null,"add_cross_attention":false,"tie_encoder_decoder":false,
+    "max_length":20,"min_length":0,"do_sample":false,"early_stopping":false,"num_beams":1,"num_beam_groups":1,
+    "diversity_penalty":0.0,"temperature":1.0,"top_k":50,"top_p":1.0,"typical_p":1.0,"repetition_penalty":1.0,
+    "length_penalty":1.0,"no_repeat_ngram_size":0,"encoder_no_repeat_ngram_size":0,"bad_words_ids":null,
+    "num_return_sequences":1,"_attn_implementation_autoset":true)") == "no error");
+}
+
+TEST_CASE("config: generation_config.json says which tokens end a text, where it names any") {
+  const TemporaryFolder folder;
+  write_file(folder / "config.json", R"({"model_type":"llama","vocab_size":100,"eos_token_id":2})");
+  const auto end_ids = [&](const std::string& generation) {
+    write_file(folder / "generation_config.json", generation);
+    return read_config(folder.path()).end_ids();
+  };
+  CHECK(read_config(folder.path()).end_ids() == std::vector<int64_t>{2});
+  CHECK(end_ids(R"({"eos_token_id":[7,9]})") == std::vector<int64_t>{7, 9});
+  CHECK(end_ids(R"({"eos_token_id":7})") == std::vector<int64_t>{7});
+  CHECK(end_ids(R"({"eos_token_id":[100,9]})") == std::vector<int64_t>{9});  // no row of the model's
+  CHECK(end_ids(R"({"eos_token_id":null})") == std::vector<int64_t>{2});
+  CHECK(end_ids("{}") == std::vector<int64_t>{2});
+  CHECK(to_json(read_config(folder.path()))["eos_token_id"] == 2);
+  CHECK(error_of([&] { end_ids(R"({"eos_token_id":"</s>"})"); }) ==
+        (folder / "generation_config.json").string() + ": eos_token_id is \"</s>\", expected a token id");
+  CHECK(error_of([&] { end_ids("[]"); }).find("expected a JSON object") != std::string::npos);
 }

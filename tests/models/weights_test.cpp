@@ -148,5 +148,36 @@ TEST_CASE("weights: a folder without weights") {
       folder.path().string() + ": no model.safetensors and no model.safetensors.index.json in it";
   CHECK(error(folder.path()) == nothing);
   write_file(folder / "pytorch_model.bin", "");
-  CHECK(error(folder.path()) == nothing + "; pytorch_model.bin is not read, save it as safetensors");
+  CHECK(error(folder.path()) == nothing +
+                                    "; pytorch_model.bin is not read: save it as safetensors (transformers' "
+                                    "save_pretrained does)");
+}
+
+TEST_CASE("weights: tensors that no part of a LLaMA reads are refused by name") {
+  const TemporaryFolder folder;
+  const std::set<std::string> expected{"model.embed_tokens.weight"};
+  const Tensor table = Tensor::of<float>({1, 2, 3, 4}, {2, 2});
+  const auto error = [&](std::vector<std::pair<std::string, Tensor>> extra, bool tied) {
+    extra.emplace_back("model.embed_tokens.weight", table);
+    write_safetensors(folder / "model.safetensors", extra);
+    const std::string text = error_of([&] { Weights(folder.path()).check_extra(expected, tied); });
+    return text.starts_with(folder.path().string()) ? text.substr(folder.path().string().size()) : text;
+  };
+  CHECK(error({}, true) == "no error");
+  CHECK(error({{"model.layers.0.self_attn.rotary_emb.inv_freq", table}, {"model.rotary_emb.inv_freq", table}},
+              false) == "no error");
+  CHECK(error({{"model.layers.0.self_attn.q_proj.bias", table}}, true) ==
+        ": tensor \"model.layers.0.self_attn.q_proj.bias\" has no place in a LLaMA: this is another model's "
+        "file, "
+        "which computes something else");
+  CHECK(error({{"b.q_norm.weight", table}, {"a.k_norm.weight", table}}, true)
+            .starts_with(": tensor \"a.k_norm.weight\" (and 1 more)"));
+  CHECK(error({{"lm_head.weight", table}}, false).find("\"lm_head.weight\"") != std::string::npos);
+  // A tied head is the embedding, whatever dtype it is stored in.
+  CHECK(error({{"lm_head.weight", table}}, true) == "no error");
+  CHECK(error({{"lm_head.weight", Tensor::of<double>({1, 2, 3, 4}, {2, 2})}}, true) == "no error");
+  CHECK(error({{"lm_head.weight", Tensor::of<float>({1, 2, 3, 5}, {2, 2})}}, true)
+            .find("lm_head.weight differs from model.embed_tokens.weight") != std::string::npos);
+  CHECK(error({{"lm_head.weight", Tensor::of<float>({1, 2}, {1, 2})}}, true).find("differs") !=
+        std::string::npos);
 }

@@ -1,18 +1,13 @@
 #pragma once
 // Adapters in the form of PEFT 0.x (adapter_config.json, adapter_model.safetensors), so that either side
 // reads the other's.
-#include <set>
+#include <filesystem>
 #include <string>
 
+#include "models/adapter_config.h"
 #include "models/llama.h"
 
 namespace scca {
-
-struct AdapterInfo {
-  LoraOptions lora;
-  std::set<std::string> trained;  // of the base: embed, norm, head
-  std::string base_model;         // where the base lies, for the reader of the file
-};
 
 /// Writes folder/adapter_config.json, adapter_model.safetensors and config.json (the model's, with the RoPE
 /// scaling and length it was trained with). The tensors are LoRA's A and B under
@@ -22,8 +17,11 @@ struct AdapterInfo {
 void save_adapter(Llama& model, const AdapterInfo& info, const std::string& folder);
 
 /// Puts an adapter onto its base: LoRA updates, saved weights, and the RoPE scaling of the folder's
-/// config.json (PEFT's own folders have none; the base's stays). Throws Error naming the tensor or key that
-/// does not fit.
-AdapterInfo load_adapter(Llama& model, const std::string& folder);
+/// config.json (PEFT's own folders have none; the base's stays). A run's folder is taken at its adapter/.
+/// Where the base ties its head to its embedding and the adapter changes only one of them, or each in its own
+/// way, the model is untied, as PEFT does: model.config.tie_word_embeddings is false then.
+/// Throws Error naming the tensor or key that does not fit: every tensor must have a place in the base, and
+/// every layer that the config targets its tensors.
+AdapterInfo load_adapter(Llama& model, const std::filesystem::path& folder);
 
 }  // namespace scca

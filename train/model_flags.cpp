@@ -11,6 +11,7 @@
 #include "core/device.h"
 #include "models/adapter.h"
 #include "models/config.h"
+#include "models/model_folder.h"
 
 namespace scca {
 namespace {
@@ -59,6 +60,19 @@ void apply_rope(Llama& model, const ModelFlags& flags, int64_t context) {
               << ", replaces the adapter's " << name_of(before.type) << ", factor " << before.factor << "\n";
 }
 
+void put_on_adapter(Llama& model, const ModelFlags& flags) {
+  const bool tied = model.config.tie_word_embeddings;
+  const std::filesystem::path folder = adapter_folder(flags.adapter);
+  if (folder != flags.adapter)
+    std::cerr << "note: --adapter " << flags.adapter << " is a run's folder; its adapter is "
+              << folder.string() << "\n";
+  load_adapter(model, folder);
+  if (tied && !model.config.tie_word_embeddings)
+    std::cerr << "note: the base ties its head to its embedding, and this adapter changes one without the "
+                 "other, as PEFT "
+                 "does; from here on they are two\n";
+}
+
 }  // namespace
 
 void add_device_flags(CLI::App& app, ModelFlags& flags) {
@@ -94,12 +108,15 @@ Device device_of(const ModelFlags& flags) {
 Llama load_model(const ModelFlags& flags, int64_t context) {
   const Device device = device_of(flags);  // refused before anything is read
   Llama model = Llama::load(flags.model, dtype_of(flags));
-  if (!flags.adapter.empty()) load_adapter(model, flags.adapter);
+  if (!flags.adapter.empty()) put_on_adapter(model, flags);
   apply_rope(model, flags, context);
   model.to(device);
   return model;
 }
 
-Tokenizer load_tokenizer(const ModelFlags& flags) { return Tokenizer(flags.model + "/tokenizer.model"); }
+Tokenizer load_tokenizer(const ModelFlags& flags) {
+  if (!std::filesystem::is_directory(flags.model)) fail(why_no_model(flags.model, "tokenizer.model"));
+  return Tokenizer(flags.model);
+}
 
 }  // namespace scca

@@ -29,12 +29,12 @@ DType dtype_of(const ModelFlags& flags);
 /// What the flag means on this machine. Throws Error saying why when it says cuda and there is none to use.
 Device device_of(const ModelFlags& flags);
 
-/// The base model with its adapter and RoPE, on the device of the flags. `context` is the length that a RoPE given without a factor is
-/// stretched to: factor max(1, ceil(context / pretrained length)); 0 when there is none.
-/// Throws UsageError for flags that do not fit, Error naming a file that does not.
+/// The base model with its adapter and RoPE, on the device of the flags. `context` is the length that a RoPE
+/// given without a factor is stretched to: factor max(1, ceil(context / pretrained length)); 0 when there is
+/// none. Throws UsageError for flags that do not fit, Error naming a file that does not.
 Llama load_model(const ModelFlags& flags, int64_t context = 0);
 
-/// tokenizer.model of the model's folder.
+/// tokenizer.model of the model's folder, and the tokens that the folder adds.
 Tokenizer load_tokenizer(const ModelFlags& flags);
 
 }  // namespace scca

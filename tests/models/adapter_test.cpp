@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "core/file.h"
 #include "core/random.h"
 #include "models/json.h"
@@ -99,4 +101,79 @@ TEST_CASE("adapter: what does not fit its base is named") {
   CHECK(error("gqa_tied").find("use_dora") != std::string::npos);
   std::filesystem::remove(folder / "adapter_config.json");
   CHECK(error("gqa_tied").find("adapter_config.json") != std::string::npos);
+}
+
+// tests/golden/adapters: PEFT's own, with the logits that PEFT has with each.
+TEST_CASE("adapter: each kind that PEFT writes gives PEFT's logits") {
+  const std::string folder = base("adapters");
+  const Weights golden(folder + "/logits.safetensors");
+  const Json json = parse_json(read_text_file(base("gqa_tied/ids.json")), "ids.json");
+  const auto row = json["ids"][0].get<std::vector<int32_t>>();
+  const Tensor ids = Tensor::of(row, {1, std::ssize(row)});
+  for (const std::string name : {"embed_only", "head_only", "embed_and_head", "embed_tied", "embed_stored",
+                                 "rank_pattern", "one_layer", "gaussian", "orthogonal"}) {
+    CAPTURE(name);
+    Llama model = Llama::load(base("gqa_tied"), DType::f64);
+    load_adapter(model, folder + "/" + name);
+    CHECK(model.config.tie_word_embeddings ==
+          !std::set<std::string>{"embed_only", "head_only", "embed_and_head"}.contains(name));
+    const Tensor expected = golden.load(name, DType::f64), ours = model.logits(ids);
+    double largest = 0;
+    for (const double value : expected.to_vector<double>()) largest = std::max(largest, std::abs(value));
+    CHECK(max_difference(ours, expected) <= largest * 0x1p-23 + 1e-12);  // the golden's rounding to f32
+    // Merged it is the same function, tied or not.
+    const TemporaryFolder merged;
+    model.merge_lora();
+    model.save(merged.path().string(), DType::f32);
+    CHECK(max_difference(Llama::load(merged.path().string(), DType::f64).logits(ids), expected) <=
+          largest * 0x1p-19);
+  }
+}
+
+TEST_CASE("adapter: a start that changed the base is refused") {
+  for (const std::string name : {"pissa_untrained", "olora_untrained"}) {
+    Llama model = Llama::load(base("gqa_tied"));
+    const std::string error = error_of([&] { load_adapter(model, base("adapters/") + name); });
+    CHECK(error.find("init_lora_weights is ") != std::string::npos);
+    CHECK(error.find("path_initial_model_for_weight_conversion") != std::string::npos);
+  }
+}
+
+TEST_CASE("adapter: a file that lacks what its config names is refused") {
+  const TemporaryFolder folder;
+  const auto error_without = [&](const std::string& name, const std::string& lost) {
+    const std::string from = base("adapters/") + name;
+    const Weights weights(from + "/adapter_model.safetensors");
+    std::vector<std::pair<std::string, Tensor>> kept;
+    for (const std::string& key : weights.names())
+      if (key.find(lost) == std::string::npos) kept.emplace_back(key, weights.load(key, DType::f32));
+    write_safetensors(folder / "adapter_model.safetensors", kept);
+    write_file(folder / "adapter_config.json", read_text_file(from + "/adapter_config.json"));
+    Llama model = Llama::load(base("gqa_tied"));
+    return error_of([&] { load_adapter(model, folder.path()); });
+  };
+  CHECK(error_without("one_layer", "nothing is lost") == "no error");
+  CHECK(error_without("one_layer", "lora_B")
+            .find("no tensor \"base_model.model.model.layers.1.self_attn.q_proj.lora_B") !=
+        std::string::npos);
+  CHECK(error_without("gaussian", "layers.1.self_attn.v_proj").find("targets that layer") !=
+        std::string::npos);
+  CHECK(error_without("embed_only", "embed_tokens").find("no base_model.model.model.embed_tokens.weight") !=
+        std::string::npos);
+  CHECK(error_without("embed_and_head", "lm_head").find("no base_model.model.lm_head.weight") !=
+        std::string::npos);
+  CHECK(error_without("embed_tied", "lm_head") == "no error");  // one stands for both
+}
+
+TEST_CASE("adapter: an update of the embedding or the head is named as such") {
+  for (const std::string key : {"lm_head.lora_A.weight", "model.embed_tokens.lora_embedding_A"}) {
+    const TemporaryFolder folder;
+    write_safetensors(folder / "adapter_model.safetensors",
+                      {{"base_model.model." + key, Tensor::full({2, 24}, 1)}});
+    write_file(folder / "adapter_config.json", R"({"peft_type":"LORA","r":2,"lora_alpha":4})");
+    Llama model = Llama::load(base("gqa_tied"));
+    const std::string error = error_of([&] { load_adapter(model, folder.path()); });
+    CHECK(error.find(key) != std::string::npos);
+    CHECK(error.find("merge the adapter with PEFT (merge_and_unload)") != std::string::npos);
+  }
 }

@@ -1,0 +1,243 @@
+#include "models/adapter_config.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+#include "core/file.h"
+#include "models/known_fields.h"
+
+namespace scca {
+namespace {
+
+using Use = KnownField::Use;
+
+const char* const kPlainLora =
+    "null: only plain LoRA is read. Merge it with PEFT (merge_and_unload) and give the merged model";
+const char* const kFalse =
+    "false: only plain LoRA is read. Merge it with PEFT (merge_and_unload) and give the merged model";
+const char* const kPlainStart =
+    "true, false, gaussian, eva or orthogonal: another start changes the base's weights, which the adapter "
+    "does not "
+    "hold. Save it as plain LoRA with PEFT's save_pretrained(path_initial_model_for_weight_conversion=...)";
+
+/// LoraConfig's fields, PEFT 0.3 to 0.21.
+const std::vector<KnownField> kFields = {
+    {"r", Use::read},
+    {"lora_alpha", Use::read},
+    {"lora_dropout", Use::read},
+    {"use_rslora", Use::read},
+    {"rank_pattern", Use::read},
+    {"alpha_pattern", Use::read},
+    {"target_modules", Use::read},
+    {"exclude_modules", Use::read},
+    {"layers_to_transform", Use::read},
+    {"modules_to_save", Use::read},
+    {"ensure_weight_tying", Use::read},
+    {"base_model_name_or_path", Use::read},
+
+    {"peft_type", Use::expected, {"LORA"}, "\"LORA\""},
+    {"task_type", Use::expected, {"CAUSAL_LM"}, "\"CAUSAL_LM\": the adapter of a language model"},
+    {"init_lora_weights", Use::expected, {true, false, "gaussian", "eva", "orthogonal"}, kPlainStart},
+    {"bias", Use::expected, {"none"}, "\"none\": biases are not implemented"},
+    {"lora_bias", Use::expected, {false}, "false: biases are not implemented"},
+    {"fan_in_fan_out", Use::expected, {false}, "false: a LLaMA's layers are not stored transposed"},
+    {"use_dora", Use::expected, {false}, kFalse},
+    {"use_qalora", Use::expected, {false}, kFalse},
+    {"use_bdlora", Use::expected, {false}, kPlainLora},
+    {"alora_invocation_tokens", Use::expected, {}, kPlainLora},
+    {"trainable_token_indices", Use::expected, {}, kPlainLora},
+    {"layer_replication", Use::expected, {}, kPlainLora},
+    {"target_parameters", Use::expected, {}, kPlainLora},
+    {"megatron_config", Use::expected, {}, kPlainLora},
+    {"arrow_config", Use::expected, {}, kPlainLora},
+    {"kasa_config", Use::expected, {}, kPlainLora},
+    {"monteclora_config", Use::expected, {}, kPlainLora},
+    {"velora_config", Use::expected, {}, kPlainLora},
+
+    {"peft_version", Use::harmless},
+    {"revision", Use::harmless},
+    {"auto_mapping", Use::harmless},
+    {"inference_mode", Use::harmless},
+    {"merge_weights", Use::harmless},      // whether PEFT 0.2 merged for inference
+    {"layers_pattern", Use::harmless},     // where layers_to_transform counts; a LLaMA has one place
+    {"runtime_config", Use::harmless},     // of the machine
+    {"megatron_core", Use::harmless},      // read with megatron_config alone
+    {"qalora_group_size", Use::harmless},  // read with use_qalora alone
+    // How a start is computed; which start it was, init_lora_weights says.
+    {"loftq_config", Use::harmless},
+    {"eva_config", Use::harmless},
+    {"corda_config", Use::harmless},
+    {"lora_ga_config", Use::harmless},
+};
+
+/// PEFT takes a module's whole name or its end.
+bool names_end(const std::string& end, const std::string& module) {
+  return module == end || module.ends_with("." + end);
+}
+
+bool any_names(const auto& ends, const std::string& module) {
+  return std::ranges::any_of(ends, [&](const std::string& end) { return names_end(end, module); });
+}
+
+/// A field that holds a name or a list of names; null is none.
+std::vector<std::string> names_of(const JsonFields& fields, const char* key) {
+  const Json value = fields.json().value(key, Json());
+  if (value.is_null()) return {};
+  if (value.is_string()) return {value.get<std::string>()};
+  const bool names =
+      value.is_array() && std::ranges::all_of(value, [](const Json& name) { return name.is_string(); });
+  SCCA_CHECK(names, fields.where(), ": ", key, " is ", short_text(value), ", expected names");
+  return value.get<std::vector<std::string>>();
+}
+
+/// rank_pattern and alpha_pattern: a number for the modules that a key names. PEFT reads keys as regular
+/// expressions; all but plain names are refused.
+std::map<std::string, double> pattern_of(const JsonFields& fields, const char* key) {
+  std::map<std::string, double> pattern;
+  const Json* object = fields.object(key);
+  if (!object) return pattern;
+  for (const auto& [name, value] : object->items()) {
+    const bool plain =
+        std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.'; });
+    SCCA_CHECK(plain && value.is_number(), fields.where(), ": ", key, " has ", short_text(Json(name)), ": ",
+               short_text(value), ", expected the name of a layer (no regular expression) and a number");
+    pattern[name] = value.get<double>();
+  }
+  return pattern;
+}
+
+/// What the pattern says of the layer. Two keys that name it must agree: which comes first in the file is
+/// lost.
+double from_pattern(const std::map<std::string, double>& pattern, const std::string& layer,
+                    double otherwise) {
+  std::optional<double> found;
+  for (const auto& [name, value] : pattern) {
+    if (!names_end(name, layer)) continue;
+    SCCA_CHECK(!found || *found == value, "adapter_config.json: two keys of a pattern name ", layer,
+               ", with ", *found, " and ", value);
+    found = value;
+  }
+  return found.value_or(otherwise);
+}
+
+std::set<int64_t> layers_of(const JsonFields& fields) {
+  const Json value = fields.json().value("layers_to_transform", Json());
+  std::set<int64_t> layers;
+  for (const Json& layer : value.is_array()  ? value
+                           : value.is_null() ? Json::array()
+                                             : Json::array({value})) {
+    SCCA_CHECK(layer.is_number_integer(), fields.where(), ": layers_to_transform is ", short_text(value),
+               ", expected a layer's number or a list of them");
+    layers.insert(layer.get<int64_t>());
+  }
+  return layers;
+}
+
+/// The words of --train that modules_to_save stands for. PEFT also writes dotted names
+/// ("model.embed_tokens"), and lists lm_head for a tied embedding.
+std::set<std::string> trained_parts(const AdapterConfig& config) {
+  std::set<std::string> parts;
+  if (config.saves("model.embed_tokens")) parts.insert("embed");
+  if (config.saves("model.norm")) parts.insert("norm");
+  if (config.saves("lm_head") && !(config.ties && parts.contains("embed"))) parts.insert("head");
+  return parts;
+}
+
+/// modules_to_save for PEFT: "norm" is all 2 L + 1 of them.
+std::vector<std::string> saved_modules(const AdapterInfo& info, bool tied) {
+  std::vector<std::string> modules;
+  if (info.trained.contains("embed")) modules.push_back("embed_tokens");
+  if (info.trained.contains("norm")) modules.push_back("norm");
+  if (info.trained.contains("head") || (tied && info.trained.contains("embed"))) modules.push_back("lm_head");
+  return modules;
+}
+
+}  // namespace
+
+int64_t AdapterConfig::rank_of(const std::string& layer) const {
+  return static_cast<int64_t>(from_pattern(rank_pattern, layer, static_cast<double>(info.lora.rank)));
+}
+
+double AdapterConfig::scale_of(const std::string& layer) const {
+  LoraOptions lora = info.lora;
+  lora.rank = rank_of(layer);
+  lora.alpha = from_pattern(alpha_pattern, layer, lora.alpha);
+  return lora.scale();
+}
+
+bool AdapterConfig::targets(const std::string& layer) const {
+  const bool layer_chosen = layers.empty() || std::ranges::any_of(layers, [&](int64_t number) {
+                              return layer.starts_with(concat("model.layers.", number, "."));
+                            });
+  return lists_targets && layer_chosen && any_names(info.lora.targets, layer) && !any_names(excluded, layer);
+}
+
+bool AdapterConfig::saves(const std::string& module) const {
+  return std::ranges::any_of(modules_to_save,
+                             [&](const std::string& name) { return module.ends_with(name); });
+}
+
+AdapterConfig adapter_config_from_json(const Json& json, const std::string& where) {
+  SCCA_CHECK(json.is_object(), where, ": ", short_text(json), ", expected a JSON object");
+  const JsonFields fields(json, where);
+  check_known_fields(fields, kFields);
+  AdapterConfig config;
+  LoraOptions& lora = config.info.lora;
+  const auto rank = fields.integer("r");
+  const auto alpha = fields.number("lora_alpha");
+  SCCA_CHECK(rank && alpha, where, ": no ", rank ? "lora_alpha" : "r", ", expected a number");
+  lora.rank = *rank;
+  lora.alpha = *alpha;
+  lora.dropout = fields.number("lora_dropout").value_or(0);
+  lora.rank_stabilised = fields.boolean("use_rslora").value_or(false);
+  config.rank_pattern = pattern_of(fields, "rank_pattern");
+  config.alpha_pattern = pattern_of(fields, "alpha_pattern");
+  config.layers = layers_of(fields);
+  config.ties = fields.boolean("ensure_weight_tying").value_or(false);
+  config.modules_to_save = names_of(fields, "modules_to_save");
+  config.info.base_model = fields.text("base_model_name_or_path").value_or("");
+  config.info.trained = trained_parts(config);
+  const std::vector<std::string> targets = names_of(fields, "target_modules"),
+                                 excluded = names_of(fields, "exclude_modules");
+  config.excluded = {excluded.begin(), excluded.end()};
+  // A string in place of a list is a regular expression, and null is PEFT's own choice: then the tensors
+  // tell.
+  const bool listed = json.contains("target_modules") && json["target_modules"].is_array();
+  config.lists_targets = listed && !(json.contains("exclude_modules") && json["exclude_modules"].is_string());
+  if (listed) lora.targets = {targets.begin(), targets.end()};
+  try {
+    lora.validate();
+  } catch (const UsageError& error) {
+    fail(where, ": ", error.what());
+  }
+  return config;
+}
+
+AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / "adapter_config.json";
+  return adapter_config_from_json(parse_json(read_text_file(file), file.string()), file.string());
+}
+
+Json to_json(const AdapterInfo& info, bool tied) {
+  const auto modules = saved_modules(info, tied);
+  return {{"peft_type", "LORA"},
+          {"task_type", "CAUSAL_LM"},
+          {"base_model_name_or_path", info.base_model},
+          {"inference_mode", true},
+          {"r", info.lora.rank},
+          {"lora_alpha", info.lora.alpha},
+          {"lora_dropout", info.lora.dropout},
+          {"use_rslora", info.lora.rank_stabilised},
+          {"target_modules", info.lora.targets},
+          {"modules_to_save", modules.empty() ? Json(nullptr) : Json(modules)},
+          {"ensure_weight_tying", tied && info.trained.contains("embed")},
+          {"bias", "none"},
+          {"fan_in_fan_out", false},
+          {"init_lora_weights", true},
+          {"layers_to_transform", nullptr},
+          {"rank_pattern", Json::object()},
+          {"alpha_pattern", Json::object()}};
+}
+
+}  // namespace scca

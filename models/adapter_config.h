@@ -1,0 +1,51 @@
+#pragma once
+// adapter_config.json, PEFT's description of an adapter (LoraConfig).
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "models/json.h"
+#include "nn/lora.h"
+
+namespace scca {
+
+struct AdapterInfo {
+  LoraOptions lora;
+  std::set<std::string> trained;  // of the base: embed, norm, head
+  std::string base_model;         // where the base lies, for the reader of the file
+};
+
+/// What the file says of each layer.
+struct AdapterConfig {
+  AdapterInfo info;
+  std::vector<std::string> modules_to_save;  // as written; a name stands for all modules that end with it
+  bool ties = false;                         // ensure_weight_tying: a tied embedding and head stay tied
+
+  /// Rank and scale of the layer of this name ("model.layers.0.self_attn.q_proj"), rank_pattern and
+  /// alpha_pattern heeded.
+  int64_t rank_of(const std::string& layer) const;
+  double scale_of(const std::string& layer) const;
+  /// True when the file leaves no doubt that this layer has an update.
+  bool targets(const std::string& layer) const;
+  /// True when modules_to_save names the module ("model.embed_tokens", "lm_head").
+  bool saves(const std::string& module) const;
+
+  std::map<std::string, double> rank_pattern, alpha_pattern;
+  std::set<std::string> excluded;
+  std::set<int64_t> layers;  // layers_to_transform; empty: all
+  bool lists_targets = false;
+};
+
+/// Throws Error, file and field named with what was found and expected, for a setting that would make the
+/// adapter another function than W x + s B A x: among them starts that change the base's weights (PiSSA,
+/// OLoRA, CorDA, LoftQ), and every field that is not known and says something.
+AdapterConfig read_adapter_config(const std::filesystem::path& folder);
+/// The same from parsed JSON; `where` begins every message.
+AdapterConfig adapter_config_from_json(const Json& json, const std::string& where);
+
+/// What read_adapter_config reads back, for PEFT too. `tied`: the base's head is its embedding.
+Json to_json(const AdapterInfo& info, bool tied);
+
+}  // namespace scca

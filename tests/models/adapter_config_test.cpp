@@ -1,0 +1,133 @@
+#include "models/adapter_config.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "core/check.h"
+#include "core/file.h"
+#include "tests/temporary_folder.h"
+
+using namespace scca;
+using scca::test::error_of;
+
+namespace {
+
+/// As PEFT 0.21.2 writes it: every field of LoraConfig, each at its default.
+Json written_by_peft() {
+  const std::string path = SCCA_SOURCE_DIR "/tests/golden/adapters/gaussian/adapter_config.json";
+  Json json = parse_json(read_text_file(path), path);
+  json["init_lora_weights"] = true;
+  return json;
+}
+
+AdapterConfig with(const std::string& key, const Json& value) {
+  Json json = written_by_peft();
+  json[key] = value;
+  return adapter_config_from_json(json, "c");
+}
+
+std::string error_with(const std::string& key, const Json& value) {
+  return error_of([&] { with(key, value); });
+}
+
+}  // namespace
+
+TEST_CASE("adapter config: every field at PEFT's default is read, and needs no other") {
+  const AdapterConfig config = adapter_config_from_json(written_by_peft(), "c");
+  CHECK(config.info.lora.rank == 2);
+  CHECK(config.info.lora.alpha == 4);
+  CHECK(config.info.lora.targets == std::set<std::string>{"q_proj", "v_proj"});
+  CHECK(config.info.base_model == "gqa_tied");
+  CHECK(written_by_peft().size() > 40);
+  const AdapterConfig least = adapter_config_from_json({{"r", 3}, {"lora_alpha", 6}}, "c");
+  CHECK(least.scale_of("model.layers.0.self_attn.q_proj") == 2);
+  CHECK(error_of([] { adapter_config_from_json({{"r", 3}}, "c"); }) == "c: no lora_alpha, expected a number");
+}
+
+// The value that each field is set to by those who use it.
+TEST_CASE("adapter config: what makes it another function is refused by name") {
+  const std::vector<std::pair<std::string, Json>> settings = {
+      {"peft_type", "ADALORA"},
+      {"task_type", "SEQ_CLS"},
+      {"init_lora_weights", "pissa"},
+      {"init_lora_weights", "pissa_niter_16"},
+      {"init_lora_weights", "olora"},
+      {"init_lora_weights", "corda"},
+      {"init_lora_weights", "loftq"},
+      {"init_lora_weights", "lora_ga"},
+      {"init_lora_weights", "mica"},
+      {"bias", "all"},
+      {"bias", "lora_only"},
+      {"lora_bias", true},
+      {"fan_in_fan_out", true},
+      {"use_dora", true},
+      {"use_qalora", true},
+      {"use_bdlora", {{"nblocks", 2}}},
+      {"alora_invocation_tokens", {1, 2}},
+      {"trainable_token_indices", {0, 1}},
+      {"layer_replication", Json::array({{0, 1}, {0, 1}})},
+      {"target_parameters", {"experts.down_proj"}},
+      {"megatron_config", {{"tp", 2}}},
+      {"arrow_config", {{"top_k", 3}}},
+      {"kasa_config", {{"beta", 1}}},
+      {"monteclora_config", {{"samples", 3}}},
+      {"velora_config", {{"groups", 3}}},
+  };
+  for (const auto& [key, value] : settings) {
+    CAPTURE(key);
+    CHECK(error_with(key, value).starts_with("c: " + key + " is " + value.dump() + ", expected "));
+  }
+}
+
+TEST_CASE("adapter config: an unknown field passes while it says nothing") {
+  for (const Json& nothing : {Json(), Json(false), Json(""), Json::array(), Json::object()})
+    CHECK(error_with("use_new_trick", nothing) == "no error");
+  for (const Json& something : {Json(true), Json(1), Json(0), Json("x"), Json{1}, Json{{"a", 1}}})
+    CHECK(error_with("use_new_trick", something) == "c: \"use_new_trick\" is " + something.dump() +
+                                                        ", and this program does not know that field: it may "
+                                                        "change what is computed. Remove it if it does not");
+}
+
+TEST_CASE("adapter config: starts that leave the base as it is, and how they were computed, change nothing") {
+  for (const Json& start : {Json(false), Json("gaussian"), Json("eva"), Json("orthogonal")})
+    CHECK(error_with("init_lora_weights", start) == "no error");
+  CHECK(error_with("corda_config", {{"cache", "x"}}) == "no error");
+  CHECK(error_with("peft_version", "1.0") == "no error");
+}
+
+TEST_CASE("adapter config: rank_pattern and alpha_pattern name layers by their end") {
+  Json json = written_by_peft();
+  json["rank_pattern"] = {{"q_proj", 8}, {"layers.1.self_attn.v_proj", 1}};
+  json["alpha_pattern"] = {{"v_proj", 3}};
+  const AdapterConfig config = adapter_config_from_json(json, "c");
+  CHECK(config.rank_of("model.layers.0.self_attn.q_proj") == 8);
+  CHECK(config.rank_of("model.layers.0.self_attn.v_proj") == 2);
+  CHECK(config.rank_of("model.layers.1.self_attn.v_proj") == 1);
+  CHECK(config.rank_of("model.layers.11.self_attn.v_proj") == 2);
+  CHECK(config.scale_of("model.layers.0.self_attn.q_proj") == 0.5);
+  CHECK(config.scale_of("model.layers.1.self_attn.v_proj") == 3);
+  json["use_rslora"] = true;
+  CHECK(adapter_config_from_json(json, "c").scale_of("model.layers.0.self_attn.v_proj") ==
+        doctest::Approx(3 / std::sqrt(2.0)));
+  CHECK(error_with("rank_pattern", {{".*q_proj", 8}}).find("no regular expression") != std::string::npos);
+  const AdapterConfig twice = with("rank_pattern", {{"q_proj", 8}, {"self_attn.q_proj", 4}});
+  CHECK(error_of([&] { twice.rank_of("model.layers.0.self_attn.q_proj"); }).find("two keys") !=
+        std::string::npos);
+}
+
+TEST_CASE("adapter config: which layers must have an update") {
+  const std::string q = "model.layers.0.self_attn.q_proj", k = "model.layers.0.self_attn.k_proj",
+                    q1 = "model.layers.1.self_attn.q_proj", q10 = "model.layers.10.self_attn.q_proj";
+  const AdapterConfig all = adapter_config_from_json(written_by_peft(), "c");
+  CHECK(all.targets(q));
+  CHECK(!all.targets(k));
+  const AdapterConfig one = with("layers_to_transform", 1);
+  CHECK(one.targets(q1));
+  CHECK(!one.targets(q));
+  CHECK(!one.targets(q10));
+  CHECK(with("layers_to_transform", {0, 10}).targets(q10));
+  CHECK(!with("exclude_modules", {"q_proj"}).targets(q));
+  CHECK(!with("target_modules", ".*q_proj").targets(q));  // a regular expression: the tensors tell
+  CHECK(!with("exclude_modules", ".*q_proj").targets(q));
+}

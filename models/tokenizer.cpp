@@ -2,10 +2,12 @@
 
 #include <sentencepiece_processor.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/model_folder.h"
 #include "models/sentencepiece_settings.h"
 #include "models/utf8.h"
 
@@ -13,6 +15,7 @@ namespace scca {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr std::string_view kWhitespace = " \t\n\r\v\f";
 constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581, how pieces spell a space
 
 /// True when a piece has a space after something else, so that it may reach over a word's start.
@@ -29,11 +32,19 @@ Tokenizer::Tokenizer(const fs::path& folder_or_file)
   const fs::path file = folder ? folder_or_file / "tokenizer.model" : folder_or_file;
   if (folder && !fs::exists(file) && fs::exists(folder_or_file / "tokenizer.json"))
     fail(file.string(), ": not there; tokenizer.json is not read, only SentencePiece's tokenizer.model is");
+  if (folder && !fs::exists(file)) fail(why_no_model(folder_or_file, "tokenizer.model"));
   const std::string serialized = read_text_file(file);
   SCCA_CHECK(!serialized.empty() && processor_->LoadFromSerializedProto(serialized).ok(), file.string(),
              ": no SentencePiece model");
   space_id_ = processor_->PieceToId(std::string(kSpace));
+  newline_id_ = processor_->PieceToId("<0x0A>");
   by_words_ = words_are_independent(serialized);
+  if (folder)
+    added_ =
+        read_added_tokens(folder_or_file, pieces(), [&](int32_t id) { return processor_->IdToPiece(id); });
+  SCCA_CHECK(
+      added_.tokens.empty() || added_.legacy || by_words_, folder_or_file.string(),
+      ": added tokens with legacy false are implemented for LLaMA's kind of SentencePiece model alone");
 }
 
 Tokenizer::~Tokenizer() = default;
@@ -47,8 +58,7 @@ bool Tokenizer::words_are_independent(std::string_view serialized) const {
   if (!settings || !settings->is_bpe || settings->rewrites_text || !settings->adds_leading_space ||
       settings->spaces_at_end)
     return false;
-  const int newline = processor_->PieceToId("<0x0A>");
-  if (!processor_->IsByte(newline) || encode_whole("\n") != std::vector<int32_t>{space_id_, newline})
+  if (!processor_->IsByte(newline_id_) || encode_whole("\n") != std::vector<int32_t>{space_id_, newline_id_})
     return false;
   for (int id = 0; id < processor_->GetPieceSize(); ++id)
     if (!processor_->IsControl(id) && spans_words(processor_->IdToPiece(id))) return false;
@@ -57,10 +67,41 @@ bool Tokenizer::words_are_independent(std::string_view serialized) const {
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_bos) const {
   SCCA_CHECK(!add_bos || bos_id() >= 0, "tokenizer: its vocabulary has no BOS to put in front");
-  // A literal U+2581 is a space to the library; rare, so not worth a rule of its own.
-  const bool by_words = by_words_ && text.find(kSpace) == std::string_view::npos;
-  std::vector<int32_t> ids = by_words ? encode_by_words(text) : encode_whole(text);
+  std::vector<int32_t> ids;
+  bool strip = false;
+  for (size_t begin = 0; begin < text.size();) {
+    const AddedTokenAt next =
+        added_.tokens.empty() ? AddedTokenAt{text.size(), -1} : find_added_token(added_.tokens, text, begin);
+    const AddedToken* token = next.token < 0 ? nullptr : &added_.tokens[static_cast<size_t>(next.token)];
+    std::string_view between = text.substr(begin, next.begin - begin);
+    if (strip) between.remove_prefix(std::min(between.find_first_not_of(kWhitespace), between.size()));
+    if (token && token->takes_space_before)
+      between = between.substr(0, between.find_last_not_of(kWhitespace) + 1);
+    if (!between.empty()) {
+      const std::vector<int32_t> plain =
+          begin == 0 || added_.legacy ? encode_plain(between) : encode_behind(between);
+      ids.insert(ids.end(), plain.begin(), plain.end());
+    }
+    if (!token) break;
+    ids.push_back(static_cast<int32_t>(pieces() + next.token));
+    strip = token->takes_space_after;
+    begin = next.begin + token->text.size();
+  }
   if (add_bos) ids.insert(ids.begin(), bos_id());
+  return ids;
+}
+
+/// A text without added tokens.
+std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
+  // A literal U+2581 is a space to the library; rare, so not worth a rule of its own.
+  return by_words_ && text.find(kSpace) == std::string_view::npos ? encode_by_words(text)
+                                                                  : encode_whole(text);
+}
+
+/// The same without the space that the library puts in front: behind a newline there is none.
+std::vector<int32_t> Tokenizer::encode_behind(std::string_view text) const {
+  std::vector<int32_t> ids = encode_plain("\n" + std::string(text));
+  ids.erase(ids.begin(), ids.begin() + 2);  // that space's piece and the newline
   return ids;
 }
 
@@ -102,24 +143,43 @@ std::vector<int32_t> Tokenizer::encode_by_words(std::string_view text) const {
 std::string Tokenizer::decode(const std::vector<int32_t>& ids) const {
   check_ids(ids);
   std::string text;
-  const auto status = processor_->Decode(ids, &text);
-  SCCA_CHECK(status.ok(), "tokenizer: the ids cannot be decoded: ", status.ToString());
+  for (auto begin = ids.begin(); begin != ids.end();) {
+    const auto end = std::find_if(begin, ids.end(), [&](int32_t id) { return added(id) != nullptr; });
+    text += decode_pieces({begin, end}, begin != ids.begin() && !added_.legacy);
+    if (end == ids.end()) break;
+    if (!added(*end)->special) text += added(*end)->text;
+    begin = end + 1;
+  }
   return valid_utf8(text);
 }
 
-int64_t Tokenizer::vocab_size() const { return processor_->GetPieceSize(); }
+/// `behind`: as encode_behind made them, so that a space in front is text.
+std::string Tokenizer::decode_pieces(const std::vector<int32_t>& ids, bool behind) const {
+  std::vector<int32_t> all = ids;
+  if (behind) all.insert(all.begin(), newline_id_);
+  std::string text;
+  const auto status = processor_->Decode(all, &text);
+  SCCA_CHECK(status.ok(), "tokenizer: the ids cannot be decoded: ", status.ToString());
+  return behind ? text.substr(1) : text;
+}
+
+const AddedToken* Tokenizer::added(int32_t id) const {
+  return id < pieces() ? nullptr : &added_.tokens.at(static_cast<size_t>(id - pieces()));
+}
+
+int64_t Tokenizer::pieces() const { return processor_->GetPieceSize(); }
 int32_t Tokenizer::bos_id() const { return processor_->bos_id(); }
 int32_t Tokenizer::eos_id() const { return processor_->eos_id(); }
 int32_t Tokenizer::unk_id() const { return processor_->unk_id(); }
 
 std::string Tokenizer::piece(int32_t id) const {
   check_ids({id});
-  return processor_->IdToPiece(id);
+  return added(id) ? added(id)->text : processor_->IdToPiece(id);
 }
 
 bool Tokenizer::is_byte(int32_t id) const {
   check_ids({id});
-  return processor_->IsByte(id);
+  return !added(id) && processor_->IsByte(id);
 }
 
 void Tokenizer::check_ids(const std::vector<int32_t>& ids) const {

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "models/added_tokens.h"
+
 namespace sentencepiece {
 class SentencePieceProcessor;
 }
@@ -16,22 +18,27 @@ namespace scca {
 /// May be used from several threads at once.
 class Tokenizer {
  public:
-  /// tokenizer.model in this folder, or a file given by its own path. Throws Error naming the file when it is
-  /// missing or no SentencePiece model.
+  /// tokenizer.model in this folder with the tokens that the folder adds (models/added_tokens.h), or a file
+  /// given by its own path, alone. Throws Error naming the file when it is missing, no SentencePiece model,
+  /// or its folder's other files contradict it.
   explicit Tokenizer(const std::filesystem::path& folder_or_file);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
   /// The ids of a text as one document; BOS in front only when asked for. Bytes that are no UTF-8 are read as
-  /// U+FFFD. Throws Error for BOS from a vocabulary without one.
+  /// U+FFFD. An added token is found wherever its text stands, as transformers does; BOS, EOS and UNK are
+  /// not: a text that spells "</s>" is text. Throws Error for BOS from a vocabulary without one.
   std::vector<int32_t> encode(std::string_view text, bool add_bos = false) const;
-  /// The text of ids, always valid UTF-8: bytes that form no character become U+FFFD, BOS and EOS nothing,
-  /// the space that encoding puts in front of a text is taken away. Throws Error for an id that is not in the
-  /// vocabulary.
+  /// The text of ids, always valid UTF-8: bytes that form no character become U+FFFD, BOS, EOS and
+  /// special added tokens nothing, the space that encoding puts in front of a text is taken away. Throws
+  /// Error for an id that is not in the vocabulary.
   std::string decode(const std::vector<int32_t>& ids) const;
 
-  int64_t vocab_size() const;
+  /// Pieces and added tokens.
+  int64_t vocab_size() const { return pieces() + std::ssize(added_.tokens); }
+  /// Of the SentencePiece model alone.
+  int64_t pieces() const;
   /// -1 where the vocabulary has none.
   int32_t bos_id() const;
   int32_t eos_id() const;
@@ -46,13 +53,18 @@ class Tokenizer {
   void check_ids(const std::vector<int32_t>& ids) const;
 
  private:
+  const AddedToken* added(int32_t id) const;
+  std::vector<int32_t> encode_plain(std::string_view text) const;
+  std::vector<int32_t> encode_behind(std::string_view text) const;
+  std::string decode_pieces(const std::vector<int32_t>& ids, bool behind) const;
   std::vector<int32_t> encode_whole(std::string_view text) const;
   std::vector<int32_t> encode_by_words(std::string_view text) const;
   bool words_are_independent(std::string_view serialized) const;
 
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  AddedTokens added_;
   bool by_words_ = false;
-  int32_t space_id_ = -1;
+  int32_t space_id_ = -1, newline_id_ = -1;
 };
 
 /// Decodes ids as they are generated. All that push() and finish() returned, joined, is decode() of all ids:

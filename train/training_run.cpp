@@ -10,7 +10,7 @@
 namespace scca {
 
 void check_vocabulary(const Tokenizer& tokenizer, const LlamaConfig& config) {
-  SCCA_CHECK(tokenizer.vocab_size() <= config.vocab_size, "the tokenizer has ", tokenizer.vocab_size(),
+  SCCA_CHECK(tokenizer.pieces() <= config.vocab_size, "the tokenizer has ", tokenizer.pieces(),
              " pieces, but the model's vocab_size is ", config.vocab_size,
              "; use the tokenizer that belongs to the model");
 }

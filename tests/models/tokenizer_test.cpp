@@ -212,7 +212,7 @@ TEST_CASE("tokenizer: files that are no tokenizer") {
   const TemporaryFolder folder;
   const std::string file = (folder / "tokenizer.model").string();
   const auto error = [&] { return error_of([&] { Tokenizer tokenizer(folder.path()); }); };
-  CHECK(error() == file + ": cannot be read: No such file or directory");
+  CHECK(error() == folder.path().string() + ": no tokenizer.model in it");
   write_file(folder / "tokenizer.json", "{}");
   CHECK(error() == file + ": not there; tokenizer.json is not read, only SentencePiece's tokenizer.model is");
   const std::string whole = read_text_file(kStories + "/tokenizer.model");
@@ -223,4 +223,131 @@ TEST_CASE("tokenizer: files that are no tokenizer") {
   }
   CHECK(!sentencepiece_settings("\x0a\xff"));
   CHECK(!sentencepiece_settings(std::string(20, '\xff')));
+}
+
+namespace {
+
+/// A tokenizer with other files beside it.
+struct WithFiles {
+  explicit WithFiles(std::initializer_list<std::pair<const char*, std::string>> files,
+                     const std::string& model = kStories + "/tokenizer.model") {
+    write_file(folder / "tokenizer.model", read_text_file(model));
+    for (const auto& [name, content] : files) write_file(folder / name, content);
+  }
+  std::string error() const {
+    return error_of([&] { Tokenizer tokenizer(folder.path()); });
+  }
+  TemporaryFolder folder;
+};
+
+std::string decoder(const std::string& tokens, const std::string& more = "") {
+  return R"({"added_tokens_decoder":{)" + tokens + "}" + more + "}";
+}
+
+/// <pad>, <|im_start|> and <|im|> from this id on.
+std::string added(int first) {
+  return concat('"', first, R"(":{"content":"<pad>","special":true},")", first + 1,
+                R"(":{"content":"<|im_start|>"},")", first + 2,
+                R"(":{"content":"<|im|>","lstrip":true,"rstrip":true})");
+}
+
+const std::string kAdded = added(512);
+
+}  // namespace
+
+TEST_CASE("tokenizer: added tokens are found in a text, and what stands between is as before") {
+  const Tokenizer plain(kStories);
+  CHECK(plain.pieces() == plain.vocab_size());
+  const WithFiles files({{"tokenizer_config.json", decoder(kAdded)},
+                         {"added_tokens.json", R"({"<pad>":512,"<|im_start|>":513})"}});
+  const Tokenizer tokenizer(files.folder.path());
+  CHECK(tokenizer.pieces() == 512);
+  CHECK(tokenizer.vocab_size() == 515);
+  CHECK(tokenizer.piece(513) == "<|im_start|>");
+  CHECK(!tokenizer.is_byte(512));
+  const auto joined = [&](const std::vector<std::pair<std::string, int32_t>>& parts) {
+    std::vector<int32_t> ids;
+    for (const auto& [text, added] : parts) {
+      const std::vector<int32_t> part = plain.encode(text);
+      ids.insert(ids.end(), part.begin(), part.end());
+      if (added >= 0) ids.push_back(added);
+    }
+    return ids;
+  };
+  for (const std::string text : {"", " ", "Once upon a time", "a < b", "<pa", "<|im", "<|im_start |>"})
+    CHECK(tokenizer.encode(text) == plain.encode(text));
+  // legacy, where nothing is said: each part begins with SentencePiece's space, as a text does
+  CHECK(tokenizer.encode("<pad>") == std::vector<int32_t>{512});
+  CHECK(tokenizer.encode("<pad><pad>") == std::vector<int32_t>{512, 512});
+  CHECK(tokenizer.encode("a<pad>b") == joined({{"a", 512}, {"b", -1}}));
+  CHECK(tokenizer.encode("<|im_start|>user\nHi <pad>", true) == [&] {
+    auto ids = joined({{"", 513}, {"user\nHi ", 512}});
+    ids.insert(ids.begin(), 1);
+    return ids;
+  }());
+  CHECK(tokenizer.encode("a <|im|> \n b") == joined({{"a", 514}, {"b", -1}}));  // takes the space around it
+  CHECK(tokenizer.encode("<|<|im|>") == joined({{"<|", 514}}));
+  CHECK(tokenizer.decode({512, 513, 514}) == "<|im_start|><|im|>");  // <pad> is special: no text
+  CHECK(error_of([&] { tokenizer.decode({515}); }) == "tokenizer: id 515 is beyond the vocabulary of 515");
+}
+
+TEST_CASE("tokenizer: behind an added token a text has SentencePiece's space only where legacy is true") {
+  const WithFiles files({{"tokenizer_config.json", decoder(added(4096), R"(,"legacy":false)")}}, kDemo);
+  const Tokenizer tokenizer(files.folder.path()), plain(kDemo);
+  for (const std::string text : {"user", " user", " ", "\n", "  two", "x\ny z", "\xe2\x96\x81x"}) {
+    CAPTURE(text);
+    // Behind a newline SentencePiece puts no space either.
+    std::vector<int32_t> expected = plain.encode("\n" + text);
+    expected.erase(expected.begin(), expected.begin() + 2);
+    expected.insert(expected.begin(), 4097);
+    CHECK(tokenizer.encode("<|im_start|>" + text) == expected);
+    if (text[0] != '\xe2') CHECK(tokenizer.decode(expected) == "<|im_start|>" + text);
+  }
+  CHECK(tokenizer.encode("a<pad>")[0] == plain.encode("a")[0]);
+  // A model that rewrites spaces has no such place to put a text.
+  CHECK(WithFiles({{"tokenizer_config.json", decoder(kAdded, R"(,"legacy":false)")}})
+            .error()
+            .find("legacy false are implemented for LLaMA's kind") != std::string::npos);
+}
+
+TEST_CASE("tokenizer: a stream of ids with added tokens gives the text that decode gives") {
+  for (const std::string legacy : {"true", "false"}) {
+    const WithFiles files({{"tokenizer_config.json", decoder(added(4096), ",\"legacy\":" + legacy)}}, kDemo);
+    const Tokenizer tokenizer(files.folder.path());
+    std::mt19937 random(7);
+    for (int round = 0; round < 100; ++round) {
+      std::string text;
+      for (int i = 0; i < 6; ++i) {
+        text += random_text(random, 2);
+        text += std::vector<std::string>{"", "<pad>", "<|im_start|>", "<|im|>"}[random() % 4];
+      }
+      const std::vector<int32_t> ids = tokenizer.encode(text);
+      TextStream stream(tokenizer);
+      std::string streamed;
+      for (const int32_t id : ids) streamed += stream.push(id);
+      streamed += stream.finish();
+      CAPTURE(text);
+      CHECK(streamed == tokenizer.decode(ids));
+    }
+  }
+}
+
+TEST_CASE("tokenizer: files beside the model that contradict it or each other are refused") {
+  const auto error = [](const std::string& config, const std::string& list = "{}") {
+    const WithFiles files({{"tokenizer_config.json", config}, {"added_tokens.json", list}});
+    return files.error();
+  };
+  CHECK(error(decoder("")) == "no error");
+  CHECK(error("{}", R"({"<0x0A>":13})") == "no error");  // the piece's own text
+  CHECK(error("{}", R"({"<pad>":513})").find("go on with id 513, expected 512") != std::string::npos);
+  CHECK(error(decoder(kAdded), R"({"<other>":512})").find("id 512 is \"<other>\"") != std::string::npos);
+  CHECK(error("{}", R"({"<pad>":13})").find("tokenizer.model has \"<0x0A>\" there") != std::string::npos);
+  CHECK(error("{}", R"({"<pad>":-1})").find("expected a token id") != std::string::npos);
+  CHECK(error("{}", R"({"":512})").find("has no text") != std::string::npos);
+  CHECK(error("{}", "[]").find("expected a JSON object") != std::string::npos);
+  CHECK(error("[]").find("expected a JSON object") != std::string::npos);
+  CHECK(error(decoder(R"("x":{"content":"a"})")).find("expected a token id") != std::string::npos);
+  CHECK(error(decoder(R"("512":"a")")).find("expected an object") != std::string::npos);
+  CHECK(error(decoder(R"("512":{"content":"a","single_word":true})")).find("single_word") !=
+        std::string::npos);
 }

@@ -57,6 +57,14 @@ int32_t sample(const std::vector<float>& logits, const SamplingOptions& options,
   return order[kept - 1];
 }
 
+void check_logits(std::span<const float> logits, int64_t vocabulary, int64_t first_position) {
+  const auto bad = std::ranges::find_if_not(logits, [](float logit) { return std::isfinite(logit); });
+  if (bad == logits.end()) return;
+  const int64_t index = bad - logits.begin();
+  fail("the logit of id ", index % vocabulary, " after position ", first_position + index / vocabulary,
+       " is ", *bad, ": weights of the model or the adapter are damaged, or too large for --dtype");
+}
+
 std::vector<int32_t> generate(const Llama& model, const std::vector<int32_t>& prompt,
                               const SamplingOptions& options, const std::function<bool(int32_t)>& on_token) {
   options.validate();
@@ -65,11 +73,15 @@ std::vector<int32_t> generate(const Llama& model, const std::vector<int32_t>& pr
   KeyValueCache cache = model.make_cache(static_cast<int64_t>(prompt.size()) + options.max_tokens);
   std::vector<int32_t> fresh = prompt, text, ends = options.stop_ids;
   if (options.stop_at_eos)
-    for (const int64_t id : model.config.eos_token_ids) ends.push_back(static_cast<int32_t>(id));
+    for (const int64_t id : model.config.end_ids()) ends.push_back(static_cast<int32_t>(id));
   while (static_cast<int64_t>(text.size()) < options.max_tokens) {
     std::vector<float> logits = next_logits(model, fresh, options.attention, cache);
+    check_logits(logits, std::ssize(logits), cache.length - 1);
+    if (options.vocabulary > 0 && options.vocabulary < std::ssize(logits))
+      logits.resize(static_cast<size_t>(options.vocabulary));
     if (static_cast<int64_t>(text.size()) < options.min_tokens)
-      for (const int32_t id : ends) logits.at(static_cast<size_t>(id)) = -INFINITY;
+      for (const int32_t id : ends)
+        if (id < std::ssize(logits)) logits[static_cast<size_t>(id)] = -INFINITY;
     const double uniform = uniform01(philox(options.seed, text.size())[0]);
     const int32_t token = sample(logits, options, uniform);
     if (std::ranges::find(ends, token) != ends.end()) break;

@@ -2,6 +2,7 @@
 // Continuing a text, token by token, with a key/value cache.
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "models/llama.h"
@@ -17,6 +18,9 @@ struct SamplingOptions {
   bool stop_at_eos = true;
   std::vector<int32_t> stop_ids = {};  // end the text as EOS does
   int64_t min_tokens = 0;              // so many come before the text may end
+  // Ids from here on are never sampled: models are padded beyond their tokenizer's vocabulary. 0: all may
+  // come.
+  int64_t vocabulary = 0;
 
   /// Throws UsageError for a negative temperature, a top_p outside (0, 1] or max_tokens < 1.
   void validate() const;
@@ -26,8 +30,13 @@ struct SamplingOptions {
 /// ties go to the lowest id.
 int32_t sample(const std::vector<float>& logits, const SamplingOptions& options, double uniform);
 
+/// Throws Error naming the position, the id and the value of the first logit that is not a finite number: the
+/// logits [.., V] of tokens from `first_position` on, `vocabulary` of them a token.
+void check_logits(std::span<const float> logits, int64_t vocabulary, int64_t first_position);
+
 /// The tokens that follow `prompt` (not empty), without the EOS that ended them. The same seed gives the same
 /// text. `on_token`, if given, hears of each token as it comes and stops the text by returning false.
+/// Throws Error as check_logits.
 std::vector<int32_t> generate(const Llama& model, const std::vector<int32_t>& prompt,
                               const SamplingOptions& options,
                               const std::function<bool(int32_t)>& on_token = {});

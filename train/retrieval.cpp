@@ -62,8 +62,10 @@ void check_lengths(const Tokenizer& tokenizer, const RetrievalOptions& options) 
 std::string generate_answer(const Llama& model, const Tokenizer& tokenizer, const Task& task,
                             const TaskPrompt& prompt, const RetrievalOptions& options) {
   const std::vector<int32_t> ids = tokenizer.encode(prompt.prompt, options.bos);
-  const SamplingOptions greedy{
-      .max_tokens = task.answer_tokens, .temperature = 0, .attention = options.attention};
+  const SamplingOptions greedy{.max_tokens = task.answer_tokens,
+                               .temperature = 0,
+                               .attention = options.attention,
+                               .vocabulary = tokenizer.vocab_size()};
   TextStream stream(tokenizer, {ids.back()});
   std::string text;
   generate(model, ids, greedy, [&](int32_t id) {

@@ -117,3 +117,70 @@ TEST_CASE("generate: stop ids end the text, but not before the least number of t
   REQUIRE(later.size() >= 3);
   CHECK(std::ranges::find(later, whole[0]) == later.end());
 }
+
+namespace {
+
+/// stories260K with rows for 8 more ids than its tokenizer has, each the likeliest whatever came before: as
+/// models are whose vocabulary is padded and whose padding was never trained.
+Llama padded() {
+  Llama model = stories();
+  model.untie();
+  const int64_t width = model.config.hidden_size, before = model.config.vocab_size;
+  model.config.vocab_size = before + 8;
+  const auto extended = [&](const Tensor& table, float value) {
+    std::vector<float> rows = table.to_vector<float>();
+    rows.resize(static_cast<size_t>((before + 8) * width), value);
+    return Tensor::of(rows, {before + 8, width});
+  };
+  // The last norm's output scaled by its own weight is positive on average: a constant row of this size wins.
+  model.embed_tokens_VD = extended(model.embed_tokens_VD, 0);
+  model.lm_head_VD = extended(model.lm_head_VD, 0);
+  for (int64_t i = before * width; i < (before + 8) * width; ++i)
+    model.lm_head_VD.data<float>()[i] = (i / width) % 2 ? 10.f : -10.f;
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("generate: ids beyond the tokenizer's are never sampled") {
+  const Llama model = padded();
+  SamplingOptions options{.max_tokens = 20, .temperature = 0};
+  const std::vector<int32_t> free = generate(model, kPrompt, options);
+  CHECK(std::ranges::any_of(free, [](int32_t id) { return id >= 512; }));
+  options.vocabulary = 512;
+  CHECK(generate(model, kPrompt, options) ==
+        generate(stories(), kPrompt, {.max_tokens = 20, .temperature = 0}));
+  options.stop_ids = {515};  // one that cannot come
+  options.min_tokens = 2;
+  CHECK(generate(model, kPrompt, options).size() == 20);
+  options.temperature = 1;
+  for (const int32_t id : generate(model, kPrompt, options)) CHECK(id < 512);
+}
+
+TEST_CASE("generate: a logit that is no number is an error with its place") {
+  Llama model = stories();
+  model.untie();
+  model.lm_head_VD.data<float>()[17 * model.config.hidden_size] = NAN;
+  CHECK(error_of([&] {
+          generate(model, kPrompt, {.max_tokens = 3});
+        }).starts_with("the logit of id 17 after position 4 is nan"));
+  model = stories();
+  model.norm_D = model.norm_D.clone();
+  model.norm_D.data<float>()[0] = INFINITY;
+  CHECK(error_of([&] {
+          generate(model, kPrompt, {.max_tokens = 3});
+        }).starts_with("the logit of id 0 after position 4 is "));
+  const std::vector<float> rows{0, 1, 2, 3, 4, NAN};
+  CHECK(
+      error_of([&] { check_logits(rows, 3, 10); }).starts_with("the logit of id 2 after position 11 is nan"));
+  CHECK(error_of([&] { check_logits({rows.data(), 5}, 3, 10); }) == "no error");
+}
+
+TEST_CASE("generate: a text ends at the ids of generation_config.json") {
+  Llama model = stories();
+  const std::vector<int32_t> whole = generate(model, kPrompt, {.max_tokens = 20, .temperature = 0});
+  model.config.generation_eos_ids = {500, whole[5]};
+  const auto first = std::find(whole.begin(), whole.end(), whole[5]);
+  CHECK(generate(model, kPrompt, {.max_tokens = 20, .temperature = 0}) ==
+        std::vector<int32_t>(whole.begin(), first));
+}

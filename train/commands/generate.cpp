@@ -33,6 +33,7 @@ int run(Flags flags) {
   flags.sampling.stop_at_eos = !flags.ignore_eos;
   flags.sampling.validate();
   const Tokenizer tokenizer = load_tokenizer(flags.model);
+  flags.sampling.vocabulary = tokenizer.vocab_size();
   const std::vector<int32_t> prompt = prompt_ids(tokenizer, flags);
   const Llama model = load_model(flags.model);
   flags.sampling.attention.check_layers(model.config.num_hidden_layers);

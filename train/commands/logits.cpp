@@ -7,6 +7,7 @@
 
 #include "core/autograd.h"
 #include "core/check.h"
+#include "models/generate.h"
 #include "ops/cast.h"
 #include "train/command.h"
 #include "train/model_flags.h"
@@ -35,8 +36,11 @@ Result compute(const Llama& model, const std::vector<int32_t>& ids, const Flags&
   options.attention.check_layers(model.config.num_hidden_layers);
   const Tensor hidden_TD = model.hidden(row, options).reshape({count, -1});
   Result result;
-  result.logits_TV =
-      cast(model.head_logits(flags.all ? hidden_TD : hidden_TD.rows(count - 1, 1)), DType::f32).to(Device::cpu);
+  result.logits_TV = cast(model.head_logits(flags.all ? hidden_TD : hidden_TD.rows(count - 1, 1)), DType::f32)
+                         .to(Device::cpu);
+  const Tensor& logits = result.logits_TV;
+  check_logits({logits.data<float>(), static_cast<size_t>(logits.numel())}, logits.size(1),
+               flags.all ? 0 : count - 1);
   if (count > 1) {
     const Tensor losses = model.token_losses(row, options);
     const float* loss = losses.data<float>();

@@ -9,6 +9,7 @@ namespace {
 SamplingOptions sampling_of(const Tokenizer& tokenizer, const Task& task, const AnswerOptions& options) {
   SamplingOptions sampling{
       .max_tokens = task.max_new_tokens, .temperature = 0, .attention = options.attention};
+  sampling.vocabulary = tokenizer.vocab_size();
   if (task.stop_at_newline) {
     sampling.stop_ids = {tokenizer.encode("\n").back()};
     sampling.min_tokens = 1;

@@ -2,7 +2,9 @@
 
 #include <dnnl.hpp>
 #include <map>
+#include <optional>
 #include <tuple>
+#include <unordered_map>
 
 #include "core/parallel.h"
 
@@ -27,55 +29,86 @@ void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOption
 namespace cpu {
 namespace {
 
+dnnl::memory::data_type dnnl_type(DType dtype) {
+  return dtype == DType::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+}
+
 /// oneDNN takes microseconds to prepare a product; a training step makes the same few dozen again and again.
 class DnnlMatmuls {
  public:
+  /// Operands of f32, or of bf16 where bf16_is_native().
   void run(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
     const int64_t m = c.size(0), n = c.size(1), k = a.size(options.transpose_a ? 0 : 1);
-    const Key key{m, n, k, options.transpose_a, options.transpose_b, options.scale, options.accumulate};
+    const Key key{
+        m,         n,        k, options.transpose_a, options.transpose_b, options.scale, options.accumulate,
+        a.dtype(), c.dtype()};
     auto found = prepared_.find(key);
     if (found == prepared_.end()) {
       if (prepared_.size() >= kMostPrepared) prepared_.clear();  // lengths that never repeat must not pile up
-      found = prepared_.emplace(key, prepare(m, n, k, options)).first;
+      found =
+          prepared_.emplace(key, prepare(m, n, k, options, dnnl_type(a.dtype()), dnnl_type(c.dtype()))).first;
     }
-    const dnnl::matmul::primitive_desc& desc = found->second.first;
-    const auto memory = [&](const dnnl::memory::desc& d, const Tensor& t) {
-      return dnnl::memory(d, engine_, const_cast<std::byte*>(t.raw()));
+    const auto& [desc, product, scale] = found->second;
+    const auto memory = [&](const dnnl::memory::desc& d, const std::byte* t) {
+      return dnnl::memory(d, engine_, const_cast<std::byte*>(t));
     };
-    found->second.second.execute(stream_, {{DNNL_ARG_SRC, memory(desc.src_desc(), a)},
-                                           {DNNL_ARG_WEIGHTS, memory(desc.weights_desc(), b)},
-                                           {DNNL_ARG_DST, memory(desc.dst_desc(), c)}});
+    std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, memory(desc.src_desc(), a.raw())},
+                                                    {DNNL_ARG_WEIGHTS, memory(desc.weights_desc(), b.raw())},
+                                                    {DNNL_ARG_DST, memory(desc.dst_desc(), c.raw())}};
+#if DNNL_VERSION_MAJOR >= 3
+    if (scale) arguments.emplace(DNNL_ARG_ATTR_SCALES | DNNL_ARG_SRC, *scale);
+#endif
+    product.execute(stream_, arguments);
     stream_.wait();
   }
 
  private:
-  using Key = std::tuple<int64_t, int64_t, int64_t, bool, bool, double, bool>;
-  using Prepared = std::pair<dnnl::matmul::primitive_desc, dnnl::matmul>;
+  using Key = std::tuple<int64_t, int64_t, int64_t, bool, bool, double, bool, DType, DType>;
+  struct Prepared {
+    dnnl::matmul::primitive_desc desc;
+    dnnl::matmul product;
+    std::optional<dnnl::memory> scale;  // since oneDNN 3 an argument, before a part of the product
+  };
   static constexpr size_t kMostPrepared = 512;
 
-  Prepared prepare(int64_t m, int64_t n, int64_t k, const MatmulOptions& options) const {
-    const auto f32 = dnnl::memory::data_type::f32;
-    const auto matrix = [&](int64_t rows, int64_t cols, bool transposed) {
-      return dnnl::memory::desc({rows, cols}, f32,
+  Prepared prepare(int64_t m, int64_t n, int64_t k, const MatmulOptions& options,
+                   dnnl::memory::data_type operand, dnnl::memory::data_type result) const {
+    const auto matrix = [&](int64_t rows, int64_t cols, bool transposed, dnnl::memory::data_type type) {
+      return dnnl::memory::desc({rows, cols}, type,
                                 transposed ? dnnl::memory::dims{1, rows} : dnnl::memory::dims{cols, 1});
     };
+    const auto a = matrix(m, k, options.transpose_a, operand), b = matrix(k, n, options.transpose_b, operand),
+               c = matrix(m, n, false, result);
     dnnl::primitive_attr attributes;
-    if (options.scale != 1) attributes.set_output_scales(0, {static_cast<float>(options.scale)});
     if (options.accumulate) {
       dnnl::post_ops sum;
       sum.append_sum(1.0f);
       attributes.set_post_ops(sum);
     }
-    const dnnl::matmul::desc desc(matrix(m, k, options.transpose_a), matrix(k, n, options.transpose_b),
-                                  matrix(m, n, false));
-    const dnnl::matmul::primitive_desc primitive(desc, attributes, engine_);
-    return {primitive, dnnl::matmul(primitive)};
+    std::optional<dnnl::memory> scale;
+#if DNNL_VERSION_MAJOR >= 3
+    if (options.scale != 1) {
+      attributes.set_scales_mask(DNNL_ARG_SRC, 0);
+      scale.emplace(dnnl::memory::desc({1}, dnnl::memory::data_type::f32, dnnl::memory::dims{1}), engine_);
+      *static_cast<float*>(scale->get_data_handle()) = static_cast<float>(options.scale);
+    }
+    const dnnl::matmul::primitive_desc desc(engine_, a, b, c, attributes);
+#else
+    if (options.scale != 1) attributes.set_output_scales(0, {static_cast<float>(options.scale)});
+    const dnnl::matmul::primitive_desc desc(dnnl::matmul::desc(a, b, c), attributes, engine_);
+#endif
+    return {desc, dnnl::matmul(desc), scale};
   }
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   std::map<Key, Prepared> prepared_;
 };
+
+DnnlMatmuls& products() {
+  static thread_local DnnlMatmuls of_this_thread;
+  return of_this_thread;
+}
 
 constexpr int64_t kTile = 16;  // floats in a cache line
 
@@ -114,13 +147,12 @@ Tensor transposed(const Tensor& a) {
 /// of 4096), a column falls into one set of the cache and the product runs at a third of its rate: there we
 /// transpose first.
 void matmul_f32(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
-  static thread_local DnnlMatmuls products;
   if (options.transpose_a && a.size(1) % 1024 == 0) {
     MatmulOptions plain_a = options;
     plain_a.transpose_a = false;
-    return products.run(transposed(a), b, c, plain_a);
+    return products().run(transposed(a), b, c, plain_a);
   }
-  products.run(a, b, c, options);
+  products().run(a, b, c, options);
 }
 
 Tensor widened(const Tensor& t) {
@@ -134,9 +166,25 @@ Tensor widened(const Tensor& t) {
   return wide;
 }
 
-/// bf16 in, f32 arithmetic, rounded once. oneDNN has bf16 kernels for AVX-512 machines only, so we widen the
-/// operands: right everywhere, at the f32 rate.
+/// Whether oneDNN multiplies bf16 by the CPU's own instructions (AVX-512 with bf16, AMX). Without them it is
+/// slower than f32, or refuses.
+bool bf16_is_native() {
+#if DNNL_VERSION_MAJOR >= 3
+  static const bool native = [] {
+    const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());  // a set of bits
+    const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+    return (has & wanted) == wanted;
+  }();
+  return native;
+#else
+  return false;  // version 2 is used as measured: at the f32 rate
+#endif
+}
+
+/// bf16 in, f32 arithmetic, rounded once. Where the CPU has no such instructions we widen the operands: right
+/// everywhere, at the f32 rate.
 void matmul_bf16(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+  if (bf16_is_native()) return products().run(a, b, c, options);
   if (c.dtype() == DType::f32) return matmul_f32(widened(a), widened(b), c, options);
   Tensor wide = options.accumulate ? widened(c) : Tensor::empty(c.shape(), DType::f32);
   matmul_f32(widened(a), widened(b), wide, options);

@@ -10,6 +10,34 @@ namespace {
 
 thread_local bool recording = true;
 
+/// Memory that an op of a checkpointed block read, and which of its values.
+struct Read {
+  std::weak_ptr<const Storage> memory;
+  uint64_t version;
+  Shape shape;
+};
+thread_local std::vector<Read>* reads = nullptr;  // where the first run of such a block notes them
+
+/// Those of what `block(x)` read that outlive it and are not its output, which the next op may take over.
+std::vector<Read> reads_of(const std::function<Tensor(const Tensor&)>& block, const Tensor& x, Tensor& y) {
+  std::vector<Read> noted;
+  struct Noting {
+    explicit Noting(std::vector<Read>* here) { reads = here; }
+    ~Noting() { reads = nullptr; }  // no block within a block comes here: without recording it just runs
+  };
+  {
+    const NoGrad no_grad;
+    const Noting noting(&noted);
+    y = block(x);
+  }
+  const auto output = y.memory().lock();
+  std::erase_if(noted, [&](const Read& read) {
+    const auto memory = read.memory.lock();
+    return !memory || memory == output;
+  });
+  return noted;
+}
+
 /// How many recorded consumers below `root` each node has: it may run when all of them have.
 std::unordered_map<Node*, int64_t> count_consumers(Node* root) {
   std::unordered_map<Node*, int64_t> consumers{{root, 0}};
@@ -19,6 +47,7 @@ std::unordered_map<Node*, int64_t> count_consumers(Node* root) {
     stack.pop_back();
     SCCA_CHECK(!node->consumed, "backward: the graph of ", node->name(),
                " was used by an earlier backward; run the forward again");
+    node->check_fresh();
     for (const auto& edge : node->edges) {
       if (!edge) continue;
       const auto [at, is_new] = consumers.try_emplace(edge.get(), 0);
@@ -44,8 +73,20 @@ class CheckpointNode : public Node {
     return {input.grad()};
   }
 
+  void check_fresh() const override {
+    Node::check_fresh();
+    for (const Read& read : reads) {
+      const auto memory = read.memory.lock();
+      SCCA_CHECK(
+          !memory || memory->version() == read.version, "backward of checkpoint: a tensor ",
+          to_string(read.shape),
+          " that its block reads was written after forward; write after backward, or run the forward again");
+    }
+  }
+
   std::function<Tensor(const Tensor&)> block;
-  Saved x;
+  std::vector<Read> reads;
+  Saved x{*this, "x"};
   RandomState random;
 };
 
@@ -64,6 +105,28 @@ Node::~Node() {
   }
 }
 
+Saved::Saved(Node& node, const char* name) : name_(name), next_(node.saved_) { node.saved_ = this; }
+
+Saved& Saved::operator=(const Tensor& tensor) {
+  Tensor::operator=(tensor.detach());
+  version_ = version();
+  return *this;
+}
+
+void Node::check_fresh() const {
+  for (const Saved* saved = saved_; saved; saved = saved->next_) {
+    SCCA_CHECK(saved->version() == saved->version_, "backward of ", name(), ": its saved ", saved->name_, " ",
+               to_string(saved->shape()),
+               " was written after forward; write after backward, or run the forward again");
+  }
+}
+
+void Node::describe(const Tensor& output) {
+  shape = output.shape();
+  dtype = output.dtype();
+  device = output.device();
+}
+
 std::vector<Tensor> Leaf::backward(Tensor gradient) {
   accumulate(grad, std::move(gradient));
   return {};
@@ -73,10 +136,26 @@ bool grad_enabled() { return recording; }
 NoGrad::NoGrad() : before_(recording) { recording = false; }
 NoGrad::~NoGrad() { recording = before_; }
 
+bool recorded(std::initializer_list<const Tensor*> inputs) {
+  bool wanted = false;
+  for (const Tensor* input : inputs) {
+    if (reads) reads->push_back({input->memory(), input->version(), input->shape()});
+    wanted |= input->requires_grad();
+  }
+  return wanted && recording;
+}
+
 void attach(const std::shared_ptr<Node>& node, Tensor& output, std::initializer_list<const Tensor*> inputs) {
   for (const Tensor* input : inputs) node->edges.push_back(input->node());
-  node->shape = output.shape();
+  node->describe(output);
   output.set_node(node);
+}
+
+void check_gradient(const char* who, const Tensor& grad, const Shape& shape, DType dtype, Device device) {
+  SCCA_CHECK(grad.shape() == shape && grad.dtype() == dtype && grad.device() == device, who,
+             ": the gradient is ", to_string(grad.shape()), " ", name_of(grad.dtype()), " on ",
+             name_of(grad.device()), ", expected ", to_string(shape), " ", name_of(dtype), " on ",
+             name_of(device));
 }
 
 void backward(const Tensor& output, Tensor grad) {
@@ -86,6 +165,8 @@ void backward(const Tensor& output, Tensor grad) {
                " needs a gradient of its shape; only a scalar starts with 1");
     grad = Tensor::full(output.shape(), 1.0, output.dtype(), output.device());
   }
+  check_gradient("backward", grad, output.shape(), output.dtype(), output.device());
+  grad.set_node(nullptr);  // gradients of gradients are not taken
   auto consumers = count_consumers(output.node().get());
   std::unordered_map<Node*, Tensor> grads;
   std::vector<std::shared_ptr<Node>> ready{output.node()};
@@ -107,7 +188,13 @@ void backward(const Tensor& output, Tensor grad) {
     node->edges.clear();
     for (size_t i = 0; i < edges.size(); ++i) {
       if (!edges[i]) continue;
-      if (i < outgoing.size() && outgoing[i]) accumulate(grads[edges[i].get()], std::move(outgoing[i]));
+      if (i < outgoing.size() && outgoing[i]) {
+        Node& below = *edges[i];
+        Tensor out = std::move(outgoing[i]);
+        if (out.numel() == numel(below.shape)) out = std::move(out).reshape(below.shape);
+        check_gradient(node->name(), out, below.shape, below.dtype, below.device);
+        accumulate(grads[&below], std::move(out));
+      }
       if (--consumers[edges[i].get()] == 0) ready.push_back(edges[i]);
     }
   }
@@ -118,10 +205,7 @@ Tensor checkpoint(std::function<Tensor(const Tensor&)> block, const Tensor& x) {
   auto node = std::make_shared<CheckpointNode>();
   node->random = random_state();
   Tensor y;
-  {
-    NoGrad no_grad;
-    y = block(x);
-  }
+  node->reads = reads_of(block, x, y);
   node->block = std::move(block);
   node->x = x;
   attach(node, y, {&x});

@@ -10,6 +10,25 @@
 
 namespace scca {
 
+/// A tensor as a node saves it: detached, so that a saved input does not keep the graph below it alive. It
+/// belongs to its node and has a name there, since backward refuses to run where its memory was written after
+/// it was saved:
+///
+///   Saved weight{*this, "weight"};
+class Saved : public Tensor {
+ public:
+  Saved(Node& node, const char* name);
+  Saved& operator=(const Tensor& tensor);
+  Saved(const Saved&) = delete;
+  Saved& operator=(const Saved&) = delete;
+
+ private:
+  friend class Node;
+  const char* name_;
+  const Saved* next_;  // of the same node
+  uint64_t version_ = 0;
+};
+
 /// One recorded op with one output. Edges point to nodes, never to tensors, so a node keeps alive only what
 /// it saved.
 class Node {
@@ -25,9 +44,22 @@ class Node {
   /// Whether the gradient of this input is wanted: decided when the op was recorded.
   bool wants(size_t input) const { return edges[input] != nullptr; }
 
+  /// Throws Error, naming op and tensor, where backward would read values that forward has not seen.
+  /// backward() asks all nodes before it runs one.
+  virtual void check_fresh() const;
+
+  /// Takes shape, dtype and device from the output.
+  void describe(const Tensor& output);
+
   std::vector<std::shared_ptr<Node>> edges;  // one per input; null where no gradient is wanted
-  Shape shape;                               // of the output
-  bool consumed = false;                     // backward has passed; a second pass is an error
+  Shape shape;                               // of the output, as are dtype and device
+  DType dtype = DType::f32;
+  Device device = Device::cpu;
+  bool consumed = false;  // backward has passed; a second pass is an error
+
+ private:
+  friend class Saved;
+  const Saved* saved_ = nullptr;  // the first of a list
 };
 
 /// Where a parameter's gradient is gathered, over as many backward passes as it takes until it is cleared.
@@ -36,13 +68,6 @@ class Leaf : public Node {
   const char* name() const override { return "leaf"; }
   std::vector<Tensor> backward(Tensor grad) override;
   Tensor grad;
-};
-
-/// A tensor as a node saves it: detached, so that a saved input does not keep the graph below it alive.
-class Saved : public Tensor {
- public:
-  Saved() = default;
-  Saved(const Tensor& tensor) : Tensor(tensor.detach()) {}
 };
 
 bool grad_enabled();
@@ -63,28 +88,36 @@ class NoGrad {
 /// Puts `node` behind `output`, with an edge for each input that requires a gradient.
 void attach(const std::shared_ptr<Node>& node, Tensor& output, std::initializer_list<const Tensor*> inputs);
 
-/// Records N as the maker of `output` if any input requires a gradient (null otherwise). The caller then
+/// Whether an op over these inputs is to be recorded. The first run of a checkpointed block notes here what
+/// it reads.
+bool recorded(std::initializer_list<const Tensor*> inputs);
+
+/// Records N as the maker of `output` if any input requires a gradient (null otherwise). `inputs` is every
+/// tensor that the op read, also those that have no gradient (ids, tables), which come last. The caller then
 /// saves in the node what the wanted gradients read, and nothing else:
 ///
 ///   if (auto node = record<SwigluNode>(y, {&gate, &up})) { node->gate = gate; node->up = up; }
 template <class N>
 std::shared_ptr<N> record(Tensor& output, std::initializer_list<const Tensor*> inputs) {
-  bool wanted = false;
-  for (const Tensor* input : inputs) wanted |= input->requires_grad();
-  if (!wanted || !grad_enabled()) return nullptr;
+  if (!recorded(inputs)) return nullptr;
   auto node = std::make_shared<N>();
   attach(node, output, inputs);
   return node;
 }
 
 /// Gradients of a scalar (seeded with 1), or of any output (seeded with `grad`), to all leaves below it. The
-/// graph is consumed and freed on the way. Throws Error when `output` has no node, or its graph was consumed
-/// before.
+/// graph is consumed and freed on the way. Throws Error, before any gradient is touched, when `output` has no
+/// node, `grad` is not of its shape, dtype and device, the graph was consumed before, or a tensor that it
+/// saved was written since; and when an op's backward makes a gradient that does not fit its input.
 void backward(const Tensor& output, Tensor grad = {});
+
+/// Throws Error unless `grad` has this shape, dtype and device.
+void check_gradient(const char* who, const Tensor& grad, const Shape& shape, DType dtype, Device device);
 
 /// `block(x)`, computed without a graph: only x and the random state are kept, and backward runs the block
 /// again. The same numbers as block(x), for the memory of one block at a time (Chen et al., arXiv
-/// 1604.06174).
+/// 1604.06174). Throws Error in backward when x, or a tensor from outside the block that one of its ops read,
+/// was written since.
 Tensor checkpoint(std::function<Tensor(const Tensor&)> block, const Tensor& x);
 
 }  // namespace scca

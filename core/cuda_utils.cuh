@@ -84,7 +84,8 @@ const T* data(const Tensor& tensor) {
 }
 template <class T>
 T* data(Tensor& tensor) {
-  return const_cast<T*>(data<T>(static_cast<const Tensor&>(tensor)));
+  using Stored = std::conditional_t<std::is_same_v<T, __nv_bfloat16>, bf16, T>;
+  return tensor ? reinterpret_cast<T*>(tensor.data<Stored>()) : nullptr;
 }
 
 __device__ inline float to_float(float x) { return x; }

@@ -133,6 +133,13 @@ std::shared_ptr<Storage> Storage::borrow(const void* data, size_t bytes, std::sh
   return std::shared_ptr<Storage>(new Storage(bytes_of_owner, bytes, Device::cpu, std::move(owner)));
 }
 
+std::byte* Storage::writable() {
+  SCCA_CHECK(!borrowed(), "memory: ", bytes_,
+             " bytes of a mapped file are to be read only; clone() what is to be written");
+  version_.fetch_add(1, std::memory_order_relaxed);
+  return data_;
+}
+
 Storage::~Storage() {
   if (!owner_) pool_of(device_).give(data_, bytes_);
 }

@@ -2,6 +2,7 @@
 // Owning memory, with counters of what is live and of the highest it has been, and a pool that hands freed
 // blocks out again: a training step asks for the same sizes every time, and fresh pages cost more than the
 // arithmetic on them.
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,7 +24,14 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  std::byte* data() { return data_; }
+  const std::byte* data() const { return data_; }
+  /// The same memory, for one who will write it: counted as a write, whether it happens now, later or never.
+  /// Throws Error over borrowed memory.
+  std::byte* writable();
+  /// How often the memory was handed out for writing: what was read at one version and is needed at another
+  /// is stale.
+  uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+
   size_t bytes() const { return bytes_; }
   Device device() const { return device_; }
   bool borrowed() const { return owner_ != nullptr; }
@@ -33,6 +41,7 @@ class Storage {
       : data_(data), bytes_(bytes), device_(device), owner_(std::move(owner)) {}
 
   std::byte* data_;
+  std::atomic<uint64_t> version_ = 0;  // threads that fill one tensor may each ask for its pointer
   size_t bytes_;
   Device device_;
   std::shared_ptr<const void> owner_;

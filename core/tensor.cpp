@@ -7,10 +7,31 @@
 #include "core/memory.h"
 
 namespace scca {
+namespace {
+
+struct RowsNode : Node {
+  const char* name() const override { return "rows"; }
+
+  std::vector<Tensor> backward(Tensor dy) override {
+    Tensor dx = Tensor::zeros(whole, dy.dtype(), dy.device());
+    dx.rows(begin, dy.size(0)).copy_from(dy);
+    return {dx};
+  }
+
+  Shape whole;
+  int64_t begin = 0;
+};
+
+Leaf* as_leaf(const std::shared_ptr<Node>& node) { return dynamic_cast<Leaf*>(node.get()); }
+
+}  // namespace
 
 int64_t numel(const Shape& shape) {
   int64_t n = 1;
-  for (const int64_t size : shape) n *= size;
+  for (const int64_t size : shape) {
+    SCCA_CHECK(!__builtin_mul_overflow(n, size, &n) && n <= int64_t{1} << 60, "tensor: shape ",
+               to_string(shape), " has more than 2^60 elements");
+  }
   return n;
 }
 
@@ -85,17 +106,29 @@ Tensor Tensor::rows(int64_t begin, int64_t count) const {
   Shape shape = shape_;
   shape[0] = count;
   const int64_t row = shape_[0] ? numel_ / shape_[0] : 0;
-  return over(storage_, byte_offset_ + static_cast<size_t>(begin * row) * size_of(dtype_), std::move(shape),
-              dtype_);
+  Tensor y = over(storage_, byte_offset_ + static_cast<size_t>(begin * row) * size_of(dtype_),
+                  std::move(shape), dtype_);
+  if (auto node = record<RowsNode>(y, {this})) {
+    node->whole = shape_;
+    node->begin = begin;
+  }
+  return y;
+}
+
+void Tensor::check_leaves_no_gradient(const char* what) const {
+  SCCA_CHECK(!node_ || !grad_enabled(), what, ": the copy of this tensor ", to_string(shape_),
+             " would lose its gradient; detach() it first where that is meant");
 }
 
 Tensor Tensor::clone() const {
+  check_leaves_no_gradient("clone");
   Tensor t = empty(shape_, dtype_, device());
   SCCA_ON_DEVICE(device(), copy_within(t.raw(), raw(), bytes()));
   return t;
 }
 
 Tensor Tensor::to(Device device) const {
+  check_leaves_no_gradient("to");
   if (!storage_ || device == this->device()) return detach();
   Tensor t = empty(shape_, dtype_, device);
   t.copy_from(*this);
@@ -103,6 +136,9 @@ Tensor Tensor::to(Device device) const {
 }
 
 void Tensor::copy_from(const Tensor& other) {
+  other.check_leaves_no_gradient("copy");
+  SCCA_CHECK(!node_ || as_leaf(node_), "copy: into the output of ", node_->name(), " ", to_string(shape_),
+             ", whose gradient is that of the values it has; detach() it first where that is meant");
   SCCA_CHECK(shape_ == other.shape_ && dtype_ == other.dtype_, "copy: ", to_string(other.shape_), " ",
              name_of(other.dtype_), " does not go into ", to_string(shape_), " ", name_of(dtype_));
   if (device() == other.device()) {
@@ -123,21 +159,34 @@ Tensor Tensor::detach() const {
 Tensor& Tensor::set_requires_grad(bool wanted) {
   if (!wanted) {
     node_.reset();
-  } else if (!node_) {
+    return *this;
+  }
+  SCCA_CHECK(dtype_ != DType::i32, "set_requires_grad: tensor ", to_string(shape_),
+             " is i32; integers have no gradient");
+  SCCA_CHECK(!node_ || as_leaf(node_), "set_requires_grad: tensor ", to_string(shape_), " is the output of ",
+             node_->name(), "; detach() it first to make a leaf of it");
+  if (!node_) {
     node_ = std::make_shared<Leaf>();
-    node_->shape = shape_;
+    node_->describe(*this);
   }
   return *this;
 }
 
 Tensor Tensor::grad() const {
-  const auto* leaf = dynamic_cast<const Leaf*>(node_.get());
-  return leaf ? leaf->grad : Tensor();
+  if (!node_) return {};
+  const Leaf* leaf = as_leaf(node_);
+  SCCA_CHECK(leaf, "grad: tensor ", to_string(shape_), " is the output of ", node_->name(),
+             "; only a leaf keeps its gradient");
+  return leaf->grad;
 }
 
 void Tensor::set_grad(Tensor grad) {
-  auto* leaf = dynamic_cast<Leaf*>(node_.get());
+  Leaf* leaf = as_leaf(node_);
   SCCA_CHECK(leaf, "set_grad: only a leaf that requires a gradient holds one");
+  if (grad) {
+    check_gradient("set_grad", grad, shape_, dtype_, device());
+    grad = std::move(grad).reshape(leaf->shape);
+  }
   leaf->grad = std::move(grad);
 }
 

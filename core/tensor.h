@@ -17,6 +17,7 @@ namespace scca {
 class Node;  // core/autograd.h
 using Shape = std::vector<int64_t>;
 
+/// The product of the sizes. Throws Error beyond 2^60, whose bytes no pointer counts.
 int64_t numel(const Shape& shape);
 /// "[2, 3]"
 std::string to_string(const Shape& shape);
@@ -45,14 +46,20 @@ class Tensor {
   DType dtype() const { return dtype_; }
   Device device() const { return storage_ ? storage_->device() : Device::cpu; }
 
-  /// The elements, in the device's memory: only its kernels may follow the pointer. T must be the dtype's type. A
-  /// kernel writes through a non-const handle.
+  /// The elements, in the device's memory: only its kernels may follow the pointer. T must be the dtype's
+  /// type. A kernel writes through a non-const handle, and a pointer asked for through one counts as a write
+  /// at that moment: what a forward saved before is stale from then on, and its backward says so. (A write
+  /// later, through a pointer kept over a forward, is seen by nobody.) Non-const access to borrowed memory
+  /// throws Error.
   template <class T>
   const T* data() const;
   template <class T>
   T* data();
   const std::byte* raw() const { return storage_->data() + byte_offset_; }
-  std::byte* raw() { return storage_->data() + byte_offset_; }
+  std::byte* raw() { return storage_->writable() + byte_offset_; }
+  /// Storage::version, 0 for the empty tensor. Views count together: a write to one row is a write to all.
+  uint64_t version() const { return storage_ ? storage_->version() : 0; }
+  std::weak_ptr<const Storage> memory() const { return storage_; }
 
   /// The one element of a tensor of one element. Waits for the device.
   double item() const;
@@ -64,14 +71,20 @@ class Tensor {
   /// shape of the tensor that was made.
   Tensor reshape(Shape shape) const&;
   Tensor reshape(Shape shape) &&;  // keeps a unique handle unique, so that the next op may work in place
-  /// Rows [begin, begin + count) of the first dimension, sharing storage. Not seen by autograd.
+  /// Rows [begin, begin + count) of the first dimension, sharing storage. An op: gradients flow into those
+  /// rows.
   Tensor rows(int64_t begin, int64_t count) const;
-  /// A copy of the elements, without a node.
+
+  // These three copy numbers and no gradient. Where one would be lost (of a tensor that requires it, while
+  // ops are recorded) they throw Error: detach() says that this is meant.
+  /// A copy of the elements.
   Tensor clone() const;
-  /// The same elements in the memory of `device`, without a node: this tensor, if they are there.
+  /// The same elements in the memory of `device`: this tensor, if they are there.
   Tensor to(Device device) const;
-  /// Overwrites the elements with those of a tensor of this shape and dtype, on any device.
+  /// Overwrites the elements with those of a tensor of this shape and dtype, on any device. Throws Error also
+  /// when this is an op's output that requires a gradient: it would be the gradient of the values before.
   void copy_from(const Tensor& other);
+
   /// The same elements without a node.
   Tensor detach() const;
 
@@ -82,16 +95,22 @@ class Tensor {
   bool same_storage(const Tensor& other) const { return storage_ == other.storage_; }
 
   bool requires_grad() const { return node_ != nullptr; }
-  /// Makes this a leaf whose gradient is wanted (or not). Every copy made afterwards shares the leaf.
+  /// Makes this a leaf whose gradient is wanted (or not). Every copy made afterwards shares the leaf. Throws
+  /// Error for an op's output (detach() it first) and for integers.
   Tensor& set_requires_grad(bool wanted = true);
-  /// The gradient gathered in a leaf; empty before the first backward.
+  /// The gradient gathered in a leaf; empty before the first backward, or where none is wanted. Throws Error
+  /// for an op's output, which keeps none.
   Tensor grad() const;
+  /// Puts `grad` (or, empty, nothing) in its place. Throws Error unless it has this leaf's shape, dtype and
+  /// device.
   void set_grad(Tensor grad);
 
   const std::shared_ptr<Node>& node() const { return node_; }
   void set_node(std::shared_ptr<Node> node) { node_ = std::move(node); }
 
  private:
+  void check_leaves_no_gradient(const char* what) const;
+
   std::shared_ptr<Storage> storage_;
   size_t byte_offset_ = 0;
   Shape shape_;
@@ -109,7 +128,9 @@ const T* Tensor::data() const {
 
 template <class T>
 T* Tensor::data() {
-  return const_cast<T*>(static_cast<const Tensor*>(this)->data<T>());
+  const T* elements = static_cast<const Tensor*>(this)->data<T>();
+  if (elements) storage_->writable();
+  return const_cast<T*>(elements);
 }
 
 template <class T>
@@ -123,7 +144,7 @@ Tensor Tensor::of(const std::vector<T>& values, Shape shape) {
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
-  const Tensor host = to(Device::cpu);
+  const Tensor host = detach().to(Device::cpu);
   return std::vector<T>(host.data<T>(), host.data<T>() + numel_);
 }
 

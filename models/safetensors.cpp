@@ -217,7 +217,7 @@ void write_safetensors(const fs::path& path, std::vector<TensorSpec> specs,
   FileWriter file(path);
   file.write(header);
   for (const TensorSpec& spec : specs) {
-    const Tensor tensor = make(spec.name).to(Device::cpu);
+    const Tensor tensor = make(spec.name).detach().to(Device::cpu);
     SCCA_CHECK(tensor && tensor.dtype() == spec.dtype && tensor.shape() == spec.shape, path.string(),
                ": tensor \"", spec.name, "\" is ", name_of(tensor.dtype()), " ", to_string(tensor.shape()),
                ", expected ", name_of(spec.dtype), " ", to_string(spec.shape));

@@ -19,7 +19,7 @@ struct AttentionNode : Node {
     return {dq, dk, dv};
   }
 
-  Saved q, k, v, out, log_sum_exp;
+  Saved q{*this, "q"}, k{*this, "k"}, v{*this, "v"}, out{*this, "out"}, log_sum_exp{*this, "log_sum_exp"};
   PlanPtr plan;
   double scale = 0;
 };

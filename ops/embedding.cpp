@@ -46,7 +46,7 @@ struct EmbeddingNode : Node {
     return {dtable};
   }
 
-  Saved ids;
+  Saved ids{*this, "ids"};
   Shape table_shape;
   DType table_dtype = DType::f32;
 };
@@ -66,7 +66,7 @@ Tensor embedding(const Tensor& ids, const Tensor& table, DType out) {
   shape.push_back(table.size(1));
   Tensor y = Tensor::empty(shape, out, table.device());
   SCCA_ON_DEVICE(table.device(), embedding_forward(ids.to(table.device()), table, y));
-  if (auto node = record<EmbeddingNode>(y, {&table})) {
+  if (auto node = record<EmbeddingNode>(y, {&table, &ids})) {
     node->ids = ids;
     node->table_shape = table.shape();
     node->table_dtype = table.dtype();

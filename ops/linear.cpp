@@ -37,7 +37,7 @@ struct LinearNode : Node {
     return grads;
   }
 
-  Saved x, weight;
+  Saved x{*this, "x"}, weight{*this, "weight"};
   Shape x_shape;
   double scale = 1;
 };
@@ -72,7 +72,7 @@ Tensor linear_add(Tensor base, const Tensor& x, const Tensor& weight, double sca
                  base.dtype() == x.dtype(),
              "linear_add: base is ", to_string(base.shape()), " ", name_of(base.dtype()), ", x is ",
              to_string(x.shape()), " ", name_of(x.dtype()), ", weight is ", to_string(weight.shape()));
-  Tensor y = base.unique() ? base.detach() : base.clone();
+  Tensor y = base.unique() ? base.detach() : base.detach().clone();
   Tensor rows = as_rows(y);
   matmul_into(as_rows(x), weight, rows, {.transpose_b = true, .scale = scale, .accumulate = true});
   auto node = record<LinearNode>(y, {&x, &weight, &base});

@@ -21,7 +21,7 @@ struct RmsNormNode : Node {
     return {dx, dweight};
   }
 
-  Saved x, weight, scale;
+  Saved x{*this, "x"}, weight{*this, "weight"}, scale{*this, "scale"};
 };
 
 }  // namespace

@@ -17,9 +17,9 @@ Tensor rotated(const Tensor& x, const RopeTable& table, int64_t first_position, 
 
 struct RopeNode : Node {
   const char* name() const override { return "rope"; }
-  std::vector<Tensor> backward(Tensor dy) override { return {rotated(dy, table, first_position, -1)}; }
+  std::vector<Tensor> backward(Tensor dy) override { return {rotated(dy, {cos, sin}, first_position, -1)}; }
 
-  RopeTable table;
+  Saved cos{*this, "cos"}, sin{*this, "sin"};
   int64_t first_position = 0;
 };
 
@@ -59,8 +59,9 @@ Tensor rope(Tensor x, const RopeTable& table, int64_t first_position) {
              name_of(table.cos.dtype()), ", expected ", name_of(expected), " beside x in ",
              name_of(x.dtype()));
   Tensor y = rotated(x, table, first_position, 1);
-  if (auto node = record<RopeNode>(y, {&x})) {
-    node->table = table;
+  if (auto node = record<RopeNode>(y, {&x, &table.cos, &table.sin})) {
+    node->cos = table.cos;
+    node->sin = table.sin;
     node->first_position = first_position;
   }
   return y;

@@ -25,7 +25,7 @@ struct SwigluNode : Node {
     return {dgate, dup};
   }
 
-  Saved gate, up;
+  Saved gate{*this, "gate"}, up{*this, "up"};
 };
 
 }  // namespace

@@ -38,14 +38,17 @@ struct Result {
   std::vector<Tensor> grads;
 };
 
-Result run(const OpFunction& op, const Inputs& from, const std::vector<bool>& wanted) {
+Inputs leaves_of(const Inputs& from, const std::vector<bool>& wanted) {
   Inputs inputs;
   for (size_t i = 0; i < from.size(); ++i) {
     inputs.push_back(from[i].detach());
     if (wanted[i]) inputs.back().set_requires_grad();
   }
+  return inputs;
+}
+
+Result backward_of(const Tensor& y, const Inputs& inputs) {
   Result result;
-  const Tensor y = op(inputs);
   result.output = y.detach();
   if (y.requires_grad()) {
     Tensor cotangent = Tensor::empty(y.shape(), y.dtype());
@@ -58,6 +61,34 @@ Result run(const OpFunction& op, const Inputs& from, const std::vector<bool>& wa
   }
   for (const Tensor& input : inputs) result.grads.push_back(input.grad());
   return result;
+}
+
+Result run(const OpFunction& op, const Inputs& from, const std::vector<bool>& wanted) {
+  const Inputs inputs = leaves_of(from, wanted);
+  return backward_of(op(inputs), inputs);
+}
+
+/// An input, or the output, is written between forward and backward: an error that says so, or the gradients of the
+/// values before, to the bit.
+void check_writes_in_between(const OpFunction& op, const Inputs& from, const Result& undisturbed,
+                             const std::vector<bool>& wanted) {
+  for (size_t i = 0; i <= from.size(); ++i) {
+    INFO((i < from.size() ? concat("input ", i) : std::string("the output")), " is written between forward and backward");
+    Inputs own;
+    for (const Tensor& t : from) own.push_back(t.clone());
+    const Inputs inputs = leaves_of(own, wanted);
+    const Tensor y = op(inputs);
+    Tensor written = i < from.size() ? inputs[i].detach() : y.detach();
+    written.copy_from(Tensor::full(written.shape(), 3, written.dtype()));
+    try {
+      const Result result = backward_of(y, inputs);
+      for (size_t k = 0; k < from.size(); ++k)
+        if (wanted[k]) CHECK(same_bits(result.grads[k], undisturbed.grads[k]));
+    } catch (const Error& error) {
+      CHECK(std::string(error.what()).find(" was written after forward") != std::string::npos);
+      for (const Tensor& input : inputs) CHECK_FALSE(input.grad());
+    }
+  }
 }
 
 double weighted_sum(const OpFunction& op, const Inputs& inputs) {
@@ -180,6 +211,7 @@ void check_on(Device device, DType dtype, const OpFunction& op, const std::vecto
     CHECK(result.output.device() == device);
     check_against(result, exact, tolerance);
     check_subsets(op, inputs, result, options);
+    check_writes_in_between(op, inputs, result, wanted);
   }
   CHECK(memory_counters(device).live_bytes == before);
 }
@@ -220,7 +252,7 @@ double max_difference(const Tensor& a, const Tensor& b) {
 
 bool same_bits(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
-  const Tensor x = a.to(Device::cpu), y = b.to(Device::cpu);
+  const Tensor x = a.detach().to(Device::cpu), y = b.detach().to(Device::cpu);
   return std::memcmp(x.raw(), y.raw(), x.bytes()) == 0;
 }
 
@@ -247,6 +279,7 @@ void check_op(const OpFunction& op, const std::vector<Shape>& shapes, const OpCh
     const Result exact = run(op, inputs, wanted);
     check_finite_differences(op, inputs, exact, options);
     check_subsets(op, inputs, exact, options);
+    check_writes_in_between(op, inputs, exact, wanted);
     if (options.check_f32) check_f32(op, shapes, exact, wanted, options);
     for (const Device device : other_devices()) {
       if (options.check_f32) check_on(device, DType::f32, op, shapes, exact, wanted, options);

@@ -33,7 +33,8 @@ struct OpCheck {
 };
 
 /// Runs, and reports as doctest checks: f64 finite differences against backward; f32 against f64; every
-/// subset of wanted gradients gives the same bits; live memory is back to where it was. Then on every other
+/// subset of wanted gradients gives the same bits; an input or the output written between forward and backward is an
+/// error or changes no bit; live memory is back to where it was. Then on every other
 /// device that there is, in f32 and bf16: the CPU's results, and again subsets and memory. `op` gets inputs on
 /// the device, and moves what else it holds.
 void check_op(const OpFunction& op, const std::vector<Shape>& shapes, const OpCheck& options = {});

@@ -2,10 +2,16 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <cstring>
+#include <functional>
+
 #include "core/random.h"
+#include "ops/adamw.h"
 #include "ops/add.h"
 #include "ops/dropout.h"
 #include "ops/linear.h"
+#include "ops/matmul.h"
 #include "ops/rms_norm.h"
 #include "tests/op_check.h"
 
@@ -127,6 +133,164 @@ TEST_CASE("checkpoint: the same bits for less memory, dropout included") {
   const auto [checkpointed, checkpointed_bytes] = run(true);
   for (size_t i = 0; i < plain.size(); ++i) CHECK(same_bits(plain[i], checkpointed[i]));
   CHECK(checkpointed_bytes < plain_bytes);
+}
+
+TEST_CASE(
+    "autograd: what is written between forward and backward is an error, by whatever way it is written") {
+  // y = w x with x = 1: dw is 1. With x written in between it was 100.
+  const std::vector<std::pair<const char*, std::function<void(Tensor&)>>> ways = {
+      {"data", [](Tensor& t) { *t.data<float>() = 100; }},
+      {"raw", [](Tensor& t) { std::memset(t.raw(), 0, t.bytes()); }},
+      {"copy_from",
+       [](Tensor& t) {
+         t.copy_from(Tensor::full({1, 1}, 100));
+       }},
+      {"a row", [](Tensor& t) { *t.rows(0, 1).data<float>() = 100; }},
+      {"a reshaped handle", [](Tensor& t) { *t.reshape({1}).data<float>() = 100; }},
+      {"a product into it",
+       [](Tensor& t) {
+         matmul_into(Tensor::full({1, 1}, 10), Tensor::full({1, 1}, 10), t);
+       }},
+      {"random numbers", [](Tensor& t) { fill_uniform(t, 2, 3); }},
+      {"an optimizer's step",
+       [](Tensor& t) {
+         std::vector<AdamWParameter> step{{t, ones(t), Tensor::zeros({1, 1}), Tensor::zeros({1, 1}), false}};
+         adamw_step(step, {.lr = 1}, 1);
+       }},
+  };
+  for (const auto& [name, write] : ways) {
+    INFO("by ", std::string(name));
+    for (const bool the_weight : {false, true}) {
+      Tensor x = Tensor::full({1, 1}, 1).set_requires_grad(), w = Tensor::full({1, 1}, 1).set_requires_grad();
+      const Tensor below = add(x, x);
+      const Tensor y = add(linear(x, w), below);
+      Tensor written = (the_weight ? w : x).detach();
+      write(written);
+      CHECK_THROWS_WITH_AS(
+          backward(y),
+          (std::string("backward of linear: its saved ") + (the_weight ? "weight" : "x") +
+           " [1, 1] was written after forward; write after backward, or run the forward again")
+              .c_str(),
+          Error);
+      CHECK_FALSE(x.grad());  // refused before any gradient was touched
+      CHECK_FALSE(w.grad());
+      backward(linear(x, w));
+      CHECK(w.grad().item() == x.item());
+    }
+  }
+}
+
+TEST_CASE(
+    "autograd: reading is no write, and neither is a write after backward or to what no gradient reads") {
+  const Tensor x = leaf({3, 4}, 1), w = leaf({5, 4}, 2);
+  Tensor frozen = random_tensor({5, 4}, DType::f32, 3), unsaved = random_tensor({3, 5}, DType::f32, 4);
+  for (int pass = 0; pass < 2; ++pass) {
+    const Tensor y = add(add(linear(x, w), linear(x.detach(), frozen)), unsaved);
+    CHECK(values(x).size() == 12);
+    const Tensor row = w.rows(1, 1);
+    CHECK(std::isfinite(w.data<float>()[0] + row.data<float>()[0] + w.reshape({20}).to_vector<float>()[19]));
+    const Tensor copy = w.detach().clone();
+    frozen.copy_from(copy);  // its product has no gradient
+    unsaved.copy_from(y.detach());
+    backward(y, ones(y));
+    w.detach().copy_from(copy);
+  }
+  CHECK(x.grad());
+}
+
+TEST_CASE(
+    "autograd: a seed, a stored gradient and an op's gradient have the shape, dtype and device they belong "
+    "to") {
+  Tensor x = leaf({2, 3}, 1);
+  CHECK_THROWS_WITH_AS(backward(add(x, x), ones(Tensor::zeros({3, 2}))),
+                       "backward: the gradient is [3, 2] f32 on cpu, expected [2, 3] f32 on cpu", Error);
+  CHECK_THROWS_WITH_AS(backward(add(x, x), Tensor::zeros({1})),
+                       "backward: the gradient is [1] f32 on cpu, expected [2, 3] f32 on cpu", Error);
+  CHECK_THROWS_WITH_AS(backward(add(x, x), Tensor::zeros({2, 3}, DType::f64)),
+                       "backward: the gradient is [2, 3] f64 on cpu, expected [2, 3] f32 on cpu", Error);
+  CHECK_FALSE(x.grad());
+  CHECK_THROWS_WITH_AS(x.set_grad(Tensor::zeros({6})),
+                       "set_grad: the gradient is [6] f32 on cpu, expected [2, 3] f32 on cpu", Error);
+  CHECK_THROWS_WITH_AS(x.set_grad(Tensor::zeros({2, 3}, DType::bf16)),
+                       "set_grad: the gradient is [2, 3] bf16 on cpu, expected [2, 3] f32 on cpu", Error);
+
+  struct WrongNode : Node {
+    const char* name() const override { return "wrong"; }
+    std::vector<Tensor> backward(Tensor) override { return {Tensor::zeros({3})}; }
+  };
+  Tensor y = Tensor::zeros({2, 3});
+  record<WrongNode>(y, {&x});
+  CHECK_THROWS_WITH_AS(backward(y, ones(y)),
+                       "wrong: the gradient is [3] f32 on cpu, expected [2, 3] f32 on cpu", Error);
+}
+
+TEST_CASE("autograd: what would lose a gradient is an error, and detach() says that it is meant") {
+  const Tensor x = leaf({2, 3}, 1);
+  Tensor y = add(x, x);
+  CHECK_THROWS_WITH_AS(
+      x.clone(),
+      "clone: the copy of this tensor [2, 3] would lose its gradient; detach() it first where that is meant",
+      Error);
+  CHECK_THROWS_WITH_AS(y.to(Device::cpu), doctest::Contains("to: the copy of this tensor [2, 3] would lose"),
+                       Error);
+  CHECK_THROWS_WITH_AS(Tensor::zeros({2, 3}).copy_from(y), doctest::Contains("copy: the copy of this tensor"),
+                       Error);
+  CHECK_THROWS_WITH_AS(
+      y.copy_from(Tensor::zeros({2, 3})),
+      "copy: into the output of add [2, 3], whose gradient is that of the values it has; detach() it "
+      "first where that is meant",
+      Error);
+  CHECK_THROWS_WITH_AS(
+      y.set_requires_grad(),
+      "set_requires_grad: tensor [2, 3] is the output of add; detach() it first to make a leaf of it", Error);
+  CHECK_THROWS_WITH_AS(y.grad(), "grad: tensor [2, 3] is the output of add; only a leaf keeps its gradient",
+                       Error);
+  CHECK_THROWS_WITH_AS(y.set_grad({}), doctest::Contains("set_grad: only a leaf"), Error);
+  CHECK_THROWS_WITH_AS(Tensor::zeros({2}, DType::i32).set_requires_grad(),
+                       "set_requires_grad: tensor [2] is i32; integers have no gradient", Error);
+  CHECK(same_bits(y.detach().clone(), y));
+  NoGrad no_grad;
+  CHECK(same_bits(y.clone(), y.to(Device::cpu)));
+}
+
+TEST_CASE("rows: gradients reach the rows that were taken, and no others") {
+  check_op([](const Inputs& in) { return add(in[0].rows(1, 2), in[0].rows(0, 2)); }, {{3, 33}});
+  check_op([](const Inputs& in) { return linear(in[0].rows(30, 1), in[1].rows(1, 2)); }, {{31, 5}, {3, 5}});
+  const Tensor x = leaf({3, 2}, 1);
+  const Tensor y = x.rows(2, 1);
+  backward(y, ones(y));
+  CHECK(x.grad().to_vector<float>() == std::vector<float>{0, 0, 0, 0, 1, 1});
+  NoGrad no_grad;
+  CHECK_FALSE(x.rows(2, 1).requires_grad());
+}
+
+TEST_CASE("checkpoint: what its block read must not be written before backward") {
+  const auto run = [](int written) {
+    Tensor x = leaf({2, 4}, 1), w = leaf({4, 4}, 2), frozen = random_tensor({4, 4}, DType::f32, 3);
+    const auto block = [&](const Tensor& in) {
+      const Tensor inner =
+          linear(in, frozen).detach();  // what dies with the first run may be written by anybody
+      return add(linear(linear(in, frozen), w), add(inner, in));
+    };
+    const Tensor y =
+        dropout(checkpoint(block, checkpoint(block, x)), 0.1);  // dropout takes the output's memory
+    Tensor t =
+        std::vector<Tensor>{x, w, frozen, Tensor::zeros({4, 4})}[static_cast<size_t>(written)].detach();
+    t.copy_from(Tensor::full(t.shape(), 3));
+    backward(y, ones(y));
+    CHECK(w.grad());
+  };
+  for (int written = 0; written < 2; ++written) {
+    CAPTURE(written);
+    CHECK_THROWS_WITH_AS(run(written), doctest::Contains("backward of checkpoint: "), Error);
+    CHECK_THROWS_WITH_AS(run(written), doctest::Contains(" was written after forward; "), Error);
+  }
+  CHECK_THROWS_WITH_AS(
+      run(2),
+      "backward of checkpoint: a tensor [4, 4] that its block reads was written after forward; write "
+      "after backward, or run the forward again",
+      Error);
+  run(3);
 }
 
 TEST_CASE("checkpoint: parameters learn even where the input does not") {

@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <utility>
 
 #include "tests/op_check.h"
 
@@ -27,6 +29,21 @@ TEST_CASE("tensor: what does not fit is refused with the values") {
   CHECK_THROWS_WITH_AS(t.data<double>(), "tensor: read as f64 but holds f32", Error);
   CHECK_THROWS_WITH_AS(t.size(2), "tensor: dimension 2 of a tensor of shape [3, 2]", Error);
   CHECK_THROWS_WITH_AS(Tensor::empty({-1}), "tensor: negative size in shape [-1]", Error);
+  // 2^64 elements are not 0 elements, and 2^61 of 8 bytes not 0 bytes
+  for (const Shape& shape : {Shape{int64_t{1} << 32, int64_t{1} << 32}, Shape{int64_t{1} << 61}})
+    CHECK_THROWS_WITH_AS(Tensor::empty(shape, DType::f64), doctest::Contains("has more than 2^60 elements"), Error);
+}
+
+TEST_CASE("tensor: borrowed memory is read, and not handed out for writing") {
+  const auto owner = std::make_shared<std::vector<float>>(2, 1.0f);
+  Tensor t = Tensor::over(Storage::borrow(owner->data(), 8, owner), 0, {2}, DType::f32);
+  CHECK(std::as_const(t).data<float>()[1] == 1);
+  CHECK(t.version() == 0);
+  const char* refused = "memory: 8 bytes of a mapped file are to be read only; clone() what is to be written";
+  CHECK_THROWS_WITH_AS(t.data<float>(), refused, Error);
+  CHECK_THROWS_WITH_AS(t.raw(), refused, Error);
+  CHECK_THROWS_WITH_AS(t.copy_from(Tensor::zeros({2})), refused, Error);
+  CHECK(t.clone().data<float>()[0] == 1);
 }
 
 TEST_CASE("tensor: a reshaped temporary keeps the only handle") {

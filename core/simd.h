@@ -1,8 +1,9 @@
 #pragma once
-// One register of floats, over GCC's vector extensions: + - * / and comparisons are the compiler's, chosen at
-// build time by -march (AVX-512: 16 floats, AVX: 8, else 4). Kernels are written once in terms of `width`.
+// One register of floats, over the vector extensions of GCC and Clang: + - * / and comparisons are the compiler's,
+// chosen at build time by -march (AVX-512: 16 floats, AVX: 8, else 4). Kernels are written once in terms of `width`.
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "core/dtype.h"
 
@@ -87,24 +88,33 @@ SCCA_INLINE float reduce_max(floats v) {
   return v[0];
 }
 
+/// The register whose lanes are those named, of a (from 0) and b (from width).
+template <int... lane>
+SCCA_INLINE floats shuffle(floats a, floats b) {
+#ifdef __clang__  // has the one, and GCC 11 has the other
+  return __builtin_shufflevector(a, b, lane...);
+#else
+  return __builtin_shuffle(a, b, ints{lane...});
+#endif
+}
+
+/// One step of transpose: in squares of 2 half rows and columns, the upper right and the lower left quarter change places.
+template <int half, int... lane>
+SCCA_INLINE void exchange_quarters(floats (&rows)[width], std::integer_sequence<int, lane...>) {
+  const auto exchange = [&](int i) __attribute__((always_inline)) {
+    if (i & half) return;
+    const floats a = rows[i], b = rows[i + half];
+    rows[i] = shuffle<(lane & half ? lane - half + width : lane)...>(a, b);
+    rows[i + half] = shuffle<(lane & half ? lane + width : lane + half)...>(a, b);
+  };
+  (exchange(lane), ...);
+}
+
 /// rows[i][j] becomes rows[j][i]: halves are exchanged across the diagonal, then halves of halves (Eklundh).
+template <int half = width / 2>
 SCCA_INLINE void transpose(floats (&rows)[width]) {
-#pragma GCC unroll 4
-  for (int half = width / 2; half > 0; half /= 2) {
-    ints upper,
-        lower;  // lanes of the two rows a, b that make up each result; b's lanes are numbered from width
-    for (int lane = 0; lane < width; ++lane) {
-      upper[lane] = lane & half ? lane - half + width : lane;
-      lower[lane] = lane & half ? lane + width : lane + half;
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < width; ++i) {
-      if (i & half) continue;
-      const floats a = rows[i], b = rows[i + half];
-      rows[i] = __builtin_shuffle(a, b, upper);
-      rows[i + half] = __builtin_shuffle(a, b, lower);
-    }
-  }
+  exchange_quarters<half>(rows, std::make_integer_sequence<int, width>());
+  if constexpr (half > 1) transpose<half / 2>(rows);
 }
 
 // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the sum; the shift by 23 moves it into the

@@ -16,6 +16,22 @@
   __VA_ARGS__             \
   }
 
+/// One kernel that has no X.cu yet: the CPU's is declared, and on CUDA a call is an error that names it, also
+/// in a build that has CUDA.
+///
+///   SCCA_CPU_KERNEL(void softcap_forward(const Tensor& x, double cap, Tensor& y))
+#define SCCA_CPU_KERNEL(...)                                                                     \
+  namespace cpu {                                                                                \
+  __VA_ARGS__;                                                                                   \
+  }                                                                                              \
+  namespace cuda {                                                                               \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wunused-parameter\"")        \
+      [[noreturn]] inline __VA_ARGS__ {                                                          \
+    ::scca::fail(__func__, " has no CUDA kernel; use --device cpu, or write one in a .cu file"); \
+  }                                                                                              \
+  _Pragma("GCC diagnostic pop")                                                                  \
+  }
+
 /// The one device switch. A build without CUDA has no cuda:: definitions to link; its arm is an error naming
 /// the op.
 #ifdef SCCA_CUDA

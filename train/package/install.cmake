@@ -28,6 +28,5 @@ endforeach()
 
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/scca-config-version.cmake VERSION ${PROJECT_VERSION}
                                  COMPATIBILITY SameMinorVersion)
-configure_file(train/package/scca-config.cmake scca-config.cmake @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/scca-config.cmake train/package/FindSentencePiece.cmake
+install(FILES ${PROJECT_BINARY_DIR}/scca-config.cmake train/package/FindSentencePiece.cmake train/package/Finddnnl.cmake
         ${PROJECT_BINARY_DIR}/scca-config-version.cmake DESTINATION ${package})

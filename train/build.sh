@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing and builds. Usage: train/build.sh TARGET [CMAKE ARGUMENTS...]; BUILD names the build folder;
-# with OFFLINE=1 what is missing is named, not installed.
+# with OFFLINE=1 what is missing is named, not installed. On another system than Debian and its like nothing is installed:
+# the packages' names are printed, and the build goes on with what CMake finds.
 # train/demo.sh and tests/run.sh both begin with this, in the same folder, so that nothing is built twice.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,7 +24,16 @@ if command -v dpkg-query >/dev/null; then
     esac
   done
 else
-  echo "This is no Debian system: these packages (or their like) must be here already: $packages"
+  cat << END
+This is no Debian system, so nothing is installed. What the build needs, by each system's names (only apt's are tried):
+  apt    $packages
+  dnf    gcc-c++ cmake ninja-build onednn-devel sentencepiece-devel json-devel cli11-devel doctest-devel stb-devel dejavu-sans-fonts
+  brew   cmake ninja libomp onednn sentencepiece nlohmann-json cli11 doctest; stb from github.com/nothings/stb, in a folder stb
+  conda  (conda-forge) cxx-compiler cmake ninja onednn=*=omp* libsentencepiece nlohmann_json cli11 doctest stb
+The build itself is two lines; what lies in a place of its own is named by -DCMAKE_PREFIX_PATH (conda: \$CONDA_PREFIX):
+  cmake -S . -B $build -G Ninja $*
+  cmake --build $build --target $target
+END
 fi
 
 if [ -n "$missing" ]; then
@@ -33,8 +43,8 @@ if [ -n "$missing" ]; then
   fi
   if [ "$(id -u)" = 0 ]; then
     become=""
-  elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-    become="sudo"
+  elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    become="sudo"  # at a terminal it may ask for a password
   else
     echo "Missing packages, and no root or sudo to install them. Ask for: apt-get install$missing" >&2
     exit 1

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <utility>
 #include <cstring>
 
 #include "core/check.h"
@@ -41,7 +42,7 @@ TEST_CASE("weights: the same dtype is read in place, and stays when the reader i
     embedding = weights.load("model.embed_tokens.weight", DType::f32, {512, 64});
     CHECK(memory_counters().live_bytes == live);
     CHECK(!embedding.unique());
-    CHECK(embedding.raw() == weights.stored("model.embed_tokens.weight").data);
+    CHECK(std::as_const(embedding).raw() == weights.stored("model.embed_tokens.weight").data);
     CHECK(weights.load("model.embed_tokens.weight", DType::bf16).unique());
   }
   double sum = 0;

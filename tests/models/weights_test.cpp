@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <utility>
 #include <cstring>
+#include <utility>
 
 #include "core/check.h"
 #include "tests/temporary_folder.h"

@@ -21,6 +21,15 @@ function(scca_static_test)
 
   add_test(NAME static/kernels COMMAND scca_static ${SCCA_STATIC}/kernels.md ${objects} COMMAND_EXPAND_LISTS)
   add_test(NAME static/refuses COMMAND ${SCCA_STATIC}/refuses.sh $<TARGET_FILE:scca_static> ${CMAKE_CUDA_COMPILER})
+  # ops/cublas.cu as nvcc built it, and the real library: its answer without a driver is an answer.
+  add_executable(scca_cublas ${SCCA_STATIC}/cublas.cpp ${PROJECT_SOURCE_DIR}/ops/cublas_search.cpp
+                 $<FILTER:$<TARGET_OBJECTS:scca_ops_kernels>,INCLUDE,/cublas[.]cu>)
+  target_link_libraries(scca_cublas PRIVATE scca_settings CUDA::cudart_static)
+  set_target_properties(scca_cublas PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+  add_test(NAME static/cublas COMMAND ${SCCA_STATIC}/cublas.sh $<TARGET_FILE:scca_cublas> ${CMAKE_CXX_COMPILER}
+                                      ${CUDAToolkit_LIBRARY_DIR})
+  # The instructions of core/ptx.cuh, which nvcc alone compiles: their operands in the order of the PTX ISA.
+  add_test(NAME static/ptx COMMAND ${SCCA_STATIC}/ptx.sh ${CMAKE_CUDA_COMPILER})
   # Of the whole toolkit; a smaller one has neither.
   find_program(SCCA_CUOBJDUMP cuobjdump HINTS ${CUDAToolkit_BIN_DIR})
   find_program(SCCA_NVDISASM nvdisasm HINTS ${CUDAToolkit_BIN_DIR})

@@ -12,8 +12,8 @@
 #include "core/dtype.h"
 #include "core/tensor.h"
 
-/// The one dynamic shared array: a kernel carves what it needs from it. At global scope, since inside a namespace it
-/// would be another symbol.
+/// The one dynamic shared array: a kernel carves what it needs from it. At global scope, since inside a
+/// namespace it would be another symbol.
 extern __shared__ __align__(16) unsigned char dyn_smem[];
 
 namespace scca::cuda {
@@ -32,13 +32,24 @@ struct Launch {
   std::source_location where = std::source_location::current();
 };
 
+/// `n` blocks along a grid's x, the one side that holds more than 65535. Throws Error from 2^31 on.
+inline unsigned blocks_along_x(const char* op, int64_t n) {
+  SCCA_CHECK(n <= INT32_MAX, op, ": ", n,
+             " blocks of rows on CUDA, expected fewer than 2^31; use a smaller batch");
+  return static_cast<unsigned>(n);
+}
+
 /// Queues a kernel. An empty grid is no work. More than 48 KiB of dynamic shared memory has to be asked for.
 template <class... Parameters>
 void launch(const Launch& at, void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
   if (at.grid.x == 0 || at.grid.y == 0 || at.grid.z == 0) return;
+  SCCA_CHECK(at.grid.y <= UINT16_MAX && at.grid.z <= UINT16_MAX, at.op, ": a grid of ", at.grid.x, " x ",
+             at.grid.y, " x ", at.grid.z,
+             " blocks, expected at most 65535 in y and z; what grows with the input lies along x");
   constexpr size_t without_asking = 48 << 10;
   if (at.dynamic_shared > without_asking) {
-    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                               cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(at.dynamic_shared)),
           at.op, at.where);
   }
@@ -50,20 +61,23 @@ void launch(const Launch& at, void (*kernel)(Parameters...), std::type_identity_
   check(cudaLaunchKernelEx(&config, kernel, arguments...), at.op, at.where);
 }
 
-/// Threads of a block where nothing else decides, and blocks for `n` threads that then go over the rest in strides of
-/// the grid: enough to fill any device, few enough that starting them costs nothing.
+/// Threads of a block where nothing else decides, and blocks for `n` threads that then go over the rest in
+/// strides of the grid: enough to fill any device, few enough that starting them costs nothing.
 inline constexpr int kThreads = 256;
 inline unsigned blocks_for(int64_t n, int threads = kThreads) {
   return static_cast<unsigned>(std::min<int64_t>((n + threads - 1) / threads, 1 << 14));
 }
 
 /// The most threads of a block, where a row is one block's work. Such a kernel says so,
-/// __launch_bounds__(kMostThreads), or the compiler might give it more registers than so many have; 1024 would have too
-/// few.
+/// __launch_bounds__(kMostThreads), or the compiler might give it more registers than so many have; 1024
+/// would have too few.
 inline constexpr int kMostThreads = 512;
 
-/// This thread's place in the grid, and the grid's threads: for (int64_t i = grid_thread(); i < n; i += grid_size()).
-__device__ inline int64_t grid_thread() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
+/// This thread's place in the grid, and the grid's threads: for (int64_t i = grid_thread(); i < n; i +=
+/// grid_size()).
+__device__ inline int64_t grid_thread() {
+  return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+}
 __device__ inline int64_t grid_size() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
 
 /// Calls f.template operator()<T>() with float or __nv_bfloat16.
@@ -99,19 +113,21 @@ __device__ T from_float(float x) {
   }
 }
 
-/// The sum over a warp, in every lane: the same bits in each, since each adds the same pairs. T is float or double.
+/// The sum over a warp, in every lane: the same bits in each, since each adds the same pairs. T is float or
+/// double.
 template <class T>
 __device__ T warp_sum(T x) {
   for (int distance = 16; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffffu, x, distance);
   return x;
 }
 __device__ inline float warp_max(float x) {
-  for (int distance = 16; distance > 0; distance /= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, distance));
+  for (int distance = 16; distance > 0; distance /= 2)
+    x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, distance));
   return x;
 }
 
-/// The sum over a block of whole warps, in every thread and in a fixed order. `scratch` is shared memory for 32 values
-/// that no thread is still reading.
+/// The sum over a block of whole warps, in every thread and in a fixed order. `scratch` is shared memory for
+/// 32 values that no thread is still reading.
 template <class T>
 __device__ T block_sum(T x, T* scratch) {
   const int warp = static_cast<int>(threadIdx.x) / 32, warps = static_cast<int>(blockDim.x) / 32;

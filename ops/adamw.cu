@@ -73,7 +73,8 @@ __global__ void sum_pieces(const Squares* pieces, double* partial) {
 }
 
 /// One block.
-__global__ void __launch_bounds__(kMostThreads) sum_partials(const double* partial, int64_t n, double* total) {
+__global__ void __launch_bounds__(kMostThreads)
+    sum_partials(const double* partial, int64_t n, double* total) {
   __shared__ double scratch[32];
   double sum = 0;
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += partial[i];
@@ -84,17 +85,20 @@ __global__ void __launch_bounds__(kMostThreads) sum_partials(const double* parti
 }  // namespace
 
 /// The pieces are listed anew in each step: gradients lie elsewhere each time.
-void adamw(std::vector<AdamWParameter>& parameters, const AdamWOptions& options, int64_t t, double grad_scale) {
+void adamw(std::vector<AdamWParameter>& parameters, const AdamWOptions& options, int64_t t,
+           double grad_scale) {
   std::vector<Update> updates;
-  for (const Piece& piece : cut(parameters.size(), [&](size_t i) -> const Tensor& { return parameters[i].grad; })) {
+  for (const Piece& piece :
+       cut(parameters.size(), [&](size_t i) -> const Tensor& { return parameters[i].grad; })) {
     AdamWParameter& p = parameters[piece.tensor];
     if (p.parameter.dtype() != DType::f32)
-      fail("adamw: ", name_of(p.parameter.dtype()), " on CUDA, expected f32; f64 is for exact checks on the CPU");
+      fail("adamw: ", name_of(p.parameter.dtype()),
+           " on CUDA, expected f32; f64 is for exact checks on the CPU");
     const int64_t at = piece.begin;
     updates.push_back({data<float>(p.parameter) + at, data<float>(p.grad) + at, data<float>(p.m) + at,
                        data<float>(p.v) + at, piece.count, p.decay, aligned(p.parameter, p.grad, p.m, p.v)});
   }
-  launch({"adamw", static_cast<unsigned>(updates.size()), kThreads}, step, Table(updates).data(),
+  launch({"adamw", blocks_along_x("adamw", std::ssize(updates)), kThreads}, step, Table(updates).data(),
          AdamWFactors<float>(options, t, grad_scale));
 }
 
@@ -109,8 +113,8 @@ void sum_of_squares(std::span<const Tensor> grads, double& sum) {
   const auto count = static_cast<int64_t>(pieces.size());
   const Device device = Device::cuda;
   Tensor partial = Tensor::empty({count}, DType::f64, device), total = Tensor::empty({}, DType::f64, device);
-  launch({"gradient_norm", static_cast<unsigned>(count), kThreads}, sum_pieces, Table(pieces).data(),
-         data<double>(partial));
+  launch({"gradient_norm", blocks_along_x("gradient_norm", count), kThreads}, sum_pieces,
+         Table(pieces).data(), data<double>(partial));
   launch({"gradient_norm", 1, kMostThreads}, sum_partials, data<double>(partial), count, data<double>(total));
   sum = total.item();
 }

@@ -40,6 +40,13 @@ struct Rows {
   }
 };
 
+/// From one position's row to the next.
+inline int row_elements(int64_t heads, int64_t width) {
+  SCCA_CHECK(heads * width <= INT32_MAX, "attention: ", heads, " heads of width ", width,
+             " on CUDA, expected fewer than 2^31 elements a token");
+  return static_cast<int>(heads * width);
+}
+
 /// q, out and their gradients [B, T, H, K]; k, v and theirs [B, S, G, K]; one number for each query [B, H,
 /// T].
 template <class T>
@@ -47,13 +54,13 @@ Rows<T> query_rows(const AttentionShape& s, T* data) {
   return {data,
           s.queries * s.heads * s.width,
           s.width,
-          static_cast<int>(s.heads * s.width),
+          row_elements(s.heads, s.width),
           static_cast<int>(s.first_query()),
           1};
 }
 template <class T>
 Rows<T> key_rows(const AttentionShape& s, T* data) {
-  return {data, s.tokens * s.key_heads * s.width,       s.width, static_cast<int>(s.key_heads * s.width),
+  return {data, s.tokens * s.key_heads * s.width,       s.width, row_elements(s.key_heads, s.width),
           0,    static_cast<int>(s.heads / s.key_heads)};
 }
 template <class T>

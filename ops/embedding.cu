@@ -1,8 +1,7 @@
-#include "ops/embedding.h"
-
 #include "core/elementwise.cuh"
 #include "core/memory.h"
 #include "core/table.cuh"
+#include "ops/embedding.h"
 
 namespace scca::cuda {
 namespace {
@@ -12,7 +11,8 @@ template <int N, class T, class W>
 __global__ void take_rows(const int32_t* ids, const W* table, int64_t width, T* y) {
   const W* from = table + ids[blockIdx.x] * width;
   T* to = y + static_cast<int64_t>(blockIdx.x) * width;
-  for_each_pack<N>(width, threadIdx.x, blockDim.x, [&]<int K>(int64_t i) { store(to + i, load<K>(from + i)); });
+  for_each_pack<N>(width, threadIdx.x, blockDim.x,
+                   [&]<int K>(int64_t i) { store(to + i, load<K>(from + i)); });
 }
 
 /// Row `row` of the result is the sum of the rows listed at [begin, end).
@@ -23,8 +23,8 @@ struct Sum {
 /// Terms that one thread adds: a longer run is cut, so that a text of one word is no slower than another.
 constexpr int32_t kMostTerms = 64;
 
-/// A sum down the grid, a pack of columns a thread, f32 in the order of the list. rows[i] is the row that is listed at
-/// i; where `rows` is null, i. Moves all terms and all results once.
+/// A sum down the grid, a pack of columns a thread, f32 in the order of the list. rows[i] is the row that is
+/// listed at i; where `rows` is null, i. Moves all terms and all results once.
 template <int N, class T, class W>
 __global__ void sum_rows(const T* from, const int32_t* rows, const Sum* sums, int64_t width, W* out) {
   const Sum s = sums[blockIdx.x];
@@ -46,8 +46,8 @@ void sum_rows_into(const Tensor& from, const int32_t* rows, const std::vector<Su
   visit_pack<kPack<T>>(width % kPack<T> == 0 && aligned(from, out), [&]<int N>() {
     const unsigned threads = threads_for(width / N, 128);
     const auto across = static_cast<unsigned>((width / N + threads - 1) / threads);
-    launch({"embedding", {static_cast<unsigned>(sums.size()), across}, threads}, sum_rows<N, T, W>, data<T>(from), rows,
-           Table(sums).data(), width, data<W>(out));
+    launch({"embedding", {blocks_along_x("embedding", std::ssize(sums)), across}, threads}, sum_rows<N, T, W>,
+           data<T>(from), rows, Table(sums).data(), width, data<W>(out));
   });
 }
 
@@ -69,8 +69,8 @@ void embedding_forward(const Tensor& ids, const Tensor& table, Tensor& y) {
   const int64_t width = table.size(1);
   visit_types(y, table, [&]<class T, class W>() {
     visit_pack<kPack<T>>(width % kPack<T> == 0 && aligned(table, y), [&]<int N>() {
-      launch({"embedding", static_cast<unsigned>(ids.numel()), threads_for(width / N)}, take_rows<N, T, W>,
-             data<int32_t>(ids), data<W>(table), width, data<T>(y));
+      launch({"embedding", blocks_along_x("embedding", ids.numel()), threads_for(width / N)},
+             take_rows<N, T, W>, data<int32_t>(ids), data<W>(table), width, data<T>(y));
     });
   });
 }
@@ -79,7 +79,8 @@ void embedding_forward(const Tensor& ids, const Tensor& table, Tensor& y) {
 void embedding_backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable) {
   std::vector<Sum> whole, parts, of_parts;
   for (size_t r = 0; r < runs.ids.size(); ++r) {
-    const int32_t begin = runs.begins[r], end = runs.begins[r + 1], first = static_cast<int32_t>(parts.size());
+    const int32_t begin = runs.begins[r], end = runs.begins[r + 1],
+                  first = static_cast<int32_t>(parts.size());
     if (end - begin <= kMostTerms) {
       whole.push_back({begin, end, runs.ids[r]});
       continue;
@@ -89,7 +90,8 @@ void embedding_backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable)
     of_parts.push_back({first, static_cast<int32_t>(parts.size()), runs.ids[r]});
   }
   set_bytes(dtable.raw(), 0, dtable.bytes());
-  Tensor partial = Tensor::empty({static_cast<int64_t>(parts.size()), dtable.size(1)}, DType::f32, dtable.device());
+  Tensor partial =
+      Tensor::empty({static_cast<int64_t>(parts.size()), dtable.size(1)}, DType::f32, dtable.device());
   const Table positions(runs.positions);
   visit_types(dy, dtable, [&]<class T, class W>() {
     sum_rows_into<T, W>(dy, positions.data(), whole, dtable);

@@ -8,7 +8,8 @@ namespace {
 
 /// The largest of some logits, and the sum of exp(logit - largest).
 struct Softmax {
-  float largest = std::numeric_limits<float>::lowest(), sum = 0;  // not -inf: a logit of -inf would make NaN of it
+  float largest = std::numeric_limits<float>::lowest(),
+        sum = 0;  // not -inf: a logit of -inf would make NaN of it
 
   template <int K>
   __device__ void add(const Floats<K>& x) {
@@ -22,20 +23,21 @@ struct Softmax {
   }
 };
 
-/// One row a block: largest and sum in one pass (Milakov & Gimelshein, arXiv 1805.02867, algorithm 3), gradient in a
-/// second. Moves 4 bytes a logit, with a gradient 12, of which the second reading often comes from the L2 cache: the
-/// rows at work are fewer than it holds up to a vocabulary of some 50000.
+/// One row a block: largest and sum in one pass (Milakov & Gimelshein, arXiv 1805.02867, algorithm 3),
+/// gradient in a second. Moves 4 bytes a logit, with a gradient 12, of which the second reading often comes
+/// from the L2 cache: the rows at work are fewer than it holds up to a vocabulary of some 50000.
 template <int N>
 __global__ void __launch_bounds__(kMostThreads)
-    softmax_rows(float* logits, const int32_t* targets, int64_t ignore_index, int64_t vocabulary, float grad_scale,
-                 float* losses) {
+    softmax_rows(float* logits, const int32_t* targets, int64_t ignore_index, int64_t vocabulary,
+                 float grad_scale, float* losses) {
   __shared__ float scratch[2][32];
   float* x = logits + blockIdx.x * vocabulary;
   const int64_t target = targets[blockIdx.x];
   if (target == ignore_index) {  // the whole block
     if (threadIdx.x == 0) losses[blockIdx.x] = 0;
     if (grad_scale == 0) return;
-    for_each_pack<N>(vocabulary, threadIdx.x, blockDim.x, [&]<int K>(int64_t i) { store(x + i, Floats<K>{}); });
+    for_each_pack<N>(vocabulary, threadIdx.x, blockDim.x,
+                     [&]<int K>(int64_t i) { store(x + i, Floats<K>{}); });
     return;
   }
   const float at_target = x[target];
@@ -49,7 +51,8 @@ __global__ void __launch_bounds__(kMostThreads)
   for_each_pack<N>(vocabulary, threadIdx.x, blockDim.x, [&]<int K>(int64_t i) {
     Floats<K> v = load<K>(x + i);
 #pragma unroll
-    for (int k = 0; k < K; ++k) v.at[k] = expf(v.at[k] - largest) * factor - (i + k == target ? grad_scale : 0);
+    for (int k = 0; k < K; ++k)
+      v.at[k] = expf(v.at[k] - largest) * factor - (i + k == target ? grad_scale : 0);
     store(x + i, v);
   });
 }
@@ -71,7 +74,8 @@ struct Split {
 };
 
 /// One block, since there is one number a token.
-__global__ void __launch_bounds__(kMostThreads) mean_of(const float* losses, int64_t n, double count, float* mean) {
+__global__ void __launch_bounds__(kMostThreads)
+    mean_of(const float* losses, int64_t n, double count, float* mean) {
   __shared__ double scratch[32];
   double sum = 0;
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += losses[i];
@@ -94,10 +98,12 @@ __global__ void scale_by(const float* grad, int64_t n, T* d) {
 
 }  // namespace
 
-void softmax_losses(Tensor& logits, const Tensor& targets, int64_t ignore_index, double grad_scale, Tensor& losses) {
+void softmax_losses(Tensor& logits, const Tensor& targets, int64_t ignore_index, double grad_scale,
+                    Tensor& losses) {
   const int64_t vocabulary = logits.size(1);
   visit_pack<4>(vocabulary % 4 == 0 && aligned(logits), [&]<int N>() {
-    launch({"linear_cross_entropy", static_cast<unsigned>(logits.size(0)), threads_for(vocabulary / N, kMostThreads)},
+    launch({"linear_cross_entropy", blocks_along_x("linear_cross_entropy", logits.size(0)),
+            threads_for(vocabulary / N, kMostThreads)},
            softmax_rows<N>, data<float>(logits), data<int32_t>(targets), ignore_index, vocabulary,
            static_cast<float>(grad_scale), data<float>(losses));
   });
@@ -116,8 +122,8 @@ void mean_loss(const Tensor& losses, int64_t count, Tensor& mean) {
 void scale_gradient(const Tensor& grad, Tensor& d) {
   visit_work(d.dtype(), "linear_cross_entropy", [&]<class T>() {
     visit_pack<kPack<T>>(aligned(d), [&]<int N>() {
-      launch({"linear_cross_entropy", blocks_for((d.numel() + N - 1) / N), kThreads}, scale_by<N, T>, data<float>(grad),
-             d.numel(), data<T>(d));
+      launch({"linear_cross_entropy", blocks_for((d.numel() + N - 1) / N), kThreads}, scale_by<N, T>,
+             data<float>(grad), d.numel(), data<T>(d));
     });
   });
 }

@@ -22,11 +22,12 @@ struct Team {
   }
 };
 
-/// Moves 2 n elements where a row of x fits into shared memory (`kept` bytes), else 3 n. A thread reads back what it
-/// wrote there, so nobody waits.
+/// Moves 2 n elements where a row of x fits into shared memory (`kept` bytes), else 3 n. A thread reads back
+/// what it wrote there, so nobody waits.
 template <bool kWarp, int N, class T, class W>
 __global__ void __launch_bounds__(Team<kWarp>::kBlock)
-    forward(const T* x, const W* weight, float eps, int64_t rows, int64_t width, bool kept, T* y, float* scales) {
+    forward(const T* x, const W* weight, float eps, int64_t rows, int64_t width, bool kept, T* y,
+            float* scales) {
   using On = Team<kWarp>;
   const int64_t row = On::row();
   if (row >= rows) return;  // a whole team
@@ -50,12 +51,12 @@ __global__ void __launch_bounds__(Team<kWarp>::kBlock)
   });
 }
 
-/// With n = x s (the normalised row) and g = dy weight:  dx = s (g - n mean(g n)). Moves 3 n elements where rows of x
-/// and dy fit into shared memory, else 5 n.
+/// With n = x s (the normalised row) and g = dy weight:  dx = s (g - n mean(g n)). Moves 3 n elements where
+/// rows of x and dy fit into shared memory, else 5 n.
 template <bool kWarp, int N, class T, class W>
 __global__ void __launch_bounds__(Team<kWarp>::kBlock)
-    backward_rows(const T* x, const W* weight, const float* scales, const T* dy, int64_t rows, int64_t width, bool kept,
-                  T* dx) {
+    backward_rows(const T* x, const W* weight, const float* scales, const T* dy, int64_t rows, int64_t width,
+                  bool kept, T* dx) {
   using On = Team<kWarp>;
   const int64_t row = On::row();
   if (row >= rows) return;  // a whole team
@@ -66,7 +67,8 @@ __global__ void __launch_bounds__(Team<kWarp>::kBlock)
   }
   float dot = 0;
   for_each_pack<N>(width, On::thread(), On::threads(), [&]<int K>(int64_t i) {
-    const Floats<K> v = load<K>(x + row * width + i), d = load<K>(dy + row * width + i), w = load<K>(weight + i);
+    const Floats<K> v = load<K>(x + row * width + i), d = load<K>(dy + row * width + i),
+                    w = load<K>(weight + i);
     if (kept) store(const_cast<T*>(x_again) + i, v);
     if (kept) store(const_cast<T*>(dy_again) + i, d);
 #pragma unroll
@@ -82,8 +84,8 @@ __global__ void __launch_bounds__(Team<kWarp>::kBlock)
   });
 }
 
-/// partial[g] = sum of dy x s over the g-th group of rows, in their order. A thread sums a pack of columns; groups go
-/// down the grid. Moves 2 n elements.
+/// partial[g] = sum of dy x s over the g-th group of rows, in their order. A thread sums a pack of columns;
+/// groups go down the grid. Moves 2 n elements.
 template <int N, class T>
 __global__ void backward_weight(const T* x, const float* scales, const T* dy, int64_t rows, int64_t width,
                                 int64_t group, float* partial) {
@@ -111,12 +113,12 @@ __global__ void sum_groups(const float* partial, int64_t groups, int64_t width, 
   dweight[column] = from_float<W>(sum);
 }
 
-/// Rows whose dweight one thread sums: few enough for many blocks, but no more groups than their own sum is quick for.
-/// By the rows alone, so that the order of summation is the same on every device.
+/// Rows whose dweight one thread sums: few enough for many blocks, but no more groups than their own sum is
+/// quick for. By the rows alone, so that the order of summation is the same on every device.
 int64_t rows_per_group(int64_t rows) { return std::max<int64_t>(32, (rows + 255) / 256); }
 
-/// f<T of x, type of weight, N elements a pack>: the weight is f32 beside bf16 activations, else as x. `packs`: all
-/// begin where packs may be loaded.
+/// f<T of x, type of weight, N elements a pack>: the weight is f32 beside bf16 activations, else as x.
+/// `packs`: all begin where packs may be loaded.
 template <class F>
 void visit_types(const Tensor& x, const Tensor& weight, bool packs, F&& f) {
   visit_work(x.dtype(), "rms_norm", [&]<class T>() {
@@ -137,9 +139,10 @@ void launch_rows(int64_t rows, int64_t width, size_t rows_kept, const F& f) {
   const auto with = [&]<bool kWarp>() {
     const size_t bytes = Team<kWarp>::kRows * rows_kept * static_cast<size_t>(width) * sizeof(T);
     const bool kept = bytes <= most_kept;
-    const unsigned blocks = static_cast<unsigned>((rows + Team<kWarp>::kRows - 1) / Team<kWarp>::kRows);
+    const unsigned blocks = blocks_along_x("rms_norm", (rows + Team<kWarp>::kRows - 1) / Team<kWarp>::kRows);
     f.template operator()<kWarp>(
-        Launch{"rms_norm", blocks, kWarp ? kThreads : threads_for(width / N, kMostThreads), kept ? bytes : 0}, kept);
+        Launch{"rms_norm", blocks, kWarp ? kThreads : threads_for(width / N, kMostThreads), kept ? bytes : 0},
+        kept);
   };
   if (width <= 32 * 4 * N) {
     with.template operator()<true>();
@@ -154,20 +157,20 @@ void rms_norm_forward(const Tensor& x, const Tensor& weight, double eps, Tensor&
   const int64_t rows = scale.numel(), width = x.size(-1);
   visit_types(x, weight, aligned(x, weight, y), [&]<class T, class W, int N>() {
     launch_rows<N, T>(rows, width, 1, [&]<bool kWarp>(const Launch& at, bool kept) {
-      launch(at, forward<kWarp, N, T, W>, data<T>(x), data<W>(weight), static_cast<float>(eps), rows, width, kept,
-             data<T>(y), data<float>(scale));
+      launch(at, forward<kWarp, N, T, W>, data<T>(x), data<W>(weight), static_cast<float>(eps), rows, width,
+             kept, data<T>(y), data<float>(scale));
     });
   });
 }
 
-void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const Tensor& dy, Tensor& dx,
-                       Tensor& dweight) {
+void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const Tensor& dy,
+                       Tensor& dx, Tensor& dweight) {
   const int64_t rows = scale.numel(), width = x.size(-1);
   visit_types(x, weight, aligned(x, weight, dy, dx), [&]<class T, class W, int N>() {
     if (dx) {
       launch_rows<N, T>(rows, width, 2, [&]<bool kWarp>(const Launch& at, bool kept) {
-        launch(at, backward_rows<kWarp, N, T, W>, data<T>(x), data<W>(weight), data<float>(scale), data<T>(dy), rows,
-               width, kept, data<T>(dx));
+        launch(at, backward_rows<kWarp, N, T, W>, data<T>(x), data<W>(weight), data<float>(scale),
+               data<T>(dy), rows, width, kept, data<T>(dx));
       });
     }
     if (dweight) {
@@ -175,8 +178,8 @@ void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scal
       Tensor partial = Tensor::empty({groups, width}, DType::f32, x.device());
       const unsigned threads = threads_for(width / N, 128);
       const auto blocks = static_cast<unsigned>((width / N + threads - 1) / threads);
-      launch({"rms_norm", {blocks, static_cast<unsigned>(groups)}, threads}, backward_weight<N, T>, data<T>(x),
-             data<float>(scale), data<T>(dy), rows, width, group, data<float>(partial));
+      launch({"rms_norm", {blocks, static_cast<unsigned>(groups)}, threads}, backward_weight<N, T>,
+             data<T>(x), data<float>(scale), data<T>(dy), rows, width, group, data<float>(partial));
       launch({"rms_norm", blocks_for(width), kThreads}, sum_groups<W>, data<float>(partial), groups, width,
              data<W>(dweight));
     }

@@ -81,6 +81,27 @@ TEST_CASE("embedding: the table's gradient has the same bits at any thread count
   omp_set_num_threads(before);
 }
 
+TEST_CASE("embedding: more ids than a grid has blocks in any direction but one") {
+  constexpr int32_t count = 70000;  // above 65535
+  Tensor ids = Tensor::empty({count}, DType::i32);
+  for (int32_t i = 0; i < count; ++i) ids.data<int32_t>()[i] = count - 1 - i;  // each once
+  const Tensor table = random_tensor({count, 8}, DType::f32, 5),
+               dy = random_tensor({count, 8}, DType::f32, 8);
+  for (const Device device : all_devices()) {
+    CAPTURE(name_of(device));
+    const Tensor y = embedding(ids, table.to(device), DType::f32),
+                 grad = table_gradient(ids, table.to(device), DType::f32);
+    int64_t wrong = 0;
+    const auto found = y.to_vector<float>(), rows = table.to_vector<float>(), d = dy.to_vector<float>(),
+               sums = grad.to_vector<float>();
+    for (size_t i = 0; i < static_cast<size_t>(count) * 8; ++i) {
+      const size_t other = (static_cast<size_t>(count) - 1 - i / 8) * 8 + i % 8;
+      wrong += found[i] != rows[other] || sums[i] != d[other];
+    }
+    CHECK(wrong == 0);
+  }
+}
+
 TEST_CASE("embedding: an id outside the vocabulary is named") {
   const auto run = [](int32_t id) {
     return embedding(Tensor::of<int32_t>({0, id}, {2}), Tensor::zeros({3, 4}), DType::f32);

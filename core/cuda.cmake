@@ -1,7 +1,7 @@
 # CUDA, where nvcc is found: sets SCCA_CUDA_FOUND, and scca_add_kernels(name folder) for a folder's .cu files.
 set(SCCA_CUDA AUTO CACHE STRING "CUDA kernels: AUTO (where nvcc is found), ON, OFF")
-set(SCCA_CUDA_ARCHS "80;90;100" CACHE STRING
-    "Compute capabilities to compile for (A100, H100, B200); PTX of the last lets newer devices run. Those that nvcc does not know are left out")
+set(SCCA_CUDA_ARCHS "80;90;100;120" CACHE STRING
+    "Compute capabilities to compile for (A100, H100, B200, RTX 50); the PTX of each lets devices between and beyond them run. Those that nvcc does not know are left out")
 
 set(SCCA_CUDA_FOUND OFF)
 if(NOT SCCA_CUDA STREQUAL "OFF")
@@ -18,8 +18,7 @@ if(SCCA_CUDA_FOUND)
   set(CMAKE_CUDA_ARCHITECTURES "")
   foreach(arch ${SCCA_CUDA_ARCHS})
     if(known_archs MATCHES "compute_${arch}\n")
-      list(APPEND CMAKE_CUDA_ARCHITECTURES ${arch}-real)
-      set(newest_arch ${arch})
+      list(APPEND CMAKE_CUDA_ARCHITECTURES ${arch})  # machine code and PTX
     else()
       message(STATUS "CUDA: this nvcc does not know compute capability ${arch}; left out")
     endif()
@@ -27,7 +26,6 @@ if(SCCA_CUDA_FOUND)
   if(NOT CMAKE_CUDA_ARCHITECTURES)
     message(FATAL_ERROR "SCCA_CUDA_ARCHS=${SCCA_CUDA_ARCHS}: nvcc knows none of them, but these:\n${known_archs}")
   endif()
-  list(APPEND CMAKE_CUDA_ARCHITECTURES ${newest_arch}-virtual)
   set(CMAKE_CUDA_COMPILER ${SCCA_NVCC})
   set(CMAKE_CUDA_RUNTIME_LIBRARY Static)  # it looks for the driver when first called: no cost where there is none
   enable_language(CUDA)

@@ -40,7 +40,7 @@ int write(const std::string& path, const std::vector<KernelFacts>& kernels) {
   for (const KernelFacts& kernel : kernels)
     for (const int arch : known_archs())
       SCCA_CHECK(kernel.archs.contains(arch), "static: ", kernel.name, " was not built for sm_", arch,
-                 "; the table is written from a build with -DSCCA_CUDA_ARCHS='80;90;100'");
+                 "; the table is written from a build with -DSCCA_CUDA_ARCHS='80;90;100' at least");
   const std::string old = read_text_file(path);
   std::map<std::string, KernelRow> known = parse_table(old);
   if (const char* list = std::getenv("CUEMU_LIST_LAUNCHES"))

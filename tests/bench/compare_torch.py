@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """scca's attention beside PyTorch's, on the same card, shapes and patterns.
 
-    python3 tests/bench/compare_torch.py --scca build/scca --json results/gpu/CARD.json
+    python3 tests/bench/compare_torch.py --scca build/scca --json results/gpu/CARD/bench.json
 
 reads what `scca bench --device cuda --json` measured, measures scaled_dot_product_attention (full only) and FlexAttention
 (every pattern, compiled, with its block mask) at the same shapes, prints both and writes them into the file under

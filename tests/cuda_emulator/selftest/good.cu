@@ -49,6 +49,7 @@ __global__ void reverse_runs(float* x, int runs) {
 /// c = a b of one 16 x 8 tile, a row-major 16 x 16 and b row-major 16 x 8, by the layouts of core/ptx.cuh.
 __global__ void tile_product(const __nv_bfloat16* a, const __nv_bfloat16* b, float* c) {
   __shared__ __align__(16) __nv_bfloat16_raw as[16][16], bs[16][8];
+  scca::cuda::allow_bank_conflicts(2);  // rows of 32 bytes, without padding
   const int lane = threadIdx.x;
   for (int i = lane; i < 256; i += 32) as[i / 16][i % 16] = a[i];
   for (int i = lane; i < 128; i += 32) bs[i / 8][i % 8] = b[i];

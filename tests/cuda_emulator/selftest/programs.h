@@ -13,8 +13,9 @@ struct Program {
   void (*run)();
 };
 
-/// Where they are listed: good.cu, memory.cu, races.cu, waiting.cu.
-extern const std::vector<Program> good_programs, memory_programs, race_programs, waiting_programs;
+/// Where they are listed: good.cu, memory.cu, races.cu, waiting.cu, banks.cu.
+extern const std::vector<Program> good_programs, memory_programs, race_programs, waiting_programs,
+    bank_programs;
 
 inline void must(cudaError_t result) {
   if (result == cudaSuccess) return;

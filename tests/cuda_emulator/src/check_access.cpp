@@ -15,6 +15,9 @@
 
 namespace cuemu::check {
 
+void shared_read(const void* code, size_t offset, size_t bytes);  // check_banks.cpp
+void forget_reads();
+
 const bool on = true;
 bool paused = false;
 
@@ -209,8 +212,17 @@ void launch_begins(const Launch& launch) {
   dynamic_bytes = launch.config.dynamicSmemBytes;
   first_of_launch = phase + 1;
 }
-void block_begins() { first_of_block = ++phase; }
-void block_synchronised() { ++phase; }
+void block_begins() {
+  first_of_block = ++phase;
+  forget_reads();
+}
+void block_synchronised() {
+  ++phase;
+  block_ends();
+}
+void block_ends() {
+  for (int warp = 0; warp * 32 < block.threads; ++warp) warp_met(warp);
+}
 
 namespace {
 
@@ -223,6 +235,7 @@ template <Access kind>
       accuse(address, bytes, kind, Space::shared, code,
              "the launch asked for " + plural(static_cast<int64_t>(dynamic_bytes), "byte"));
     check_cells<kind, Space::shared>(shared.cells, offset, address, bytes, code);
+    if (kind == Access::read) shared_read(code, offset, bytes);
   } else if (arena.contains(address)) {
     check_cells<kind, Space::device>(device_cells, static_cast<size_t>(p - arena.base), address, bytes, code);
   } else if (stacks().contains(address)) {

@@ -13,6 +13,9 @@ void copied(const void*, const void*, size_t) {}
 void launch_begins(const Launch&) {}
 void block_begins() {}
 void block_synchronised() {}
+void block_ends() {}
+void warp_met(int) {}
+void allow_bank_conflicts(int) {}
 void access(const void*, size_t, Access, const void*) {}
 void by_library(const char*, const void*, size_t, Access) {}
 void copy_issued(const void*, size_t, const void*) {}

@@ -63,6 +63,8 @@ extern Thread* running;  // null while the host's own code runs
 Stacks& stacks();
 
 void run_launch(const Launch& launch);
+/// CUEMU_LAST_BLOCKS=N: only the last N blocks of each kernel run. 0: all do.
+uint64_t last_blocks();
 
 // ---- messages (report.cpp) ----
 
@@ -82,8 +84,8 @@ void explain_segmentation_faults();
 
 // ---- sites of barriers and waits, to be listed or skipped (sites.cpp) ----
 
-/// With CUEMU_LIST_LAUNCHES=FILE: appends each launch of another shape, "ops/rms_norm.cu forward<float>(...)", threads
-/// of a block and bytes of dynamic shared memory, tabs between.
+/// With CUEMU_LIST_LAUNCHES=FILE: appends each launch of another shape, "ops/rms_norm.cu
+/// forward<float>(...)", threads of a block and bytes of dynamic shared memory, tabs between.
 void list_launch(const Launch& launch);
 
 extern bool watching_sites;
@@ -112,6 +114,8 @@ struct DeviceOpen {
 /// Faults unless [address, address + bytes) lies in one live allocation.
 void check_device_range(const char* call, const void* address, size_t bytes);
 bool is_pinned(const void* address);
+/// Device memory, which is open.
+void set_zero(void* memory, size_t bytes);
 /// "byte 400 of the 256 allocated at ...", for messages.
 std::string describe_address(const void* address);
 cudaError_t failed(cudaError_t error);  // remembered for cudaGetLastError
@@ -140,6 +144,10 @@ void copied(const void* to, const void* from, size_t bytes);
 void launch_begins(const Launch& launch);
 void block_begins();
 void block_synchronised();
+void block_ends();
+/// All lanes of a warp have come to the same place (check_banks.cpp).
+void warp_met(int warp);
+void allow_bank_conflicts(int ways);
 /// Accesses of the emulated hardware and of libraries on the device's behalf.
 void access(const void* address, size_t bytes, Access kind, const void* code);
 void by_library(const char* call, const void* address, size_t bytes, Access kind);

@@ -1,6 +1,7 @@
 // Device memory: one range of addresses that nobody may touch but while the device is at work, so that a host
 // pointer mistake is a crash at the place of the mistake. (It costs a call of mprotect per wait;
-// CUEMU_PROTECT=0 leaves the memory open.) CUEMU_MEMORY=bytes sets how much there is.
+// CUEMU_PROTECT=0 leaves the memory open.) CUEMU_MEMORY=bytes sets how much there is: addresses, which cost
+// nothing until somebody writes there.
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -18,7 +19,9 @@ namespace {
 
 constexpr size_t kAlignment =
     256;  // of cudaMalloc, and the gap behind each block in which an overrun is seen
-constexpr size_t kArenaBytes = size_t{8} << 30;
+constexpr size_t kSmallestArena = size_t{8} << 30;
+/// Beyond this, memory that is handed out is not filled, and what is set to zero goes back to the system.
+constexpr size_t kLarge = size_t{1} << 30;
 
 struct Heap {
   std::map<size_t, size_t> live;  // offset -> bytes asked for
@@ -35,8 +38,7 @@ Heap& heap() {
 
 size_t total_bytes() {
   const char* set = std::getenv("CUEMU_MEMORY");
-  const size_t bytes = set ? std::strtoull(set, nullptr, 10) : size_t{4} << 30;
-  return std::min(bytes, kArenaBytes);
+  return set ? std::strtoull(set, nullptr, 10) : size_t{4} << 30;
 }
 
 bool protecting() {
@@ -49,16 +51,17 @@ bool protecting() {
 
 void reserve_arena() {
   if (arena.base) return;
-  void* mapped = mmap(nullptr, kArenaBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const size_t bytes = std::max(2 * total_bytes(), kSmallestArena);
+  void* mapped = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) fatal("no address space for the device's memory");
   arena.base = static_cast<char*>(mapped);
-  arena.bytes = kArenaBytes;
+  arena.bytes = bytes;
   check::reserve(arena);
 }
 
 size_t span(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment + kAlignment; }
 
-/// The first gap of `bytes` at or after `from`; kArenaBytes where there is none.
+/// The first gap of `bytes` at or after `from`; the arena's end where there is none.
 size_t find_gap(size_t from, size_t bytes) {
   size_t at = from;
   auto block = heap().live.upper_bound(from);
@@ -68,7 +71,7 @@ size_t find_gap(size_t from, size_t bytes) {
   }
   for (; block != heap().live.end() && block->first - at < bytes; ++block)
     at = block->first + span(block->second);
-  return at + bytes <= kArenaBytes ? at : kArenaBytes;
+  return at + bytes <= arena.bytes ? at : arena.bytes;
 }
 
 /// The live allocation that holds an offset; end() where none does.
@@ -88,10 +91,11 @@ void set_protection(size_t begin, size_t end, int protection) {
     fatal("cannot change the protection of the device's memory");
 }
 
-/// NaN: so that what nobody has written shows itself.
+/// NaN: so that what nobody has written shows itself. Zero where most blocks do not run, and write nothing.
 void fill_fresh(size_t offset, size_t bytes) {
+  if (bytes >= kLarge) return;
   if (open_count == 0) set_protection(offset, offset + bytes, PROT_READ | PROT_WRITE);
-  std::memset(arena.base + offset, 0xff, bytes);
+  std::memset(arena.base + offset, last_blocks() ? 0 : 0xff, bytes);
   if (open_count == 0 && protecting()) set_protection(offset, offset + bytes, PROT_NONE);
 }
 
@@ -103,6 +107,21 @@ DeviceOpen::DeviceOpen() {
 }
 DeviceOpen::~DeviceOpen() {
   if (--open_count == 0 && protecting()) set_protection(0, arena.used, PROT_NONE);
+}
+
+void set_zero(void* memory, size_t bytes) {
+  constexpr uintptr_t page = 4096;
+  if (bytes < kLarge) {
+    std::memset(memory, 0, bytes);
+    return;
+  }
+  char* const begin = static_cast<char*>(memory);
+  char* const first = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page);
+  char* const last = reinterpret_cast<char*>(reinterpret_cast<uintptr_t>(begin + bytes) / page * page);
+  std::memset(begin, 0, static_cast<size_t>(first - begin));
+  if (madvise(first, static_cast<size_t>(last - first), MADV_DONTNEED) != 0)
+    std::memset(first, 0, static_cast<size_t>(last - first));
+  std::memset(last, 0, static_cast<size_t>(begin + bytes - last));
 }
 
 std::string describe_address(const void* address) {
@@ -153,8 +172,8 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   if (bytes > total_bytes() || heap().live_bytes + bytes > total_bytes())
     return failed(cudaErrorMemoryAllocation);
   size_t offset = find_gap(check::on ? heap().next : 0, span(bytes));
-  if (offset == kArenaBytes) offset = find_gap(0, span(bytes));
-  if (offset == kArenaBytes) return failed(cudaErrorMemoryAllocation);
+  if (offset == arena.bytes) offset = find_gap(0, span(bytes));
+  if (offset == arena.bytes) return failed(cudaErrorMemoryAllocation);
   heap().next = offset + span(bytes);
   heap().live[offset] = bytes;
   heap().live_bytes += bytes;

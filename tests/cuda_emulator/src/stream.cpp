@@ -158,7 +158,10 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
   enqueue_work(stream, [=] {
     check_device_range("cudaMemset", memory, bytes);
-    std::memset(memory, value, bytes);
+    if (value == 0)
+      set_zero(memory, bytes);
+    else
+      std::memset(memory, value, bytes);
     // filling with NaN is how scca marks memory that nobody has written
     if (value == 0xff)
       check::allocated(memory, bytes);

@@ -69,6 +69,8 @@ void load(void* const* lanes, uint32_t) {
 
 }  // namespace
 
+void allow_bank_conflicts(int ways) { check::allow_bank_conflicts(ways); }
+
 void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   Product mine{d, a, b};
   collective("mma.sync", kWarp, &mine, multiply, CUEMU_HERE);

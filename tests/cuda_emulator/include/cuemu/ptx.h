@@ -4,6 +4,7 @@
 
 namespace cuemu {
 
+void allow_bank_conflicts(int ways);
 void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
 void ldmatrix(uint32_t* registers, int matrices, const void* row, bool transposed);
 

@@ -132,18 +132,31 @@ void write_file(const fs::path& path, std::string_view content) {
   file.commit();
 }
 
-std::string read_text_file(const fs::path& path) {
+FileReader::FileReader(fs::path path) : path_(std::move(path)) {
   struct stat status;
-  const Descriptor file(open_for_reading(path, status));
+  descriptor_ = open_for_reading(path_, status);
+  if (S_ISREG(status.st_mode)) size_ = static_cast<size_t>(status.st_size);
+}
+
+FileReader::~FileReader() { ::close(descriptor_); }
+
+size_t FileReader::read(char* to, size_t most) {
+  for (;;) {
+    const ssize_t got = ::read(descriptor_, to, most);
+    if (got >= 0) return static_cast<size_t>(got);
+    if (errno != EINTR) fail_file(path_, "cannot be read", errno);
+  }
+}
+
+std::string read_text_file(const fs::path& path) {
+  FileReader file(path);
   std::string text;
-  if (S_ISREG(status.st_mode)) text.reserve(static_cast<size_t>(status.st_size) + 1);
+  text.reserve(file.size() + 1);
   constexpr size_t kBlock = size_t{1} << 20;
   for (size_t size = 0;;) {
     text.resize(size + kBlock);
-    const ssize_t got = ::read(file.value, text.data() + size, kBlock);
-    if (got < 0 && errno != EINTR) fail_file(path, "cannot be read", errno);
-    size += got > 0 ? static_cast<size_t>(got) : 0;
-    text.resize(size);
+    const size_t got = file.read(text.data() + size, kBlock);
+    text.resize(size += got);
     if (got == 0) return text;
   }
 }

@@ -38,7 +38,26 @@ class FileWriter {
 /// The whole of `content` through a FileWriter.
 void write_file(const std::filesystem::path& path, std::string_view content);
 
-/// Every byte of a file. Throws Error with the path and the system's reason.
+/// A file, pipe or device read once, from front to end. Throws Error with the path and the system's reason.
+class FileReader {
+ public:
+  explicit FileReader(std::filesystem::path path);
+  ~FileReader();
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
+
+  /// Up to `most` further bytes, and how many they were; 0 at the end alone.
+  size_t read(char* to, size_t most);
+  /// Bytes of a regular file; 0 of what has no size.
+  size_t size() const { return size_; }
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_;
+  size_t size_ = 0;
+};
+
+/// Every byte of a file. Throws as FileReader.
 std::string read_text_file(const std::filesystem::path& path);
 
 /// A file's bytes mapped for reading; pages are loaded when touched and shared with other processes. The file

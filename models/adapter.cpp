@@ -3,10 +3,10 @@
 #include <filesystem>
 
 #include "core/file.h"
-#include "models/json.h"
 #include "models/model_folder.h"
 #include "models/safetensors.h"
 #include "models/weights.h"
+#include "nn/json.h"
 
 namespace scca {
 namespace {

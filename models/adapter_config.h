@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "models/json.h"
+#include "nn/json.h"
 #include "nn/lora.h"
 
 namespace scca {

@@ -4,7 +4,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "models/json.h"
+#include "nn/json.h"
 
 namespace scca {
 namespace fs = std::filesystem;

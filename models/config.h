@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "models/json.h"
+#include "nn/json.h"
 #include "nn/rope_scaling.h"
 
 namespace scca {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "models/json.h"
+#include "nn/json.h"
 
 namespace scca {
 

@@ -2,7 +2,7 @@
 // The RoPE settings of a Hugging Face config.json, in its two forms:
 //   older  "rope_theta": b, "rope_scaling": null or {"type" or "rope_type": ..., "factor": ..., ...}
 //   newer  "rope_parameters": {"rope_type": ..., "rope_theta": b, "factor": ..., ...}
-#include "models/json.h"
+#include "nn/json.h"
 #include "nn/rope_scaling.h"
 
 namespace scca {

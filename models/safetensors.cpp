@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "core/check.h"
-#include "models/json.h"
+#include "nn/json.h"
 
 namespace scca {
 namespace fs = std::filesystem;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 
 namespace scca {
 namespace {
@@ -34,6 +35,23 @@ Character first_character(std::string_view text) {
   return character;
 }
 
+/// The code point of a whole character.
+char32_t code_point(std::string_view character) {
+  const auto lead = static_cast<uint8_t>(character[0]);
+  char32_t code = character.size() == 1 ? lead : lead & (0xffu >> (character.size() + 1));
+  for (const char c : character.substr(1)) code = code << 6 | (static_cast<uint8_t>(c) & 0x3fu);
+  return code;
+}
+
+bool steers_a_terminal(char32_t c) {
+  if (c == '\n' || c == '\t') return false;
+  const bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
+  const bool breaks_lines = c == 0x2028 || c == 0x2029;
+  const bool turns_around = c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
+                            (c >= 0x2066 && c <= 0x2069);
+  return control || breaks_lines || turns_around;
+}
+
 }  // namespace
 
 size_t utf8_character(std::string_view text) {
@@ -50,6 +68,24 @@ std::string valid_utf8(std::string_view text) {
     text.remove_prefix(std::max<size_t>(bytes, 1));
   }
   return valid;
+}
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  shown.reserve(text.size());
+  while (!text.empty()) {
+    const size_t bytes = utf8_character(text);
+    const char32_t code = bytes > 0 ? code_point(text.substr(0, bytes)) : static_cast<uint8_t>(text[0]);
+    if (bytes > 0 && !steers_a_terminal(code)) {
+      shown += text.substr(0, bytes);
+    } else {
+      char escape[16];
+      std::snprintf(escape, sizeof escape, bytes > 1 ? "\\u{%x}" : "\\x%02x", static_cast<unsigned>(code));
+      shown += escape;
+    }
+    text.remove_prefix(std::max<size_t>(bytes, 1));
+  }
+  return shown;
 }
 
 bool ends_within_character(std::string_view text) {

@@ -14,6 +14,11 @@ size_t utf8_character(std::string_view text);
 /// `text` with U+FFFD for every byte that is part of no character.
 std::string valid_utf8(std::string_view text);
 
+/// `text` for a terminal: what would steer it becomes \x1b or \u{202e}. That is control characters (newline
+/// and tab stay), bytes that are part of no character, and characters that turn the writing around or break
+/// lines.
+std::string printable(std::string_view text);
+
 /// True when the end of `text`, read from its start as valid_utf8 reads it, may be a character's beginning.
 bool ends_within_character(std::string_view text);
 

@@ -7,8 +7,8 @@
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "core/parallel.h"
-#include "models/json.h"
 #include "models/model_folder.h"
+#include "nn/json.h"
 
 namespace scca {
 namespace fs = std::filesystem;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "train/messages.h"
 #include "train/standard_streams.h"
 
 namespace scca {
@@ -95,7 +96,7 @@ std::string unexpected(const CLI::App& app, const CLI::App& named) {
 }
 
 int misuse(const CLI::App& named, const std::string& message) {
-  std::cerr << full_name(named) << ": " << message << "\n";
+  std::cerr << full_name(named) << ": " << message_text(message) << "\n";
   return 2;
 }
 
@@ -156,6 +157,7 @@ RegisterCommand::RegisterCommand(std::string name, std::string summary, Action (
 }
 
 int run_command_line(int argc, const char* const* argv) {
+  const PrintableStream printable_errors(std::cerr);
   CLI::App app(
       "Extends a LLaMA's context: LoRA, interpolated RoPE, and sparse attention (SCCA, SDA and others).",
       "scca");
@@ -188,14 +190,13 @@ int run_command_line(int argc, const char* const* argv) {
     check_stdout();
     return *code;
   } catch (const UsageError& error) {
-    std::cerr << full_name(innermost(app)) << ": " << error.what() << "\n";
-    return 2;
+    return misuse(innermost(app), error.what());
   } catch (const std::bad_alloc&) {
     std::cerr << full_name(innermost(app))
               << ": out of memory; use a shorter --context, a smaller --batch or --checkpointing on\n";
     return 1;
   } catch (const std::exception& error) {
-    std::cerr << full_name(innermost(app)) << ": " << error.what() << "\n";
+    std::cerr << full_name(innermost(app)) << ": " << message_text(error.what()) << "\n";
     return 1;
   }
 }

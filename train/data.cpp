@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "train/documents.h"
+#include "train/messages.h"
 #include "train/progress.h"
 
 namespace scca {
@@ -64,16 +65,20 @@ class Tokenizing {
 }  // namespace
 
 std::vector<int32_t> tokenize_data(const std::vector<std::string>& paths, const Encode& encode, int32_t eos,
-                                   const std::string& what) {
-  const std::vector<std::filesystem::path> files = data_files(paths);
+                                   const std::string& what, bool keep_line_ends) {
+  const auto note_of = [&](const std::string& line) { note(concat(what, ": ", line)); };
+  const std::vector<std::filesystem::path> files = data_files(paths, note_of);
   int64_t bytes = 0;
   for (const auto& file : files)
     if (std::filesystem::is_regular_file(file))
       bytes += static_cast<int64_t>(std::filesystem::file_size(file));
   Tokenizing tokenizing(encode, eos, bytes);
+  TextForm form(keep_line_ends);
   for (const auto& file : files)
-    for_each_document(file, [&](std::string text) { tokenizing.add(std::move(text)); });
+    for_each_document(
+        file, [&](std::string text) { tokenizing.add(std::move(text)); }, form);
   std::vector<int32_t> tokens = tokenizing.finish();
+  if (const std::string changes = form.changes(); !changes.empty()) note_of(changes);
   SCCA_CHECK(!tokens.empty(), what, ": there is no text in ", paths.size() == 1 ? paths[0] : "these files");
   return tokens;
 }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/check.h"
+#include "train/text_input.h"
 
 namespace scca {
 namespace {
@@ -24,8 +25,9 @@ std::string flag_of(std::string key) {
 }
 
 /// These may change from sitting to sitting: they shape no loss, or a fingerprint stands for what they name.
-const std::set<std::string> kFree{"out",  "steps", "save_every", "eval_every", "eval_data", "eval_tokens",
-                                  "data", "model", "tokenizer",  "config",     "device",    "version"};
+const std::set<std::string> kFree{"out",         "steps",  "save_every",     "eval_every", "eval_data",
+                                  "eval_tokens", "data",   "keep_line_ends", "model",      "tokenizer",
+                                  "config",      "device", "version"};
 
 }  // namespace
 
@@ -37,6 +39,7 @@ Schedule TrainSettings::schedule_of_steps() const {
 void add_train_flags(CLI::App& app, TrainSettings& s) {
   app.option_defaults()->always_capture_default();
   app.add_option("--data", s.data, "Text files, JSONL with a `text` field, or folders of both")->required();
+  add_line_ends_flag(app, s.keep_line_ends);
   app.add_option("--out", s.out, "The run's folder, which must not be there yet")->required();
   app.add_flag("--resume", s.resume, "Go on from the run's last checkpoint; from the start if it has none");
   app.add_option("--context", s.context, "Tokens of a training row")->required();
@@ -88,6 +91,7 @@ void check_settings(const TrainSettings& s) {
 
 nlohmann::json to_json(const TrainSettings& s) {
   return {{"data", s.data},
+          {"keep_line_ends", s.keep_line_ends},
           {"out", s.out},
           {"context", s.context},
           {"steps", s.steps},

@@ -17,6 +17,7 @@ namespace scca {
 /// Every field is the flag of its name (grad_accum: --grad-accum).
 struct TrainSettings {
   std::vector<std::string> data, eval_data;
+  bool keep_line_ends = false;  // of the texts; else they become LF
   std::string out;
   bool resume = false;
   int64_t context = 0;     // tokens of a row

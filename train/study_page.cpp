@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "models/json.h"
+#include "nn/json.h"
 #include "train/progress.h"
 #include "train/study_text.h"
 #include "train/table.h"

@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "models/json.h"
+#include "nn/json.h"
 #include "nn/patterns/coverage.h"
 #include "nn/patterns/spec.h"
 

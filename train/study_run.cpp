@@ -5,7 +5,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "models/json.h"
+#include "nn/json.h"
 #include "train/data.h"
 #include "train/evaluate.h"
 #include "train/interrupt.h"
@@ -48,7 +48,8 @@ class StudyRun {
       : study_(study), settings_(study.settings), tokenizer_(load_tokenizer(study.settings.finetune.model)) {
     const Encode encode = [&](std::string_view text) { return tokenizer_.encode(text); };
     const TrainSettings& train = settings_.finetune.train;
-    tokens_ = tokenize_data(train.eval_data, encode, tokenizer_.eos_id(), "--eval-data");
+    tokens_ =
+        tokenize_data(train.eval_data, encode, tokenizer_.eos_id(), "--eval-data", train.keep_line_ends);
     if (static_cast<int64_t>(tokens_.size()) > train.eval_tokens)
       tokens_.resize(static_cast<size_t>(train.eval_tokens));
     // Two windows for a standard error; recall puts a passage beside them.

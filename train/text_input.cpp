@@ -8,6 +8,8 @@
 
 #include "core/check.h"
 #include "train/data.h"
+#include "train/documents.h"
+#include "train/messages.h"
 
 namespace scca {
 
@@ -16,13 +18,31 @@ void add_text_flags(CLI::App& app, TextFlags& flags) {
       ->required();
   app.add_option("--max-tokens", flags.max_tokens, "Use the first so many tokens of the data (default: all)");
   app.add_flag("--bos", flags.bos, "Put BOS before every document");
+  add_line_ends_flag(app, flags.keep_line_ends);
+}
+
+void add_line_ends_flag(CLI::App& app, bool& keep_line_ends) {
+  app.add_flag("--keep-line-ends", keep_line_ends, "Leave CR LF and CR as they are; else they become LF");
+}
+
+std::string read_prompt(const std::string& file, std::string text, bool keep_line_ends) {
+  TextForm form(keep_line_ends);
+  if (!file.empty()) {
+    text = read_text(file, form);
+  } else {
+    form.apply(text);
+  }
+  if (const std::string changes = form.changes(); !changes.empty())
+    note(concat(file.empty() ? "the text" : file, ": ", changes));
+  return text;
 }
 
 std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags) {
   if (flags.max_tokens < 0)
     fail<UsageError>("--max-tokens ", flags.max_tokens, ": expected 1 or more, or 0 for all");
   const Encode encode = [&](std::string_view text) { return tokenizer.encode(text, flags.bos); };
-  std::vector<int32_t> tokens = tokenize_data(flags.data, encode, tokenizer.eos_id());
+  std::vector<int32_t> tokens =
+      tokenize_data(flags.data, encode, tokenizer.eos_id(), "--data", flags.keep_line_ends);
   if (flags.max_tokens > 0 && static_cast<int64_t>(tokens.size()) > flags.max_tokens)
     tokens.resize(static_cast<size_t>(flags.max_tokens));
   return tokens;

@@ -18,10 +18,18 @@ struct TextFlags {
   std::vector<std::string> data;
   int64_t max_tokens = 0;  // the first so many; 0: all
   bool bos = false;        // before every document
+  bool keep_line_ends = false;
 };
 
-/// --data, --max-tokens and --bos.
+/// --data, --max-tokens, --bos and --keep-line-ends.
 void add_text_flags(CLI::App& app, TextFlags& flags);
+
+/// --keep-line-ends: of every command that reads text.
+void add_line_ends_flag(CLI::App& app, bool& keep_line_ends);
+
+/// What is to be tokenised at once: the whole of `file`, or `text` where no file is named, with LF for line
+/// ends as tokenize_data. Throws Error as read_text (train/documents.h).
+std::string read_prompt(const std::string& file, std::string text, bool keep_line_ends);
 
 /// The documents as one sequence, each followed by EOS. Throws Error when there is no text.
 std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags);

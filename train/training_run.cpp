@@ -20,7 +20,8 @@ int run_training(Llama& model, const Tokenizer& tokenizer, const TrainSettings& 
   check_training(model, train);  // before the time that tokenising takes
   const Encode encode = [&](std::string_view text) { return tokenizer.encode(text); };
   const auto rows_of = [&](const std::vector<std::string>& paths, const char* flag) {
-    return TokenRows(tokenize_data(paths, encode, tokenizer.eos_id(), flag), train.context, flag);
+    return TokenRows(tokenize_data(paths, encode, tokenizer.eos_id(), flag, train.keep_line_ends),
+                     train.context, flag);
   };
   const TokenRows data = rows_of(train.data, "--data");
   std::optional<TokenRows> eval_data;

@@ -1,9 +1,10 @@
 #include "nn/patterns/plan_json.h"
 
 #include <algorithm>
-#include <fstream>
 
 #include "core/check.h"
+#include "core/file.h"
+#include "nn/json.h"
 #include "nn/patterns/coverage.h"
 
 namespace scca {
@@ -62,10 +63,7 @@ struct Place {
     return value.get<int64_t>();
   }
 
-  std::string found() const {
-    const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-    return text.size() <= 40 ? text : text.substr(0, 40) + "...";
-  }
+  std::string found() const { return short_text(value); }
 };
 
 Slice read_slice(const Place& place, int64_t tokens, size_t numbers) {
@@ -147,16 +145,7 @@ PlanPtr plan_from_json(const json& value, const std::string& name) {
 }
 
 PlanPtr read_plan(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) fail("attention plan '", path, "': cannot open the file");
-  json value;
-  try {
-    value = json::parse(file);
-  } catch (const json::parse_error& error) {
-    fail("attention plan '", path, "': not JSON, at byte ", error.byte,
-         "; expected what `scca patterns` prints");
-  }
-  return plan_from_json(value, path);
+  return plan_from_json(parse_json(read_text_file(path), "attention plan " + path), path);
 }
 
 }  // namespace scca

@@ -6,8 +6,8 @@
 
 #include "core/file.h"
 #include "core/random.h"
-#include "models/json.h"
 #include "models/weights.h"
+#include "nn/json.h"
 #include "tests/op_check.h"
 #include "tests/temporary_folder.h"
 

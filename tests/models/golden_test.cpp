@@ -7,7 +7,7 @@
 
 #include "core/file.h"
 #include "models/adapter.h"
-#include "models/json.h"
+#include "nn/json.h"
 #include "models/weights.h"
 #include "tests/op_check.h"
 #include "train/optimizer.h"

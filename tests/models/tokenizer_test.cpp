@@ -8,9 +8,9 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "models/json.h"
 #include "models/sentencepiece_settings.h"
 #include "models/utf8.h"
+#include "nn/json.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;

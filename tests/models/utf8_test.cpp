@@ -56,3 +56,21 @@ TEST_CASE("utf8: a character's beginning at the end is seen, and only there") {
   CHECK(!ends_within_character("\x80"));
   CHECK(!ends_within_character("\xed\xa0"));
 }
+
+TEST_CASE("utf8: what would steer a terminal is written out") {
+  for (const char* plain : {"", "plain \t\n", "caf\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xC2\xA0"})
+    CHECK(printable(plain) == plain);
+  const struct {
+    std::string text, shown;
+  } cases[] = {
+      {"a\x1b[31mb", "a\\x1b[31mb"},
+      {std::string("\0\r\x7f", 3), "\\x00\\x0d\\x7f"},
+      {"\xC2\x9b", "\\u{9b}"},          // the one-character form of ESC [
+      {"\xE2\x80\xAEx", "\\u{202e}x"},  // right to left from here
+      {"\xE2\x80\xA8", "\\u{2028}"},    // a line separator
+      {"\xE2\x81\xA6", "\\u{2066}"},
+      {"caf\xE9!", "caf\\xe9!"},  // no UTF-8
+      {"\xF0\x9F\x98", "\\xf0\\x9f\\x98"},
+  };
+  for (const auto& c : cases) CHECK(printable(c.text) == c.shown);
+}

@@ -55,7 +55,7 @@ TEST_CASE("data: files, folders and JSONL become documents in order, EOS after e
   write_file(folder / "books/a.txt",
              "\xEF\xBB\xBF"
              "ay");  // with a byte-order mark
-  write_file(folder / "books/notes.md", "not read");
+  write_file(folder / "books/notes.pdf", "not read");
   write_file(folder / "books/deep/c.jsonl",
              "{\"text\": \"one\", \"meta\": {}}\n\n{\"text\": \"\"}\n{\"text\":\"two\\n\"}");
   write_file(folder / "z.md", "zed");  // a file named by itself may be called anything
@@ -82,10 +82,11 @@ TEST_CASE("data: what cannot be read is one line with the file and the place") {
     write_file(folder / name, content);
     return error_of([&] { tokenized({folder / name}); });
   };
-  CHECK(contains(error_with("bad.jsonl", "{\"text\":\"a\"}\n{\"text\":\n"), "bad.jsonl:2: not JSON"));
+  CHECK(contains(error_with("bad.jsonl", "{\"text\":\"a\"}\n{\"text\":\n"),
+                 "bad.jsonl:2: the object does not end on this line"));
   CHECK(contains(error_with("none.jsonl", "{\"text\":\"a\"}\n\n{\"body\":\"b\"}\n"),
-                 "none.jsonl:3: has no \"text\" field"));
-  CHECK(contains(error_with("list.jsonl", "[1]\n"), "list.jsonl:1: has no \"text\" field"));
+                 "none.jsonl:3: has no \"text\" field, but \"body\"; put the texts there: jq -c"));
+  CHECK(contains(error_with("list.jsonl", "[1]\n"), "list.jsonl:1: as JSON: column 1: expected an object"));
   CHECK(contains(error_with("number.jsonl", "{\"text\": 7}\n"),
                  "number.jsonl:1: \"text\" is 7, expected a string"));
   CHECK(contains(error_with("latin.txt", "caf\xE9 noir"), "latin.txt: is not UTF-8 at byte 3"));
@@ -93,7 +94,64 @@ TEST_CASE("data: what cannot be read is one line with the file and the place") {
   CHECK(contains(error_with("empty.jsonl", "{\"text\":\"\"}\n"), "--data: there is no text in "));
   CHECK(contains(error_of([&] { tokenized({folder / "absent.txt"}); }), "absent.txt: there is no such file"));
   std::filesystem::create_directories(folder / "bare");
-  CHECK(contains(error_of([&] { tokenized({folder / "bare"}); }), "holds no .txt and no .jsonl file"));
+  CHECK(contains(error_of([&] { tokenized({folder / "bare"}); }),
+                 "this folder holds no text; expected .txt, .text, .md, "
+                 ".jsonl, .ndjson, and .json with texts, found nothing"));
+}
+
+TEST_CASE("data: JSON is known by its content, whatever the file is called") {
+  TemporaryFolder folder;
+  const auto read = [&](const std::string& name, const std::string& content) {
+    write_file(folder / name, content);
+    return tokenized({folder / name});
+  };
+  const std::string lines =
+      "{\"text\": \"one\", \"n\": NaN}\r\n\r\n{\"id\": 1, \"id\": 2, \"text\": \"two\"}";
+  for (const char* name : {"a", "a.JSONL", "a.json", "a.txt", "a.ndjson", "a.gz"}) {
+    CAPTURE(name);
+    CHECK(read(name, lines) == "one|two|");
+    CHECK(read(name, "\xEF\xBB\xBF" + lines) == "one|two|");
+    CHECK(read(name, "[{\"text\": \"one\"},\n {\"text\": \"two\"}]") == "one|two|");
+    CHECK(read(name, " [\"one\", \"two\"]\n") == "one|two|");
+  }
+  CHECK(read("prose", "{{Infobox}}\n") == "{{Infobox}}\n|");
+  CHECK(read("prose", "[Illustration: \"a\"]\n") == "[Illustration: \"a\"]\n|");
+}
+
+TEST_CASE("data: JSON without texts is refused with the names of its fields") {
+  TemporaryFolder folder;
+  const auto error = [&](const std::string& name, const std::string& content) {
+    write_file(folder / name, content);
+    const std::string message = error_of([&] { tokenized({folder / name}); });
+    const std::string path = folder / name;
+    return message.starts_with(path) ? message.substr(path.size()) : message;
+  };
+  const std::string put_there =
+      "; put the texts there: jq -c '{text: .NAME}' FILE > OUT.jsonl (of an array: '.[] | {text: .NAME}')";
+  CHECK(error("long.json", R"([{"instruction":"a","input":"","output":"b"}])") ==
+        R"(: record 1: has no "text" field, but "instruction", "input", "output")" + put_there);
+  CHECK(error("a", R"({"prompt":"a"})") == R"(:1: has no "text" field, but "prompt")" + put_there);
+  CHECK(error("twice.jsonl", R"({"text":"a","text":"b"})") == ":1: the key \"text\" comes twice");
+  CHECK(error("nul.jsonl", R"({"text":"a\u0000"})") ==
+        ":1: \"text\" holds a NUL character, at byte 1; it is no text");
+  CHECK(error("pretty.json", "{\n  \"text\": \"a\"\n}\n") ==
+        ":1: the object does not end on this line, as JSONL's records do; write it so (jq -c . FILE > "
+        "OUT.jsonl), or is the file cut short?");
+  CHECK(
+      contains(error("cut.json", R"([{"text":"a"},{"text":"b)"), "expected a string that ends on its line"));
+  CHECK(contains(error("python", "{'text': 'a'}"), "expected a field's name in double quotes"));
+  CHECK(contains(error("mixed.json", R"(["a",7])"),
+                 ": record 2: as JSON: column 1: expected an object, found \"7\""));
+}
+
+TEST_CASE("data: line ends become LF and marks go, in texts and in JSONL's") {
+  TemporaryFolder folder;
+  write_file(folder / "a.txt", "\xEF\xBB\xBFone\r\ntwo\rthree\n");
+  write_file(folder / "b.jsonl", R"({"text":"\ufefffour\r\nfive"})");
+  const std::string expected = "one\ntwo\nthree\n|four\nfive|", a = folder / "a.txt", b = folder / "b.jsonl";
+  CHECK(tokenized({a, b}) == expected);
+  CHECK(joined_text(tokenize_data({a, b}, bytes_of, kEos, "--data", true)) ==
+        "one\r\ntwo\rthree\n|four\r\nfive|");
 }
 
 TEST_CASE("data: where a text stops being UTF-8") {

@@ -167,15 +167,20 @@ TEST_CASE("longbench: what is wrong in a file is named with its line") {
   const auto error = [&](const std::string& task, const std::string& lines) {
     const std::filesystem::path path = folder / (task + ".jsonl");
     write_file(path, lines);
-    const std::string message = error_of([&] { read_samples({task, &task_of(task), path}); });
+    const std::string message = error_of([&] {
+      TextForm form;
+      read_samples({task, &task_of(task), path}, 0, form);
+    });
     return message.starts_with(path.string()) ? message.substr(path.string().size()) : message;
   };
   const std::string good = line_of("q", "c", {"a"}, 3).dump() + "\n\n";
   CHECK(error("qasper", good) == "no error");
   CHECK(error("qasper", "\n") == ": there is no sample in this file");
-  CHECK(error("qasper", good + "{\"input\":1").starts_with(":3: not JSON: "));
-  CHECK(error("qasper", good + "[]") == ":3: is [], expected an object with input, context, answers");
+  CHECK(error("qasper", good + "{\"input\":1").starts_with(":3: as JSON: "));
+  CHECK(error("qasper", good + "[]") == ":3: as JSON: column 1: expected an object, found \"[]\"");
   CHECK(error("qasper", good + R"({"input":"q","answers":["a"]})") == ":3: has no \"context\" field");
+  CHECK(error("qasper", R"({"input":"q","context":"c","answers":["a"],"_id":NaN,"_id":1e999})") ==
+        "no error");
   CHECK(error("qasper", R"({"input":7,"context":"c","answers":["a"]})") ==
         ":1: \"input\" is 7, expected a string");
   CHECK(error("qasper", R"({"input":"q","context":"c","answers":[]})") ==

@@ -5,10 +5,11 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "models/json.h"
+#include "nn/json.h"
 #include "train/command.h"
 #include "train/longbench/answers.h"
 #include "train/longbench/files.h"
+#include "train/messages.h"
 #include "train/model_flags.h"
 #include "train/progress.h"
 #include "train/table.h"
@@ -24,7 +25,7 @@ struct Flags {
   std::vector<std::string> data, tasks;
   std::string attention = "full", out;
   int64_t context = 0, max_samples = 0;
-  bool no_bos = false, json = false;
+  bool no_bos = false, keep_line_ends = false, json = false;
 };
 
 struct TaskRun {
@@ -42,12 +43,13 @@ struct TaskRun {
 std::vector<TaskRun> read_runs(const Flags& flags, const AnswerOptions& options) {
   if (flags.max_samples < 0)
     fail<UsageError>("--max-samples ", flags.max_samples, ": expected 0 (all) or more");
-  const auto note = [](const std::string& line) { std::cerr << "note: " << line << "\n"; };
+  TextForm form(flags.keep_line_ends);
   std::vector<TaskRun> runs;
   for (const TaskFile& file : task_files(flags.data, flags.tasks, note)) {
     options.prompt_tokens(*file.task);
-    runs.push_back({file, read_samples(file, flags.max_samples), {}, {}});
+    runs.push_back({file, read_samples(file, flags.max_samples, form), {}, {}});
   }
+  if (const std::string changes = form.changes(); !changes.empty()) note("--data: " + changes);
   return runs;
 }
 
@@ -143,6 +145,7 @@ Action set_up(CLI::App& app) {
   app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
       ->capture_default_str();
   app.add_flag("--no-bos", flags->no_bos, "No BOS before the prompt");
+  add_line_ends_flag(app, flags->keep_line_ends);
   app.add_option("--out", flags->out, "Keep every answer with its score in this file, JSONL");
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return run(*flags); };

@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "core/check.h"
-#include "core/file.h"
 #include "train/command.h"
 #include "train/model_flags.h"
 #include "train/text_input.h"
@@ -18,11 +17,11 @@ struct Flags {
   ModelFlags model;
   std::string prompt, prompt_file, attention = "full";
   SamplingOptions sampling;
-  bool bos = false, ignore_eos = false, json = false;
+  bool bos = false, ignore_eos = false, keep_line_ends = false, json = false;
 };
 
 std::vector<int32_t> prompt_ids(const Tokenizer& tokenizer, const Flags& flags) {
-  const std::string text = flags.prompt_file.empty() ? flags.prompt : read_text_file(flags.prompt_file);
+  const std::string text = read_prompt(flags.prompt_file, flags.prompt, flags.keep_line_ends);
   std::vector<int32_t> ids = tokenizer.encode(text, flags.bos);
   if (ids.empty()) fail<UsageError>("--prompt: is empty; give some text, or --bos to begin from nothing");
   return ids;
@@ -74,6 +73,7 @@ Action set_up(CLI::App& app) {
       ->capture_default_str();
   app.add_flag("--bos", flags->bos, "Put BOS before the prompt");
   app.add_flag("--ignore-eos", flags->ignore_eos, "Go on after the end of a document");
+  add_line_ends_flag(app, flags->keep_line_ends);
   app.add_flag("--json", flags->json, "Print one JSON object at the end");
   return [flags] { return run(*flags); };
 }

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "core/check.h"
-#include "core/file.h"
 #include "train/command.h"
 #include "train/model_flags.h"
 #include "train/text_input.h"
@@ -14,7 +13,7 @@ namespace {
 struct Flags {
   ModelFlags model;
   std::string text, file, ids;
-  bool bos = false, json = false;
+  bool bos = false, keep_line_ends = false, json = false;
 };
 
 int decode(const Tokenizer& tokenizer, const Flags& flags) {
@@ -46,15 +45,16 @@ Action set_up(CLI::App& app) {
   app.add_option("--model", flags->model.model, "Folder with a tokenizer.model")->required();
   CLI::Option_group* input = app.add_option_group("Input", "exactly one of these");
   input->add_option("--text", flags->text, "Text to encode");
-  CLI::Option* file = input->add_option("--file", flags->file, "File with the text to encode");
+  input->add_option("--file", flags->file, "File with the text to encode");
   CLI::Option* ids = input->add_option("--decode", flags->ids, "Ids to decode, with commas: 1,2,3");
   input->require_option(1);
   app.add_flag("--bos", flags->bos, "Put BOS first");
+  add_line_ends_flag(app, flags->keep_line_ends);
   app.add_flag("--json", flags->json, "Print one JSON object");
-  return [flags, file, ids] {
+  return [flags, ids] {
     const Tokenizer tokenizer = load_tokenizer(flags->model);
     if (ids->count()) return decode(tokenizer, *flags);
-    return encode(tokenizer, *flags, file->count() ? read_text_file(flags->file) : flags->text);
+    return encode(tokenizer, *flags, read_prompt(flags->file, flags->text, flags->keep_line_ends));
   };
 }
 

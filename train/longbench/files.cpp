@@ -3,9 +3,10 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "core/file.h"
-#include "models/json.h"
+#include "train/data_folder.h"
+#include "train/json_record.h"
 #include "train/longbench/metrics.h"
+#include "train/text_source.h"
 
 namespace scca::longbench {
 namespace {
@@ -29,12 +30,14 @@ std::vector<std::string> texts_of(const Json& line, const char* key, const std::
   return list.get<std::vector<std::string>>();
 }
 
-Sample sample_of(const Json& line, const Task& task, const std::string& where) {
-  SCCA_CHECK(line.is_object(), where, ": is ", short_text(line),
-             ", expected an object with input, context, answers");
+Sample sample_of(const JsonRecord& record, const Task& task, TextForm& form) {
+  const std::string& where = record.where();
+  const Json line = record.fields({"input", "context", "answers", "all_classes", "length"});
   Sample sample;
   sample.input = text_of(line, "input", where);
   sample.context = text_of(line, "context", where);
+  form.apply(sample.input);
+  form.apply(sample.context);
   sample.answers = texts_of(line, "answers", where);
   if (task.metric == Metric::classification) sample.classes = texts_of(line, "all_classes", where);
   if (const auto length = JsonFields(line, where).integer("length")) {
@@ -55,7 +58,7 @@ std::vector<fs::path> files_of(const std::string& path) {
   if (!fs::is_directory(path)) return {path};
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(path))
-    if (entry.is_regular_file() && entry.path().extension() == ".jsonl") files.push_back(entry.path());
+    if (entry.is_regular_file() && has_ending(entry.path(), ".jsonl")) files.push_back(entry.path());
   SCCA_CHECK(!files.empty(), path, ": this folder holds no TASK.jsonl, e.g. qasper.jsonl");
   std::sort(files.begin(), files.end());
   return files;
@@ -106,17 +109,13 @@ std::vector<TaskFile> task_files(const std::vector<std::string>& paths,
   return files;
 }
 
-std::vector<Sample> read_samples(const TaskFile& file, int64_t most) {
-  const auto mapped = MappedFile::open(file.path);
-  std::string_view rest(reinterpret_cast<const char*>(mapped->data()), mapped->size());
+std::vector<Sample> read_samples(const TaskFile& file, int64_t most, TextForm& form) {
+  TextSource source(file.path);
   std::vector<Sample> samples;
-  for (int64_t number = 1; !rest.empty() && (most == 0 || std::ssize(samples) < most); ++number) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.find_first_not_of(" \t\r") == line.npos) continue;
-    const std::string where = concat(file.path.string(), ":", number);
-    samples.push_back(sample_of(parse_json(line, where), *file.task, where));
+  for (std::string_view line; (most == 0 || std::ssize(samples) < most) && source.next_line(line);) {
+    if (line.find_first_not_of(" \t") == line.npos) continue;
+    const JsonRecord record(line, concat(source.name(), ":", source.line_number()));
+    samples.push_back(sample_of(record, *file.task, form));
   }
   SCCA_CHECK(!samples.empty(), file.path.string(), ": there is no sample in this file");
   return samples;

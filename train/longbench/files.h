@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "models/text_form.h"
 #include "train/longbench/tasks.h"
 
 namespace scca::longbench {
@@ -24,9 +25,10 @@ std::vector<TaskFile> task_files(const std::vector<std::string>& paths,
                                  const std::function<void(const std::string&)>& note);
 
 /// The first `most` samples (0: all). A line has `input`, `context`, `answers` (a list that is not empty),
-/// and, where the task's metric or figures need them, `all_classes` and `length`. Throws Error naming the
-/// file and line of what is not JSON, a field that is missing or of another kind, and an answer that the
-/// task's metric can't be held against; and when there is no sample.
-std::vector<Sample> read_samples(const TaskFile& file, int64_t most = 0);
+/// and, where the task's metric or figures need them, `all_classes` and `length`; its other fields may hold
+/// anything (train/json_record.h). What becomes a prompt is brought into `form`; answers stay as they are.
+/// Throws Error naming the file and line of what is not JSON, a field that is missing or of another kind, and
+/// an answer that the task's metric can't be held against; and when there is no sample.
+std::vector<Sample> read_samples(const TaskFile& file, int64_t most, TextForm& form);
 
 }  // namespace scca::longbench

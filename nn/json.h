@@ -1,5 +1,6 @@
 #pragma once
-// JSON as the checkpoint formats use it (nlohmann-json).
+// JSON that others wrote: settings, headers, plans, records. The one place where it is parsed
+// (nlohmann-json).
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -10,8 +11,12 @@ namespace scca {
 
 using Json = nlohmann::json;
 
-/// Throws Error "WHERE: not JSON: ..." with line and column, and when an object has a key twice: readers
-/// differ in which of the two they take.
+/// Values may stand in this many arrays and objects. The library parses in a loop but prints, copies and
+/// compares by recursion, so that a file of 160 kB of '[' would end the program.
+constexpr int kDeepestJson = 200;
+
+/// Throws Error "WHERE: not JSON: ..." with line and column, when an object has a key twice (readers differ
+/// in which of the two they take), and when it is nested deeper than kDeepestJson.
 Json parse_json(std::string_view text, const std::string& where);
 
 /// A value for an error message: one line, shortened, always valid UTF-8.

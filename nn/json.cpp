@@ -1,4 +1,4 @@
-#include "models/json.h"
+#include "nn/json.h"
 
 #include <set>
 #include <vector>
@@ -6,10 +6,35 @@
 #include "core/check.h"
 
 namespace scca {
+namespace {
+
+/// The library's message without its prefix, in printable ASCII, and with the end alone of what it read last:
+/// that may be a whole document.
+std::string reason_of(const Json::exception& error) {
+  std::string reason = error.what();  // "[json.exception.parse_error.101] parse error at line 1, ..."
+  const size_t prefix = reason.find("] ");
+  if (prefix != std::string::npos) reason.erase(0, prefix + 2);
+  constexpr size_t kQuoted = 40;
+  constexpr std::string_view kLastRead = "last read: '";
+  const size_t quote = reason.find(kLastRead), begin = quote + kLastRead.size(), end = reason.rfind('\'');
+  if (quote != std::string::npos && end > begin + kQuoted)
+    reason.replace(begin, end - kQuoted - begin, "...");
+  for (char& c : reason)
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
+  constexpr size_t kLongest = 300;  // some messages quote a number or a key elsewhere
+  if (reason.size() > kLongest) reason = reason.substr(0, kLongest - 3) + "...";
+  return reason;
+}
+
+}  // namespace
 
 Json parse_json(std::string_view text, const std::string& where) {
   std::vector<std::set<std::string>> keys;  // of the objects that are open
-  const auto watch = [&](int, Json::parse_event_t event, Json& value) {
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
+    if (depth >= kDeepestJson &&
+        (event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start))
+      fail(where, ": is nested deeper than ", kDeepestJson,
+           " levels, which no tool writes; is the file damaged?");
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key) {
@@ -21,13 +46,7 @@ Json parse_json(std::string_view text, const std::string& where) {
   try {
     return Json::parse(text.begin(), text.end(), watch);
   } catch (const Json::exception& error) {
-    std::string reason = error.what();  // "[json.exception.parse_error.101] parse error at line 1, ..."
-    const size_t prefix = reason.find("] ");
-    if (prefix != std::string::npos) reason.erase(0, prefix + 2);
-    // What it quotes of the text may hold anything.
-    for (char& c : reason)
-      if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
-    fail(where, ": not JSON: ", reason);
+    fail(where, ": not JSON: ", reason_of(error));
   }
 }
 

@@ -54,6 +54,9 @@ Occupancy occupancy_of(const KernelRow& row, int arch, const ArchFacts& facts) {
                    static_cast<size_t>(row.dynamic_shared));
 }
 
+/// Whether the table is about this card.
+bool of_table(int arch) { return std::count(known_archs().begin(), known_archs().end(), arch) > 0; }
+
 bool launch_known(const KernelRow& row) { return row.threads > 0 && row.dynamic_shared >= 0; }
 
 KernelRow row_of(const KernelFacts& kernel, const std::map<std::string, KernelRow>& known) {
@@ -159,7 +162,7 @@ std::vector<std::string> faults(const std::vector<KernelFacts>& kernels,
   for (const KernelFacts& kernel : kernels) {
     if (++built[kernel.name] == 2) all.push_back(kernel.name + ": two kernels of this name; rename one");
     for (const auto& [arch, facts] : kernel.archs)
-      if (facts.spill_bytes > 0)
+      if (facts.spill_bytes > 0 && of_table(arch))
         all.push_back(
             concat(kernel.name, ": sm_", arch, " spills ", facts.spill_bytes, " bytes of registers"));
     const auto found = table.find(kernel.name);

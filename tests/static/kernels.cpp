@@ -29,7 +29,8 @@ int compare(const std::string& path, const std::vector<KernelFacts>& kernels) {
   for (const std::string& line : wrong) std::cout << line << "\n";
   std::set<int> archs;
   for (const KernelFacts& kernel : kernels)
-    for (const auto& [arch, facts] : kernel.archs) archs.insert(arch);
+    for (const int arch : known_archs())
+      if (kernel.archs.contains(arch)) archs.insert(arch);
   std::cout << kernels.size() << " kernels for";
   for (const int arch : archs) std::cout << " sm_" << arch;
   std::cout << ": " << (wrong.empty() ? "no spills, all as in " : "NOT as in ") << path << "\n";

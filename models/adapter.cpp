@@ -14,6 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::string kPrefix = "base_model.model.";
+constexpr char kBaseFingerprint[] =
+    "base_fingerprint";  // in the file's metadata, where PEFT looks for nothing
 const std::string kEmbedding = "model.embed_tokens.weight", kHead = "lm_head.weight";
 
 class AdapterReader {
@@ -22,6 +24,9 @@ class AdapterReader {
       : file_((folder / "adapter_model.safetensors").string()),
         weights_(file_),
         config_(read_adapter_config(folder)) {
+    const Metadata metadata = SafetensorsFile(file_).metadata();
+    if (const auto print = metadata.find(kBaseFingerprint); print != metadata.end())
+      config_.info.base_fingerprint = print->second;
     for (const std::string& name : weights_.names()) unread_.insert(name);
   }
   const AdapterInfo& info() const { return config_.info; }
@@ -95,7 +100,9 @@ void save_adapter(Llama& model, const AdapterInfo& info, const std::string& fold
   if (tied && info.trained.contains("embed"))
     tensors.emplace_back(kPrefix + kHead, model.embed_tokens_VD.detach());
   fs::create_directories(folder);
-  write_safetensors(folder + "/adapter_model.safetensors", tensors);
+  Metadata metadata = kTorchMetadata;
+  if (!info.base_fingerprint.empty()) metadata[kBaseFingerprint] = info.base_fingerprint;
+  write_safetensors(folder + "/adapter_model.safetensors", tensors, metadata);
   write_file(folder + "/adapter_config.json", to_json(info, tied).dump(2) + "\n");
   write_config(folder, model.config);
 }

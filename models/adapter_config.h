@@ -15,6 +15,8 @@ struct AdapterInfo {
   LoraOptions lora;
   std::set<std::string> trained;  // of the base: embed, norm, head
   std::string base_model;         // where the base lies, for the reader of the file
+  std::string base_fingerprint =
+      {};  // of the base's weights (models/fingerprint.h); empty where none is known
 };
 
 /// What the file says of each layer.

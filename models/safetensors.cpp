@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/check.h"
+#include "core/hash.h"
 #include "nn/json.h"
 
 namespace scca {
@@ -117,6 +118,10 @@ void check_coverage(const std::string& file, std::vector<Span> spans, uint64_t b
 }
 
 }  // namespace
+
+uint64_t hash_of(const StoredTensor& tensor) {
+  return hash_bytes(tensor.data, tensor.bytes, hash_text(tensor.dtype + to_string(tensor.shape)));
+}
 
 const char* stored_name(DType dtype) {
   switch (dtype) {

@@ -3,6 +3,7 @@
 // "data_offsets"}}, then the tensors' bytes without gaps. github.com/huggingface/safetensors, whose checks
 // these are.
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -23,6 +24,9 @@ struct StoredTensor {
   const std::byte* data = nullptr;
   size_t bytes = 0;
 };
+
+/// Of dtype, shape and bytes (core/hash.h).
+uint64_t hash_of(const StoredTensor& tensor);
 
 /// The file's name of a dtype: "F32".
 const char* stored_name(DType dtype);

@@ -8,6 +8,7 @@
 #include "core/random.h"
 #include "models/adapter.h"
 #include "models/config.h"
+#include "models/fingerprint.h"
 #include "train/training_run.h"
 
 namespace scca {
@@ -86,7 +87,10 @@ int finetune(FinetuneSettings settings) {
   set_random_state({settings.train.seed, 0});
   model.add_lora(settings.lora);
   model.set_trainable(settings.learning);
-  AdapterInfo info{.lora = settings.lora, .trained = settings.learning, .base_model = settings.model.model};
+  AdapterInfo info{.lora = settings.lora,
+                   .trained = settings.learning,
+                   .base_model = settings.model.model,
+                   .base_fingerprint = fingerprint_of(Weights(settings.model.model)).to_string()};
   info.trained.erase("none");
   return run_training(
       model, tokenizer, settings.train, json_of(settings, model.config),

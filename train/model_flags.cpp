@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/device.h"
 #include "models/adapter.h"
+#include "models/adapter_base.h"
 #include "models/config.h"
 #include "models/model_folder.h"
 
@@ -66,7 +67,9 @@ void put_on_adapter(Llama& model, const ModelFlags& flags) {
   if (folder != flags.adapter)
     std::cerr << "note: --adapter " << flags.adapter << " is a run's folder; its adapter is "
               << folder.string() << "\n";
-  load_adapter(model, folder);
+  const AdapterInfo info = load_adapter(model, folder);
+  if (const std::string other = other_base(info, flags.model); !other.empty())
+    std::cerr << "warning: " << other << "\n";
   if (tied && !model.config.tie_word_embeddings)
     std::cerr << "note: the base ties its head to its embedding, and this adapter changes one without the "
                  "other, as PEFT "

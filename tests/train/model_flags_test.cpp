@@ -231,3 +231,30 @@ TEST_CASE("model flags: a model of NaN is an error in generate and logits, not a
   check_refused(run_scca({"generate", "--model", copy.path(), "--prompt", "Once", "--json"}),
                 "the logit of id 0 after");
 }
+
+TEST_CASE("model flags: an adapter on another base than it was made on is said") {
+  const TemporaryFolder folder;
+  const std::string text = (folder / "text.txt").string(), run = (folder / "run").string();
+  std::string story;
+  for (int i = 0; i < 20; ++i) story += "Once upon a time there was a girl. She was happy and sang. ";
+  write_file(text, story);
+  REQUIRE(run_scca({"finetune", "--model", kStories, "--data", text, "--context", "32", "--steps", "1",
+                    "--lora-rank", "2", "--train", "none", "--out", run})
+              .code == 0);
+  const auto notes = [&](const std::string& model) {
+    const RunResult result =
+        run_scca({"logits", "--model", model, "--adapter", run + "/adapter", "--ids", "1,2"});
+    CHECK(result.code == 0);
+    return result.err;
+  };
+  CHECK(notes(kStories) == "");
+  const Copy moved(kStories);  // the same weights elsewhere
+  CHECK(notes(moved.path()) == "");
+  moved.with({{"model.norm.weight", Tensor::full({64}, 1)}});
+  CHECK(notes(moved.path()).find("warning: the adapter was made on other weights: ") != std::string::npos);
+  // PEFT's have no fingerprint: the name alone.
+  CHECK(logits(kBase, {"--adapter", kAdapters + "/gaussian"}).err == "");
+  const Copy other(kBase);
+  CHECK(logits(other.path(), {"--adapter", kAdapters + "/gaussian"})
+            .err.find("names \"gqa_tied\" as its base") != std::string::npos);
+}

@@ -3,6 +3,7 @@
 #include "core/check.h"
 #include "core/memory.h"
 #include "models/safetensors.h"
+#include "nn/json.h"
 
 namespace scca {
 
@@ -23,10 +24,10 @@ Checkpoint::Checkpoint(const std::filesystem::path& file) : file_(file) {
   const auto& metadata = stored.metadata();
   try {
     state_.step = std::stoll(metadata.at("step"));
-    const nlohmann::json random = nlohmann::json::parse(metadata.at("random"));
+    const nlohmann::json random = parse_json(metadata.at("random"), "random");
     state_.random.seed = std::stoull(random.at("seed").get<std::string>());
     state_.random.draw = std::stoull(random.at("draw").get<std::string>());
-    state_.settings = nlohmann::json::parse(metadata.at("settings"));
+    state_.settings = parse_json(metadata.at("settings"), "settings");
   } catch (const std::exception&) {
     fail(file.string(), ": is no checkpoint: its metadata lacks a step, a random state or the settings");
   }
@@ -44,7 +45,8 @@ void Checkpoint::restore(NamedTensors tensors) const {
   SCCA_CHECK(stored.tensors().size() == tensors.size(), file_.string(), ": holds ", stored.tensors().size(),
              " tensors, this run has ", tensors.size());
   for (auto& [name, tensor] : tensors)
-    SCCA_ON_DEVICE(tensor.device(), copy_from_host(tensor.raw(), stored.tensors().at(name).data, tensor.bytes()));
+    SCCA_ON_DEVICE(tensor.device(),
+                   copy_from_host(tensor.raw(), stored.tensors().at(name).data, tensor.bytes()));
 }
 
 }  // namespace scca

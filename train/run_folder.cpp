@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "nn/json.h"
 #include "train/plot.h"
 
 namespace scca {
@@ -36,9 +37,12 @@ std::vector<nlohmann::json> read_metrics(const fs::path& file) {
   if (!fs::exists(file)) return lines;
   const std::string text = read_text_file(file);
   for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    nlohmann::json line =
-        nlohmann::json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin),
-                              text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+    nlohmann::json line;
+    try {
+      line = parse_json(std::string_view(text).substr(begin, end - begin), file.string());
+    } catch (const Error&) {
+      break;
+    }
     if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer()) break;
     lines.push_back(std::move(line));
   }

@@ -8,6 +8,7 @@
 #include "models/known_fields.h"
 #include "models/model_folder.h"
 #include "models/rope_config.h"
+#include "nn/patterns/bounds.h"
 
 namespace scca {
 namespace fs = std::filesystem;
@@ -151,6 +152,17 @@ bool rope_keeps_length(RopeType type) {
   return type == RopeType::none || type == RopeType::linear || type == RopeType::dynamic;
 }
 
+constexpr double kMostParameters = 281474976710656.0;  // 2^48: bytes of all that is made of them fit 64 bits
+
+/// In floating point, which no size overflows.
+double parameters_of(const LlamaConfig& c) {
+  const auto width = static_cast<double>(c.hidden_size), head = static_cast<double>(c.head_dim);
+  const double heads = static_cast<double>(c.num_attention_heads + c.num_key_value_heads) * head;
+  const double layer = 2 * width * heads + 3 * width * static_cast<double>(c.intermediate_size) + 2 * width;
+  return 2 * static_cast<double>(c.vocab_size) * width + static_cast<double>(c.num_hidden_layers) * layer +
+         width;
+}
+
 }  // namespace
 
 int64_t LlamaConfig::context_length() const {
@@ -173,6 +185,10 @@ void check_config(const LlamaConfig& c, const std::string& where) {
   positive("num_key_value_heads", c.num_key_value_heads);
   positive("head_dim", c.head_dim);
   positive("max_position_embeddings", c.max_position_embeddings);
+  SCCA_CHECK(c.num_hidden_layers <= kMostLayers, where, ": num_hidden_layers is ", c.num_hidden_layers,
+             ", expected at most ", kMostLayers);
+  SCCA_CHECK(parameters_of(c) <= kMostParameters, where, ": the sizes make a model of ", parameters_of(c),
+             " parameters, expected at most ", kMostParameters, "; is one of them mistyped?");
   SCCA_CHECK(c.num_attention_heads % c.num_key_value_heads == 0, where, ": num_attention_heads is ",
              c.num_attention_heads, ", expected a multiple of num_key_value_heads, ", c.num_key_value_heads);
   SCCA_CHECK(c.head_dim % 2 == 0, where, ": head_dim is ", c.head_dim,

@@ -1,12 +1,45 @@
 #include "nn/patterns/arguments.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "core/check.h"
+#include "core/numbers.h"
+#include "nn/patterns/parameters.h"
 #include "nn/patterns/pattern.h"
 
 namespace scca {
+namespace {
+
+constexpr const char* kLength = "tokens or a fraction of the sequence";
+
+/// While parameters_of runs a constructor: whose readers write down what they are asked for. (Patterns inside
+/// it have Arguments of their own.)
+struct Listing {
+  const Arguments* of = nullptr;
+  std::vector<Parameter> parameters = {};
+};
+thread_local Listing listing;
+
+void list(const Arguments* arguments, const std::string& name, const std::string& takes,
+          const std::string& standard) {
+  if (listing.of == arguments) listing.parameters.push_back({name, takes, standard});
+}
+
+}  // namespace
+
+std::vector<Parameter> parameters_of(const PatternEntry& entry) {
+  SCCA_CHECK(!entry.examples.empty(), "attention pattern '", entry.name,
+             "' is registered without an example");
+  const std::string& example = entry.examples.front();
+  const std::vector<LayerItem> items = parse_spec_syntax(example);
+  Arguments arguments(example, items.at(0).call);
+  listing = {&arguments};
+  const std::shared_ptr<void> stop(nullptr, [](void*) { listing = {}; });
+  entry.make(arguments);
+  return std::move(listing.parameters);
+}
 
 int64_t Length::of(int64_t sequence) const {
   if (!is_fraction()) return numerator_;
@@ -35,6 +68,7 @@ Arguments::Arguments(std::string_view source, const Call& call) : source_(source
 }
 
 Length Arguments::length(const std::string& name, Length standard) {
+  list(this, name, kLength, standard.to_string());
   const Argument* argument = find(name);
   if (!argument) return standard;
   const Length value = read_length(name, *argument);
@@ -44,6 +78,7 @@ Length Arguments::length(const std::string& name, Length standard) {
 }
 
 std::optional<Length> Arguments::optional_length(const std::string& name) {
+  list(this, name, kLength, "");
   const Argument* argument = find(name);
   if (!argument) return std::nullopt;
   const Length value = read_length(name, *argument);
@@ -52,6 +87,7 @@ std::optional<Length> Arguments::optional_length(const std::string& name) {
 }
 
 int64_t Arguments::integer(const std::string& name, int64_t standard, int64_t at_least) {
+  list(this, name, concat("a whole number from ", at_least, " up"), concat(standard));
   const Argument* argument = find(name);
   if (!argument) return standard;
   const std::optional<int64_t> value = to_integer(argument->value.word);
@@ -63,6 +99,7 @@ int64_t Arguments::integer(const std::string& name, int64_t standard, int64_t at
 }
 
 std::string Arguments::choice(const std::string& name, const std::vector<std::string>& words) {
+  list(this, name, "one of " + joined(words), words.front());
   const Argument* argument = find(name);
   if (!argument) return words.front();
   const std::string& word = argument->value.word;
@@ -74,6 +111,7 @@ std::string Arguments::choice(const std::string& name, const std::vector<std::st
 
 std::vector<Part> Arguments::parts() {
   takes_parts_ = true;
+  list(this, "", "patterns, each with a weight", "");
   std::vector<Part> result;
   for (const Argument& argument : call_.arguments) {
     if (!argument.key.empty()) continue;
@@ -125,13 +163,14 @@ const Argument* Arguments::given(const std::string& name) const {
 Length Arguments::read_length(const std::string& name, const Argument& argument) const {
   const std::string& word = argument.value.word;
   const size_t slash = word.find('/');
-  const std::optional<int64_t> numerator = to_integer(std::string_view(word).substr(0, slash));
-  const std::optional<int64_t> denominator =
-      slash == std::string::npos ? 0 : to_integer(std::string_view(word).substr(slash + 1));
+  const bool is_tokens = slash == std::string::npos;
+  const std::optional<int64_t> numerator =
+      is_tokens ? parse_tokens(word, std::numeric_limits<int32_t>::max()) : to_integer(word.substr(0, slash));
+  const std::optional<int64_t> denominator = is_tokens ? 0 : to_integer(word.substr(slash + 1));
   if (!numerator || !denominator || argument.value.parentheses)
     reject(name, concat(name, " is '", word, "'", why_no_integer(word),
-                        ", expected tokens such as 512 or a fraction such as 1/4"));
-  if (slash == std::string::npos) return Length::tokens(*numerator);
+                        ", expected tokens such as 512 or 2k or a fraction such as 1/4"));
+  if (is_tokens) return Length::tokens(*numerator);
   if (*denominator == 0 || *numerator == 0 || *numerator > *denominator)
     reject(name, concat(name, " is '", word, "', expected a fraction above 0 and at most 1"));
   const int64_t divisor = std::gcd(*numerator, *denominator);

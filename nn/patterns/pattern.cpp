@@ -3,9 +3,12 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "nn/patterns/bounds.h"
 
 namespace scca {
 namespace {
+
+constexpr int64_t kMostTiles = 1 << 22;  // some 400 MB
 
 // A function's static, not a global: the pattern files register before main() in no particular order.
 std::vector<PatternEntry>& registry() {
@@ -61,7 +64,14 @@ Slice residue_class(int64_t residue, int64_t step, int64_t tokens) {
           count};  // a single position is dense, and its step may exceed tokens
 }
 
+void check_tiles(int64_t tiles) {
+  if (tiles > kMostTiles)
+    fail<UsageError>("attention: the pattern cuts the sequence into ", tiles, " tiles, expected at most ",
+                     kMostTiles, "; use longer chunks, a smaller dilation, or fewer tokens");
+}
+
 std::vector<Slice> chunks(int64_t tokens, int64_t width, int64_t offset) {
+  check_tiles(tokens / width);
   std::vector<Slice> result;
   for (int64_t begin = -offset; begin < tokens; begin += width)
     result.push_back(span(begin, begin + width, tokens));

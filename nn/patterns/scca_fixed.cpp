@@ -46,11 +46,11 @@ class SccaFixed : public Pattern {
   std::optional<Length> shift_;  // floor(w / 2) when not given
 };
 
-const Register<SccaFixed> line("scca-fixed",
-                               "own chunk; in half of the heads keys and values are moved by a shift",
-                               {"scca-fixed", "scca-fixed(chunk=5)", "scca-fixed(chunk=5,shift=0)",
-                                "scca-fixed(chunk=7,shift=6)", "scca-fixed(chunk=1/3,shift=1/4)",
-                                "scca-fixed(chunk=1000)"});
+const Register<SccaFixed> line(
+    "scca-fixed",
+    "own chunk; in half of the heads keys and values are moved by the shift, by default half the chunk",
+    {"scca-fixed", "scca-fixed(chunk=5)", "scca-fixed(chunk=5,shift=0)", "scca-fixed(chunk=7,shift=6)",
+     "scca-fixed(chunk=1/3,shift=1/4)", "scca-fixed(chunk=1000)"});
 
 }  // namespace
 }  // namespace scca

@@ -2,6 +2,7 @@
 // exact offsets are our reading). With m chunks, query i in head h sees chunk c(j) = c(i) - (h mod m):
 // together m heads see everything. Where that lies before the sequence the query sees nothing (early=zero) or
 // its own chunk (early=local).
+#include "nn/patterns/bounds.h"
 #include "nn/patterns/pattern.h"
 
 namespace scca {
@@ -22,6 +23,7 @@ class SccaFlow : public Pattern {
   HeadPlans plan(Extent extent) const override {
     const std::vector<Slice> chunk = chunks(extent.tokens, chunk_.of(extent.tokens));
     const size_t m = chunk.size();
+    check_tiles(std::ssize(chunk) * std::min(std::ssize(chunk), extent.heads));
     HeadPlans heads;
     for (size_t h = 0; h < static_cast<size_t>(extent.heads); ++h)
       heads.push_back(h < m ? std::make_shared<const HeadPlan>(shifted_by(h, chunk)) : heads[h % m]);

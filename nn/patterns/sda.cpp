@@ -3,6 +3,7 @@
 // r heads see everything.
 #include <algorithm>
 
+#include "nn/patterns/bounds.h"
 #include "nn/patterns/pattern.h"
 
 namespace scca {
@@ -18,6 +19,7 @@ class Sda : public Pattern {
 
   // One tile per residue of the queries: a residue class is a strided slice, dense for the kernels.
   HeadPlans plan(Extent extent) const override {
+    check_tiles(std::min(dilation_, extent.tokens) * std::min(dilation_, extent.heads));
     HeadPlans heads;
     for (int64_t h = 0; h < extent.heads; ++h)
       heads.push_back(h < dilation_ ? std::make_shared<const HeadPlan>(shifted_by(h, extent.tokens))

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "core/check.h"
+#include "nn/patterns/bounds.h"
 #include "nn/patterns/plan_json.h"
 
 namespace scca {
@@ -66,6 +67,8 @@ PlanPtr AttentionSpec::plan(int64_t tokens, int64_t heads, int64_t layer) const 
   if (tokens < 1 || heads < 1 || layer < 0)
     fail("attention spec: plan for ", tokens, " tokens, ", heads, " heads, layer ", layer,
          ", expected at least 1, 1 and 0");
+  if (heads > kMostHeads)
+    fail<UsageError>("attention spec: a plan for ", heads, " heads, expected at most ", kMostHeads);
   if (state_->from_file) return state_->fitting_plan_of_file(tokens, heads);
   const auto named = state_->layers.find(layer);
   const size_t pattern = named == state_->layers.end() ? state_->patterns.size() - 1 : named->second;

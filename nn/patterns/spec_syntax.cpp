@@ -5,6 +5,8 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/numbers.h"
+#include "nn/patterns/bounds.h"
 
 namespace scca {
 namespace {
@@ -68,6 +70,9 @@ class Parser {
       at_end();
       result.layers_at.push_back(at_);
       result.layers.push_back(integer("a layer's number (the first is 0)"));
+      if (result.layers.back() >= kMostLayers)
+        spec_error(source_, result.layers_at.back(),
+                   concat("found layer ", result.layers.back(), ", expected 0 to ", kMostLayers - 1));
     } while (take(','));
     return result;
   }
@@ -139,14 +144,8 @@ void spec_error(std::string_view source, size_t at, std::string_view message) {
 }
 
 std::optional<int64_t> to_integer(std::string_view word) {
-  if (word.empty()) return std::nullopt;
-  int64_t value = 0;
-  for (const char c : word) {
-    if (c < '0' || c > '9') return std::nullopt;
-    value = value * 10 + (c - '0');
-    if (value > std::numeric_limits<int32_t>::max()) return std::nullopt;
-  }
-  return value;
+  const std::optional<uint64_t> value = parse_whole(word, std::numeric_limits<int32_t>::max());
+  return value ? std::optional(static_cast<int64_t>(*value)) : std::nullopt;
 }
 
 std::string why_no_integer(std::string_view word) {

@@ -227,6 +227,11 @@ TEST_CASE("config: sizes that cannot be") {
   CHECK(error_on("\"vocab_size\":99999999999") == "vocab_size is 99999999999, expected 1 to 2147483647");
   CHECK(error_on("\"vocab_size\":18446744073709551615") ==
         "vocab_size is 18446744073709551615, expected an integer");
+  CHECK(error_on("\"num_hidden_layers\":16385") == "num_hidden_layers is 16385, expected at most 16384");
+  CHECK(error_on("\"num_hidden_layers\":16384") == "no error");
+  const std::string large = error_on("\"vocab_size\":2147483647,\"hidden_size\":2147483646,\"head_dim\":2");
+  CHECK(large.starts_with("the sizes make a model of 9.22"));
+  CHECK(large.ends_with("e+18 parameters, expected at most 2.81475e+14; is one of them mistyped?"));
   CHECK(error_on("\"vocab_size\":\"many\"") == "vocab_size is \"many\", expected an integer");
   CHECK(error_on("\"vocab_size\":10.5") == "vocab_size is 10.5, expected an integer");
   CHECK(error_on("\"num_attention_heads\":0") ==

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "nn/patterns/check_plan.h"
+#include "nn/patterns/parameters.h"
 #include "nn/patterns/spec.h"
 #include "tests/temporary_folder.h"
 
@@ -159,4 +160,24 @@ TEST_CASE(
   }
   CHECK(picture("mix(full,local(chunk=2))", 5, 1, 0) ==
         picture("local(chunk=2)", 5, 1, 0));  // the first share is empty
+}
+
+TEST_CASE("patterns: parameters are listed as the constructors read them, without those of patterns inside") {
+  const auto listed = [](const char* name) {
+    std::string text;
+    for (const PatternEntry& entry : registered_patterns())
+      if (entry.name == name)
+        for (const Parameter& p : parameters_of(entry))
+          text += p.name + "|" + p.takes + "|" + p.standard + ";";
+    return text;
+  };
+  CHECK(listed("full") == "");
+  CHECK(listed("local") == "chunk|tokens or a fraction of the sequence|1/4;");
+  CHECK(listed("scca-fixed") ==
+        "chunk|tokens or a fraction of the sequence|1/4;shift|tokens or a fraction of the sequence|;");
+  CHECK(listed("scca-flow") ==
+        "chunk|tokens or a fraction of the sequence|1/4;early|one of zero, local|zero;");
+  CHECK(listed("sda") == "dilation|a whole number from 1 up|4;");
+  CHECK(listed("longmixed") == "chunk|tokens or a fraction of the sequence|1/4;");
+  CHECK(listed("mix") == "|patterns, each with a weight|;");
 }

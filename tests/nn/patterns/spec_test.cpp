@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "nn/patterns/plan_json.h"
+#include "tests/temporary_folder.h"
 
 using namespace scca;
 
@@ -121,13 +122,14 @@ TEST_CASE("spec: parameters") {
        "local: chunk is '1/0', expected a fraction above 0 and at most 1\n  local(chunk=1/0)\n              "
        "^"},
       {"local(chunk=0.25)",
-       "local: chunk is '0.25', expected tokens such as 512 or a fraction such as 1/4\n"
+       "local: chunk is '0.25', expected tokens such as 512 or 2k or a fraction such as 1/4\n"
        "  local(chunk=0.25)\n              ^"},
       {"local(chunk=-5)",
-       "local: chunk is '-5', expected tokens such as 512 or a fraction such as 1/4\n"
+       "local: chunk is '-5', expected tokens such as 512 or 2k or a fraction such as 1/4\n"
        "  local(chunk=-5)\n              ^"},
       {"local(chunk=99999999999999999999)",
        "local: chunk is '99999999999999999999', which is more than 2147483647, expected tokens such as 512 "
+       "or 2k "
        "or a fraction such as 1/4\n"
        "  local(chunk=99999999999999999999)\n              ^"},
       {"local(chunk=1/2147483648)",
@@ -141,7 +143,7 @@ TEST_CASE("spec: parameters") {
        "sda: dilation is '2147483648', which is more than 2147483647, expected a whole number from 1 up\n"
        "  sda(dilation=2147483648)\n               ^"},
       {"local(chunk=s2())",
-       "local: chunk is 's2', expected tokens such as 512 or a fraction such as 1/4\n"
+       "local: chunk is 's2', expected tokens such as 512 or 2k or a fraction such as 1/4\n"
        "  local(chunk=s2())\n              ^"},
       {"local(512)",
        "local: '512' is not of the form name=value; local takes chunk\n  local(512)\n        ^"},
@@ -171,6 +173,31 @@ TEST_CASE("spec: parameters") {
        "mix: unknown parameter 'dilation'. It takes patterns\n  mix(local,dilation=2)\n            ^"},
   };
   for (const auto& [spec, message] : cases) CHECK(complaint(spec) == "attention spec: " + message);
+}
+
+TEST_CASE("spec: tokens may be written in units of 1024") {
+  CHECK(parse_attention_spec("scca-fixed(chunk=2k,shift=1.5K)").to_string() ==
+        "scca-fixed(chunk=2048,shift=1536)");
+  CHECK(parse_attention_spec("window(chunk=1m)").to_string() == "window(chunk=1048576)");
+  for (const char* spec : {"local(chunk=2kb)", "local(chunk=1k/4)", "local(chunk=1/4k)", "sda(dilation=1k)",
+                           "local(chunk=3000m)", "local(chunk=1.3k)"})
+    CHECK_THROWS_AS(parse_attention_spec(spec), UsageError);
+}
+
+TEST_CASE("spec: what would take all memory there is is refused") {
+  const auto error = [](const char* spec, int64_t tokens, int64_t heads) {
+    return test::error_of([&] { parse_attention_spec(spec).plan(tokens, heads); });
+  };
+  CHECK(error("full@2000000000;local", 64, 2).find("found layer 2000000000, expected 0 to 16383") !=
+        std::string::npos);
+  CHECK(error("full@16383;local", 64, 2) == "no error");
+  CHECK(error("full", 64, int64_t{1} << 31).find("expected at most 65536") != std::string::npos);
+  for (const char* spec :
+       {"local(chunk=1)", "window(chunk=2)", "s2(chunk=1)", "scca-fixed(chunk=3)", "scca-flow(chunk=1)",
+        "sda(dilation=16m)", "sda(dilation=16777216)", "longmixed(chunk=1)", "mix(full,local(chunk=1))"})
+    CHECK_MESSAGE(error(spec, int64_t{1} << 24, 64) != "no error", spec);
+  CHECK(error("sda(dilation=4194304)", int64_t{1} << 24, 2).find("8388608 tiles, expected at most 4194304") !=
+        std::string::npos);
 }
 
 TEST_CASE("spec: a shift in tokens is held against a chunk that is a fraction when the length is known") {

@@ -7,12 +7,14 @@
 #include <limits>
 
 #include "core/autograd.h"
+#include "core/device.h"
 #include "core/random.h"
 #include "core/storage.h"
 #include "models/llama.h"
 #include "ops/attention.h"
 #include "ops/cast.h"
 #include "ops/matmul.h"
+#include "train/memory.h"
 #include "train/optimizer.h"
 
 namespace scca {
@@ -156,6 +158,12 @@ AttentionFigure measure_attention(const std::string& pattern, int64_t tokens, in
 
 StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
   const Device device = options.place.device;
+  TrainSettings settings;
+  settings.context = options.context, settings.batch = options.batch;
+  settings.checkpointing = options.checkpointing;
+  const ModelShape shape = shape_of(config, options.place.dtype, device, LoraOptions{.rank = options.lora_rank},
+                                    {"embed", "norm"});
+  check_memory(estimate_memory(shape, settings), available_memory(device), 0);  // before the weights take it
   reset_peak(device);
   reset_peak_rss();
   Llama model = Llama::initialised(config, 1, options.place.dtype);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "train/help.h"
 #include "train/messages.h"
 #include "train/standard_streams.h"
 
@@ -18,11 +19,7 @@ namespace {
 struct Entry {
   std::string name, summary;
   Action (*set_up)(CLI::App&);
-};
-
-struct Command {
-  Action action;
-  std::vector<const CLI::Option*> required;  // flags that are checked when the action runs
+  std::string example;
 };
 
 /// A function's static, so that it is there before the first file registers.
@@ -58,16 +55,20 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 
 std::vector<std::string> flags_of(const CLI::App& app) {
   std::vector<std::string> flags;
-  for (const CLI::Option* option : app.get_options())
+  for (const CLI::Option* option : options_of(app))
     for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
   return flags;
 }
 
 std::vector<std::string> subcommands_of(const CLI::App& app) {
   std::vector<std::string> names;
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App* s) { return !s->get_name().empty(); }))
     names.push_back(sub->get_name());
   return names;
+}
+
+std::string unknown_command(const CLI::App& app, const std::string& word) {
+  return concat("unknown command '", word, "'", did_you_mean(word, subcommands_of(app)));
 }
 
 /// The innermost subcommand that was named.
@@ -88,8 +89,7 @@ std::string unexpected(const CLI::App& app, const CLI::App& named) {
       argument = argument.substr(0, argument.find('='));
       return concat("unknown flag ", argument, did_you_mean(argument, flags_of(named)));
     }
-    if (!subcommands_of(named).empty())
-      return concat("unknown command '", argument, "'", did_you_mean(argument, subcommands_of(named)));
+    if (!subcommands_of(named).empty()) return unknown_command(named, argument);
     return concat("unexpected argument '", argument, "'");
   }
   return "unexpected arguments";
@@ -98,33 +98,6 @@ std::string unexpected(const CLI::App& app, const CLI::App& named) {
 int misuse(const CLI::App& named, const std::string& message) {
   std::cerr << full_name(named) << ": " << message_text(message) << "\n";
   return 2;
-}
-
-/// Flags to values. Returns an exit code when there is nothing to run: help, the version, misuse.
-std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
-  try {
-    app.parse(argc, argv);
-    return std::nullopt;
-  } catch (const CLI::CallForVersion&) {
-    std::cout << "scca " SCCA_VERSION "\n";
-    return 0;
-  } catch (const CLI::Success&) {  // help; the subcommand prints its own
-    std::cout << innermost(app).help(innermost(app).get_parent() ? full_name(*innermost(app).get_parent())
-                                                                 : std::string());
-    return 0;
-  } catch (const CLI::ExtrasError&) {
-    const CLI::App& named = innermost(app);
-    return misuse(named, unexpected(app, named) + "; see " + full_name(named) + " --help");
-  } catch (const CLI::RequiredError& error) {
-    const CLI::App& named = innermost(app);
-    // A flag mistyped and required is reported as the mistake it is, not as missing.
-    if (!app.remaining(true).empty())
-      return misuse(named, unexpected(app, named) + "; see " + full_name(named) + " --help");
-    return misuse(named, concat(error.what(), "; see ", full_name(named), " --help"));
-  } catch (const CLI::ParseError& error) {
-    const CLI::App& named = innermost(app);
-    return misuse(named, concat(error.what(), "; see ", full_name(named), " --help"));
-  }
 }
 
 /// A command with commands of its own asks for its required flags only when it is itself what was named.
@@ -150,55 +123,140 @@ void check_finite(const nlohmann::json& value, const std::string& where) {
     for (size_t i = 0; i < value.size(); ++i) check_finite(value[i], concat(where, "[", i, "]"));
 }
 
-}  // namespace
-
-RegisterCommand::RegisterCommand(std::string name, std::string summary, Action (*set_up)(CLI::App&)) {
-  entries().push_back({std::move(name), std::move(summary), set_up});
+/// CLI11's message with the values' names as help has them: "--lr: 1 required X missing".
+std::string message_of(const CLI::App& named, const CLI::ParseError& error) {
+  std::string message = error.what();
+  for (const CLI::Option* option : options_of(named)) {
+    const std::string type = option->get_type_name();
+    const size_t at = type.empty() ? message.npos : message.find(type);
+    if (at != message.npos && message.starts_with(option->get_name()))
+      message.replace(at, type.size(), value_name(*option));
+  }
+  return message;
 }
 
-int run_command_line(int argc, const char* const* argv) {
-  const PrintableStream printable_errors(std::cerr);
-  CLI::App app(
-      "Extends a LLaMA's context: LoRA, interpolated RoPE, and sparse attention (SCCA, SDA and others).",
-      "scca");
-  app.set_version_flag("--version", "scca " SCCA_VERSION, "Print the version");
-  app.set_help_flag("-h,--help", "Print this help");
-  app.require_subcommand(1);
-  app.footer("scca COMMAND --help tells a command's flags. Exit codes: 0 done, 1 failed, 2 misuse.");
-  std::sort(entries().begin(), entries().end(),
-            [](const Entry& a, const Entry& b) { return a.name < b.name; });
-  std::map<const CLI::App*, Command> commands;
+}  // namespace
+
+RegisterCommand::RegisterCommand(std::string name, std::string summary, Action (*set_up)(CLI::App&),
+                                 std::string example) {
+  entries().push_back({std::move(name), std::move(summary), set_up, std::move(example)});
+}
+
+CommandLine::CommandLine()
+    : app_("Extends a LLaMA's context: LoRA, interpolated RoPE, and sparse attention (SCCA, SDA and others).",
+           "scca") {
+  app_.set_version_flag("--version", "scca " SCCA_VERSION, "Print the version")->group(section::kHelp);
+  app_.set_help_flag("-h,--help", "Print this help")->group(section::kHelp);
+  app_.require_subcommand(1);
+  app_.footer(
+      "scca help COMMAND tells a command's flags. Exit codes: 0 done, 1 failed, 2 misuse. A number of "
+      "tokens may be written 8k (8192) or 1m (1048576).");
+  std::ranges::sort(entries(), {}, &Entry::name);
+  add_commands();
+  add_help_command();
+}
+
+void CommandLine::add_commands() {
   for (const Entry& entry : entries()) {  // sorted: "eval" comes before "eval recall"
-    CLI::App* parent = &app;
+    CLI::App* parent = &app_;
     std::string name = entry.name;
     if (const size_t space = name.find(' '); space != std::string::npos) {
-      parent = app.get_subcommand(name.substr(0, space));
+      parent = app_.get_subcommand(name.substr(0, space));
       name = name.substr(space + 1);
-      Command& above = commands[parent];
+      Command& above = commands_[parent];
       for (const CLI::Option* option : required_when_named(*parent)) above.required.push_back(option);
     }
     CLI::App* sub = parent->add_subcommand(name, entry.summary);
-    commands[sub] = {entry.set_up(*sub), {}};
+    sub->get_help_ptr()->group(section::kHelp);
+    sub->footer(entry.example);
+    commands_[sub] = {entry.set_up(*sub), {}};
+  }
+}
+
+/// scca help eval recall: the same as scca eval recall --help.
+void CommandLine::add_help_command() {
+  CLI::App* sub = app_.add_subcommand("help", "Print this help, or a command's");
+  sub->get_help_ptr()->group(section::kHelp);
+  sub->footer("scca help eval recall");
+  auto words = std::make_shared<std::vector<std::string>>();
+  sub->add_option("command", *words, "Which");
+  commands_[sub] = {[this, words] { return print_help(*words); }, {}};
+}
+
+int CommandLine::print_help(const std::vector<std::string>& words) const {
+  const CLI::App* command = &app_;
+  for (const std::string& word : words) {
+    const auto named = command->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == word; });
+    if (named.empty()) fail<UsageError>(unknown_command(*command, word), "; see scca help");
+    command = named.front();
+  }
+  std::cout << help(*command, help_width());
+  return 0;
+}
+
+bool CommandLine::required(const CLI::Option& option) const {
+  return option.get_required() || std::ranges::any_of(commands_, [&](const auto& command) {
+           return std::ranges::count(command.second.required, &option) > 0;
+         });
+}
+
+std::string CommandLine::help(const CLI::App& command, size_t width) const {
+  const HelpFormatter formatter(width, [this](const CLI::Option* option) { return required(*option); });
+  return formatter.make_help(&command, full_name(command), CLI::AppFormatMode::Normal);
+}
+
+/// Flags to values. Returns an exit code when there is nothing to run: help, the version, misuse.
+std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
+  try {
+    app_.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::CallForVersion&) {
+    std::cout << app_.version() << "\n";
+    return 0;
+  } catch (const CLI::Success&) {  // help
+    std::cout << help(innermost(app_), help_width());
+    return 0;
+  } catch (const CLI::ExtrasError&) {
+    const CLI::App& named = innermost(app_);
+    return misuse(named, unexpected(app_, named) + "; see " + full_name(named) + " --help");
+  } catch (const CLI::ParseError& error) {
+    const CLI::App& named = innermost(app_);
+    // A flag mistyped and required is reported as the mistake it is, not as missing.
+    const bool mistyped = dynamic_cast<const CLI::RequiredError*>(&error) && !app_.remaining(true).empty();
+    return misuse(named, concat(mistyped ? unexpected(app_, named) : message_of(named, error), "; see ",
+                                full_name(named), " --help"));
+  }
+}
+
+int CommandLine::run(int argc, const char* const* argv) {
+  if (argc < 2) {  // whoever forgot the command needs the list; a script needs to hear of it
+    std::cerr << help(app_, help_width());
+    return 2;
   }
   try {
-    std::optional<int> code = parse(app, argc, argv);
+    std::optional<int> code = parse(argc, argv);
     if (!code) {
-      const Command& command = commands.at(&innermost(app));
-      check_given(command.required, full_name(innermost(app)));
+      const Command& command = commands_.at(&innermost(app_));
+      check_given(command.required, full_name(innermost(app_)));
       code = command.action();
     }
     check_stdout();
     return *code;
   } catch (const UsageError& error) {
-    return misuse(innermost(app), error.what());
+    return misuse(innermost(app_), error.what());
   } catch (const std::bad_alloc&) {
-    std::cerr << full_name(innermost(app))
+    std::cerr << full_name(innermost(app_))
               << ": out of memory; use a shorter --context, a smaller --batch or --checkpointing on\n";
     return 1;
   } catch (const std::exception& error) {
-    std::cerr << full_name(innermost(app)) << ": " << message_text(error.what()) << "\n";
+    std::cerr << full_name(innermost(app_)) << ": " << message_text(error.what()) << "\n";
     return 1;
   }
+}
+
+int run_command_line(int argc, const char* const* argv) {
+  const PrintableStream printable_errors(std::cerr);
+  return CommandLine().run(argc, argv);
 }
 
 void print_json(const nlohmann::json& object) {

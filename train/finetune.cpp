@@ -5,10 +5,14 @@
 #include <CLI/Formatter.hpp>
 
 #include "core/check.h"
+#include "core/device.h"
 #include "core/random.h"
 #include "models/adapter.h"
 #include "models/config.h"
 #include "models/fingerprint.h"
+#include "train/flag_values.h"
+#include "train/help.h"
+#include "train/memory.h"
 #include "train/training_run.h"
 
 namespace scca {
@@ -45,6 +49,7 @@ nlohmann::json json_of(const FinetuneSettings& s, const LlamaConfig& config) {
                    {"lora_alpha", s.lora.alpha},
                    {"lora_targets", s.lora.targets},
                    {"lora_dropout", s.lora.dropout},
+                   {"lora_rs", s.lora.rank_stabilised},
                    {"train", s.learning}});
   return settings;
 }
@@ -57,16 +62,27 @@ FinetuneSettings::FinetuneSettings() {
 }
 
 void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
-  app.add_option("--lora-rank", s.lora.rank, "Rank of the updates")->capture_default_str();
-  app.add_option("--lora-alpha", s.lora.alpha, "Updates are scaled by alpha / rank")->capture_default_str();
+  begin_section(app, section::kLora);
+  app.add_option("--lora-rank", s.lora.rank, "Rank of the updates")
+      ->transform(whole_number(kMostRank))
+      ->capture_default_str();
+  app.add_option("--lora-alpha", s.lora.alpha, "Updates are scaled by alpha / rank")
+      ->transform(real_number())
+      ->capture_default_str();
+  app.add_flag("--lora-rs", s.lora.rank_stabilised,
+               "Scale by alpha / sqrt(rank) instead: rank-stabilised, for larger ranks");
   app.add_option_function<std::string>(
          "--lora-targets", [&s](const std::string& list) { s.lora.targets = targets_of(list); },
-         "Layers with an update: q,k,v,o,gate,up,down")
+         "Layers with an update: some of q,k,v,o,gate,up,down")
+      ->type_name("LIST")
       ->default_str("q,k,v,o");
-  app.add_option("--lora-dropout", s.lora.dropout, "Dropout of the updates' input")->capture_default_str();
+  app.add_option("--lora-dropout", s.lora.dropout, "Dropout of the updates' input")
+      ->transform(real_number())
+      ->capture_default_str();
   app.add_option_function<std::string>(
          "--train", [&s](const std::string& list) { s.learning = learning_of(list); },
-         "What of the base learns too: embed,norm,head or all or none")
+         "What of the base learns too: some of embed,norm,head, or all or none")
+      ->type_name("LIST")
       ->default_str("embed,norm");
 }
 
@@ -84,6 +100,10 @@ int finetune(FinetuneSettings settings) {
   Llama model = load_model(settings.model, settings.train.context);
   const Tokenizer tokenizer = load_tokenizer(settings.model);
   check_vocabulary(tokenizer, model.config);
+  const ModelShape shape = shape_of(model.config, model.dtype, model.embed_tokens_VD.device(), settings.lora,
+                                    settings.learning);
+  const MemoryEstimate estimate = estimate_memory(shape, settings.train);
+  check_memory(estimate, available_memory(shape.device), estimate.weights);  // before the adapters take it
   set_random_state({settings.train.seed, 0});
   model.add_lora(settings.lora);
   model.set_trainable(settings.learning);

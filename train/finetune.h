@@ -21,7 +21,7 @@ struct FinetuneSettings {
   FinetuneSettings();
 };
 
-/// --lora-rank, --lora-alpha, --lora-targets, --lora-dropout and --train.
+/// --lora-rank, --lora-alpha, --lora-rs, --lora-targets, --lora-dropout and --train.
 void add_lora_flags(CLI::App& app, FinetuneSettings& settings);
 
 /// The flags as they are, or with linear interpolation where neither they nor the base's config name a RoPE

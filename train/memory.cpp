@@ -1,14 +1,16 @@
 #include "train/memory.h"
 
+#include <algorithm>
 #include <iomanip>
 #include <sstream>
 
 #include "core/check.h"
+#include "train/limits.h"
 
 namespace scca {
 namespace {
 
-constexpr int64_t kContextStep = 256, kLongest = int64_t{1} << 24;  // tokens
+constexpr int64_t kContextStep = 256;  // tokens
 
 std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
 
@@ -79,12 +81,31 @@ ModelShape shape_of(const LlamaConfig& config, DType dtype, Device device,
   return shape;
 }
 
+bool countable(const ModelShape& shape, const TrainSettings& settings) {
+  const LlamaConfig& c = shape.config;
+  const int64_t heads = std::max(c.num_attention_heads, c.num_key_value_heads);
+  double widest = static_cast<double>(heads) * static_cast<double>(c.head_dim), numbers = 0;
+  for (const int64_t width : {c.hidden_size, c.intermediate_size, c.vocab_size})
+    widest = std::max(widest, static_cast<double>(width));
+  for (const ModelShape::Parameter& p : shape.parameters) {
+    double product = 1;
+    for (const int64_t size : p.shape) product *= static_cast<double>(size);
+    numbers += product;
+    if (p.is_lora()) widest = std::max(widest, static_cast<double>(std::min(p.shape[0], p.shape[1])));
+  }
+  // Above what train/step_memory.cpp adds up: some 30 activations a block, and what is kept of each weight.
+  const double tokens = static_cast<double>(settings.batch) * static_cast<double>(settings.context);
+  const double layers = static_cast<double>(c.num_hidden_layers) + 1;
+  return tokens * widest * 8 * 64 * layers + numbers * 64 < 0x1p62;
+}
+
 int64_t longest_context(const ModelShape& shape, TrainSettings settings, int64_t bytes) {
-  int64_t fits = 0, fails = kLongest / kContextStep + 1;  // in steps
+  int64_t fits = 0, fails = kMostContext / kContextStep + 1;  // in steps
   while (fails - fits > 1) {
     const int64_t middle = (fits + fails) / 2;
     settings.context = middle * kContextStep;
-    (estimate_memory(shape, settings).total() <= bytes ? fits : fails) = middle;
+    const bool fit = countable(shape, settings) && estimate_memory(shape, settings).total() <= bytes;
+    (fit ? fits : fails) = middle;
   }
   return fits * kContextStep;
 }
@@ -105,7 +126,11 @@ std::string describe(const MemoryEstimate& e) {
 }
 
 void check_memory(const MemoryEstimate& estimate, int64_t available) {
-  const int64_t needed = estimate.total() - estimate.weights - estimate.adapters;
+  check_memory(estimate, available, estimate.weights + estimate.adapters);
+}
+
+void check_memory(const MemoryEstimate& estimate, int64_t available, int64_t there) {
+  const int64_t needed = estimate.total() - there;
   if (available < 0 || needed <= available) return;
   fail("out of memory: training needs ", describe(estimate), ", of which ", readable_bytes(needed),
        " are still to be taken, but ", readable_bytes(available),

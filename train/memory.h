@@ -57,10 +57,13 @@ struct MemoryEstimate {
   int64_t total() const { return weights + adapters + optimizer + gradients + activations + workspace; }
 };
 
+/// False when the figures of such a step would not fit 64 bits: sizes far beyond every machine.
+bool countable(const ModelShape& shape, const TrainSettings& settings);
+
 /// The highest point of a training step: what memory_counters(shape.device).peak_bytes will say, within 5 %.
 /// Reads of the settings batch, context, grad_accum and checkpointing: the attention pattern costs time, not
 /// memory (no score outlives its block). Weights count as owned; on the CPU those of a mapped file in the
-/// model's own dtype are not in the counters.
+/// model's own dtype are not in the counters. Throws UsageError for what is not countable().
 MemoryEstimate estimate_memory(const ModelShape& shape, const TrainSettings& settings);
 
 /// The longest context, in steps of 256 tokens, whose estimate is at most `bytes`; 0 when none is.
@@ -72,7 +75,9 @@ std::string readable_bytes(int64_t bytes);
 std::string describe(const MemoryEstimate& estimate);
 
 /// Throws Error with both figures and what to change when the estimate does not fit into what is `available`
-/// on the device, where the model's weights and adapters lie already; -1: not known, all fits.
+/// on the device, where so many bytes of it lie already; -1: not known, all fits.
+void check_memory(const MemoryEstimate& estimate, int64_t available, int64_t there);
+/// The same where the model's weights and adapters lie there.
 void check_memory(const MemoryEstimate& estimate, int64_t available);
 
 }  // namespace scca

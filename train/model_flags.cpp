@@ -13,6 +13,8 @@
 #include "models/adapter_base.h"
 #include "models/config.h"
 #include "models/model_folder.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 
 namespace scca {
 namespace {
@@ -79,23 +81,33 @@ void put_on_adapter(Llama& model, const ModelFlags& flags) {
 }  // namespace
 
 void add_device_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("--dtype", flags.dtype, "What frozen weights and activations are kept in: f32 or bf16")
+  begin_section(app, section::kMachine);
+  app.add_option("--dtype", flags.dtype, "What frozen weights and activations are kept in")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
-  app.add_option("--device", flags.device, "cpu, cuda, or auto: cuda where there is a device")
+  app.add_option("--device", flags.device, "Where to run; auto: cuda where there is a device")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
 }
 
 void add_model_flags(CLI::App& app, ModelFlags& flags, bool with_adapter) {
+  begin_section(app, section::kModel);
   app.add_option("--model", flags.model,
                  "The base: a folder with config.json, model.safetensors and tokenizer.model")
+      ->type_name("FOLDER")
       ->required();
   if (with_adapter)
-    app.add_option("--adapter", flags.adapter, "A fine-tuned adapter's folder; brings its RoPE along");
-  app.add_option("--rope", flags.rope, "RoPE scaling in place of the config's: " + rope_type_names());
-  app.add_option("--rope-factor", flags.rope_factor, "How much longer than pretrained the context is")
-      ->check(CLI::Range(1.0, 1e6));
+    app.add_option("--adapter", flags.adapter, "A fine-tuned adapter's folder; brings its RoPE along")
+        ->type_name("FOLDER");
+  begin_section(app, section::kAttention);
+  app.add_option("--rope", flags.rope, "RoPE scaling in place of the config's: " + rope_type_names())
+      ->type_name("TYPE");
+  app.add_option("--rope-factor", flags.rope_factor,
+                 "How much longer than pretrained the context is (default: the context / the pretrained "
+                 "length, rounded "
+                 "up)")
+      ->check(CLI::Range(1.0, 1e6))
+      ->transform(real_number());
   add_device_flags(app, flags);
 }
 

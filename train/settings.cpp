@@ -8,6 +8,9 @@
 #include <set>
 
 #include "core/check.h"
+#include "core/numbers.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/text_input.h"
 
 namespace scca {
@@ -29,6 +32,25 @@ const std::set<std::string> kFree{"out",         "steps",  "save_every",     "ev
                                   "eval_tokens", "data",   "keep_line_ends", "model",      "tokenizer",
                                   "config",      "device", "version"};
 
+/// What a step is.
+void add_step_flags(CLI::App& app, TrainSettings& s) {
+  begin_section(app, section::kTraining);
+  app.add_option("--steps", s.steps, "Optimizer steps; may grow when a run is resumed")
+      ->transform(whole_number());
+  app.add_option("--batch", s.batch, "Rows of a forward pass")->transform(whole_number());
+  app.add_option("--grad-accum", s.grad_accum, "Forward passes of an optimizer step")
+      ->transform(whole_number());
+  app.add_option("--lr", s.lr, "Peak learning rate of AdamW (0.9, 0.95)")->transform(real_number());
+  app.add_option("--warmup", s.warmup, "Steps of linear warm-up")->transform(whole_number());
+  app.add_option("--schedule", s.schedule, "The rate after the warm-up")
+      ->check(CLI::IsMember({"constant", "cosine"}));
+  app.add_option("--lr-final", s.lr_final, "Cosine: the last rate as a share of --lr")
+      ->transform(real_number());
+  app.add_option("--clip", s.clip, "Cut the gradient to this norm; 0 does not")->transform(real_number());
+  app.add_option("--weight-decay", s.weight_decay, "AdamW's decay of matrices")->transform(real_number());
+  app.add_option("--seed", s.seed, "Of the row order, dropout and fresh weights")->transform(seed_number());
+}
+
 }  // namespace
 
 Schedule TrainSettings::schedule_of_steps() const {
@@ -38,32 +60,35 @@ Schedule TrainSettings::schedule_of_steps() const {
 
 void add_train_flags(CLI::App& app, TrainSettings& s) {
   app.option_defaults()->always_capture_default();
-  app.add_option("--data", s.data, "Text files, JSONL with a `text` field, or folders of both")->required();
+  begin_section(app, section::kData);
+  app.add_option("--data", s.data, "Text files, JSONL with a `text` field, or folders of both")
+      ->type_name("PATH")
+      ->required();
   add_line_ends_flag(app, s.keep_line_ends);
-  app.add_option("--out", s.out, "The run's folder, which must not be there yet")->required();
+  app.add_option("--context", s.context, "Tokens of a training row")->transform(token_count())->required();
+  add_step_flags(app, s);
+  begin_section(app, section::kAttention);
+  app.add_option("--attention", s.attention, "Attention pattern in training: a spec, see scca patterns")
+      ->type_name("SPEC");
+  begin_section(app, section::kEvaluation);
+  app.add_option("--eval-data", s.eval_data, "Texts to evaluate on, under full attention")->type_name("PATH");
+  app.add_option("--eval-every", s.eval_every, "Steps between evaluations on --eval-data; 0 for none")
+      ->transform(whole_number());
+  app.add_option("--eval-tokens", s.eval_tokens, "Tokens of an evaluation, at most")
+      ->transform(token_count(kMostTextTokens));
+  begin_section(app, section::kOutput);
+  app.add_option("--out", s.out, "The run's folder, which must not be there yet")
+      ->type_name("FOLDER")
+      ->required();
   app.add_flag("--resume", s.resume, "Go on from the run's last checkpoint; from the start if it has none");
-  app.add_option("--context", s.context, "Tokens of a training row")->required();
-  app.add_option("--steps", s.steps, "Optimizer steps; may grow when a run is resumed");
-  app.add_option("--batch", s.batch, "Rows of a forward pass");
-  app.add_option("--grad-accum", s.grad_accum, "Forward passes of an optimizer step");
-  app.add_option("--lr", s.lr, "Peak learning rate of AdamW (0.9, 0.95)");
-  app.add_option("--warmup", s.warmup, "Steps of linear warm-up");
-  app.add_option("--schedule", s.schedule, "After the warm-up: constant or cosine")
-      ->check(CLI::IsMember({"constant", "cosine"}));
-  app.add_option("--lr-final", s.lr_final, "Cosine: the last rate as a share of --lr");
-  app.add_option("--clip", s.clip, "Cut the gradient to this norm; 0 does not");
-  app.add_option("--weight-decay", s.weight_decay, "AdamW's decay of matrices");
-  app.add_option("--seed", s.seed, "Of the row order, dropout and fresh weights");
-  app.add_option("--attention", s.attention, "Attention pattern in training: a spec, see scca patterns");
+  app.add_option("--save-every", s.save_every, "Steps between checkpoints; 0 saves at the end only")
+      ->transform(whole_number());
+  begin_section(app, section::kMachine);
   app.add_option_function<std::string>(
          "--checkpointing", [&s](const std::string& value) { s.checkpointing = value == "on"; },
-         "Keep one activation a layer and compute the rest twice: on or off")
+         "Keep one activation a layer and compute the rest twice")
       ->check(CLI::IsMember({"on", "off"}))
       ->default_str(s.checkpointing ? "on" : "off");
-  app.add_option("--save-every", s.save_every, "Steps between checkpoints; 0 saves at the end only");
-  app.add_option("--eval-every", s.eval_every, "Steps between evaluations on --eval-data; 0 for none");
-  app.add_option("--eval-data", s.eval_data, "Texts to evaluate on, under full attention");
-  app.add_option("--eval-tokens", s.eval_tokens, "Tokens of an evaluation, at most");
 }
 
 void check_settings(const TrainSettings& s) {
@@ -84,6 +109,13 @@ void check_settings(const TrainSettings& s) {
     expect(s.eval_tokens >= s.context, "--eval-tokens", s.eval_tokens,
            "--context or more, as --eval-every is given");
   expect(s.eval_tokens >= 1, "--eval-tokens", s.eval_tokens, "1 or more");
+  // Everything that is counted in a run, tokens above all, then fits 64 bits.
+  if (!checked_product({s.batch, s.context}) || *checked_product({s.batch, s.context}) > kMostCount)
+    fail<UsageError>("--batch ", s.batch, " x --context ", s.context, ": expected at most ", kMostCount,
+                     " tokens in a forward pass; use --grad-accum for larger steps");
+  if (!checked_product({s.batch, s.context, s.grad_accum, s.steps}))
+    fail<UsageError>("--steps ", s.steps, " x --grad-accum ", s.grad_accum, " x --batch ", s.batch,
+                     " x --context ", s.context, ": are more than 2^63 tokens");
   if ((s.eval_every > 0) != !s.eval_data.empty())
     fail<UsageError>("--eval-every and --eval-data go together; ",
                      s.eval_every > 0 ? "--eval-data" : "--eval-every", " is missing");
@@ -119,6 +151,8 @@ void check_same_settings(const nlohmann::json& before, const nlohmann::json& now
   for (const std::string& key : keys) {
     const nlohmann::json was = before.value(key, nlohmann::json()), is = now.value(key, nlohmann::json());
     if (was == is || kFree.contains(key)) continue;
+    if ((was.is_null() || was == false) && (is.is_null() || is == false))
+      continue;  // a flag of a later version, not given
     const char* rest =
         "; only --steps may grow: resume with the settings it began with, or choose a new --out";
     if (key.ends_with("_fingerprint")) {

@@ -331,6 +331,11 @@ class Step {
 }  // namespace
 
 MemoryEstimate estimate_memory(const ModelShape& shape, const TrainSettings& settings) {
+  if (!countable(shape, settings))
+    fail<UsageError>(
+        "--batch ", settings.batch, " x --context ", settings.context,
+        ": a step of this model would take more than 10^18 bytes; use smaller ones, or check the sizes "
+        "in config.json and --lora-rank");
   return Step(shape, settings).run();
 }
 

@@ -153,6 +153,7 @@ nlohmann::json to_json(const StudySettings& s) {
                {"lora_alpha", s.finetune.lora.alpha},
                {"lora_targets", s.finetune.lora.targets},
                {"lora_dropout", s.finetune.lora.dropout},
+               {"lora_rs", s.finetune.lora.rank_stabilised},
                {"train", s.finetune.learning},
                {"patterns", s.patterns},
                {"seeds", s.seeds},

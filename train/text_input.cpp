@@ -9,14 +9,19 @@
 #include "core/check.h"
 #include "train/data.h"
 #include "train/documents.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/messages.h"
 
 namespace scca {
 
 void add_text_flags(CLI::App& app, TextFlags& flags) {
+  begin_section(app, section::kData);
   app.add_option("--data", flags.data, "Text files, JSONL with a `text` field, or folders of both")
+      ->type_name("PATH")
       ->required();
-  app.add_option("--max-tokens", flags.max_tokens, "Use the first so many tokens of the data (default: all)");
+  app.add_option("--max-tokens", flags.max_tokens, "Use the first so many tokens of the data (default: all)")
+      ->transform(token_count(kMostTextTokens));
   app.add_flag("--bos", flags.bos, "Put BOS before every document");
   add_line_ends_flag(app, flags.keep_line_ends);
 }

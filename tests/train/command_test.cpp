@@ -79,16 +79,17 @@ TEST_CASE("command: misuse is one line that names the flag, and 2") {
     std::vector<const char*> arguments;
     const char* expected;
   };
-  for (const Case& c : {Case{{}, "ubcommand is required"},
-                        Case{{"tset-command"}, "unknown command 'tset-command'; did you mean test-command?"},
-                        Case{{"--versoin"}, "unknown flag --versoin; did you mean --version?"},
-                        Case{{"test-command", "--failure", "no", "--stpes", "3"}, "did you mean --steps?"},
-                        Case{{"test-command", "--failure", "no", "--stpes=3"}, "unknown flag --stpes;"},
-                        Case{{"test-command", "--faliure", "no"}, "did you mean --failure?"},
-                        Case{{"test-command", "--failure", "no", "iner"}, "did you mean inner?"},
-                        Case{{"test-command"}, "--failure is required"},
-                        Case{{"test-command", "--failure", "no", "--steps", "many"}, "--steps"},
-                        Case{{"test-command", "--failure", "usage"}, "--failure: usage is not"}}) {
+  for (const Case& c :
+       {Case{{"tset-command"}, "unknown command 'tset-command'; did you mean test-command?"},
+        Case{{"help", "tset-command"}, "unknown command 'tset-command'; did you mean test-command?"},
+        Case{{"--versoin"}, "unknown flag --versoin; did you mean --version?"},
+        Case{{"test-command", "--failure", "no", "--stpes", "3"}, "did you mean --steps?"},
+        Case{{"test-command", "--failure", "no", "--stpes=3"}, "unknown flag --stpes;"},
+        Case{{"test-command", "--faliure", "no"}, "did you mean --failure?"},
+        Case{{"test-command", "--failure", "no", "iner"}, "did you mean inner?"},
+        Case{{"test-command"}, "--failure is required"},
+        Case{{"test-command", "--failure", "no", "--steps", "many"}, "--steps"},
+        Case{{"test-command", "--failure", "usage"}, "--failure: usage is not"}}) {
     const Result result = run(c.arguments);
     CAPTURE(c.expected);
     CAPTURE(result.err);

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "core/device.h"
+#include "nn/patterns/pattern.h"
 #include "tests/run_scca.h"
 
 using namespace scca;
@@ -430,6 +431,9 @@ TEST_CASE("commands: a mistake is one line that says what to do, and an exit cod
       {{"generate", "--model", kModel, "--prompt", "a", "--temperature", "-1"}, 2, "--temperature -1"},
       {{"merge", "--model", kModel, "--out", "/tmp"}, 2, "--adapter"},
       {{"bench", "--heads", "0"}, 2, "--heads 0"},
+      {{"patterns", "full@2000000000;local", "--tokens", "9", "--heads", "2"}, 2, "layer 2000000000"},
+      {{"patterns", "full", "--tokens", "9", "--heads", "2147483647"}, 2, "expected at most 65536"},
+      {{"patterns", "local(chunk=1)", "--tokens", "16m", "--heads", "2"}, 2, "expected at most 4194304"},
   };
   for (const Case& c : cases) {
     const RunResult result = run_scca(c.arguments);
@@ -438,6 +442,34 @@ TEST_CASE("commands: a mistake is one line that says what to do, and an exit cod
     CHECK(result.code == c.code);
     CHECK(result.one_error_line());
     CHECK(result.err.find(c.expected) != std::string::npos);
+  }
+}
+
+TEST_CASE("commands: patterns without a spec lists what there is") {
+  const RunResult listed = run_scca({"patterns"});
+  CHECK(listed.code == 0);
+  CHECK(listed.err.empty());
+  const json all = run_scca({"patterns", "--json"}).json()["patterns"];
+  CHECK(all.size() == registered_patterns().size());
+  for (const json& pattern : all) {
+    const std::string name = pattern["name"], summary = pattern["summary"];
+    CAPTURE(name);
+    CHECK(listed.out.find("  " + name + " ") != std::string::npos);
+    CHECK(listed.out.find(summary.substr(0, 20)) != std::string::npos);
+    for (const json& parameter : pattern["parameters"])
+      if (parameter["name"].is_string())
+        CHECK(listed.out.find(parameter["name"].get<std::string>() + ": ") != std::string::npos);
+    const std::string example = pattern["examples"][0];
+    CHECK(run_scca({"patterns", example, "--tokens", "31", "--heads", "4"}).code == 0);
+  }
+  CHECK(listed.out.find("chunk: tokens or a fraction of the sequence (1/4)") != std::string::npos);
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"patterns", "--tokens", "9"},
+                                                {"patterns", "--png", "x.png"},
+                                                {"patterns", "", "--tokens", "9", "--heads", "2"}}) {
+    const RunResult result = run_scca(words);
+    CAPTURE(result.err);
+    CHECK(result.code == 2);
+    CHECK(result.out.empty());
   }
 }
 
@@ -474,7 +506,8 @@ TEST_CASE("commands: files of a model that are broken are named") {
 }
 
 TEST_CASE("commands: --device cuda where there is none says why, on one line; auto goes on on the CPU") {
-  if (why_unusable(Device::cuda).empty()) return;  // tests/train/device_test.cpp is for machines with a device
+  if (why_unusable(Device::cuda).empty())
+    return;  // tests/train/device_test.cpp is for machines with a device
   const std::vector<std::string> logits{"logits", "--model", kModel, "--ids", "1,2", "--device"};
   auto cuda = logits, automatic = logits;
   cuda.push_back("cuda");

@@ -86,8 +86,44 @@ TEST_CASE("plan-memory: mistakes are one line") {
   expect({"plan-memory", "--model-config", broken, "--context", "64"}, 1, "broken.json");
   expect(plan({"--train", "emebd"}), 2, "emebd");
   expect(plan({"--lora-targets", "q,quack"}), 2, "quack");
-  expect(plan({"--lora-rank", "-1"}), 2, "--lora-rank -1");
+  expect(plan({"--lora-rank", "-1"}), 2, "--lora-rank: found '-1'");
   expect(plan({"--lora-rank", "0", "--train", "none"}), 2, "nothing learns");
   expect(plan({"--cards", "0"}), 2, "--cards 0");
   expect(plan({"--device", "tpu"}), 2, "--device");
+}
+
+TEST_CASE("plan-memory: sizes beyond all reason are refused, not counted wrong") {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "config.json").string();
+  const auto expect = [&](const json& changes, const Words& more, int code, const std::string& said) {
+    json config = json::parse(read_text_file(kConfigs));
+    config.update(changes);
+    std::ofstream(file) << config.dump();
+    Words words{"plan-memory", "--model-config", file, "--context", "8k"};
+    words.insert(words.end(), more.begin(), more.end());
+    const RunResult result = run_scca(words);
+    CAPTURE(result.err);
+    CHECK(result.code == code);
+    CHECK(result.one_error_line());
+    CHECK(result.err.find(said) != std::string::npos);
+  };
+  expect({{"num_hidden_layers", 2147483647}}, {}, 1,
+         "num_hidden_layers is 2147483647, expected at most 16384");
+  expect({{"vocab_size", 2147483647}, {"hidden_size", 2147483646}, {"head_dim", 2}}, {}, 1,
+         "parameters, expected at most");
+  expect({{"intermediate_size", 2147483647}, {"num_hidden_layers", 16384}}, {}, 1,
+         "expected at most 2.81475e+14; is one");
+  expect({{"num_hidden_layers", 16384}}, {"--batch", "65536"}, 2, "more than 10^18 bytes");
+  expect({}, {"--lora-rank", "65537"}, 2, "--lora-rank: found '65537', expected a whole number from 0 to 65536");
+  // A large one is counted right: no part is negative.
+  json large = json::parse(read_text_file(kConfigs));
+  large.update({{"num_hidden_layers", 1024}});
+  std::ofstream(file) << large.dump();
+  const json all =
+      run_scca({"plan-memory", "--model-config", file, "--context", "16m", "--json", "--cards", "1048576"})
+          .json();
+  for (const char* key : {"checkpointing_on", "checkpointing_off"})
+    for (const char* part :
+         {"weights", "adapters", "optimizer", "gradients", "activations", "workspace", "total"})
+      CHECK(all[key][part] >= 0);
 }

@@ -45,6 +45,20 @@ TEST_CASE("settings: a value without meaning is named with its flag") {
   CHECK(error_after([](TrainSettings& s) { s.eval_tokens = 0; }) == "--eval-tokens 0: expected 1 or more");
 }
 
+TEST_CASE("settings: products that 64 bits cannot hold are refused by their flags") {
+  CHECK(error_after([](TrainSettings& s) { s.batch = 33554431; }) == "no error");  // 2^31 - 64 tokens
+  CHECK(error_after([](TrainSettings& s) { s.batch = 33554432; }) ==
+        "--batch 33554432 x --context 64: expected at most 2147483647 tokens in a forward pass; use "
+        "--grad-accum for "
+        "larger steps");
+  CHECK(error_after([](TrainSettings& s) {
+          s.batch = s.context = INT64_MAX, s.eval_tokens = INT64_MAX;
+        }).starts_with("--batch 9223372036854775807 x --context"));
+  CHECK(error_after([](TrainSettings& s) { s.batch = 1 << 24, s.grad_accum = s.steps = 2147483647; }) ==
+        "--steps 2147483647 x --grad-accum 2147483647 x --batch 16777216 x --context 64: are more than 2^63 "
+        "tokens");
+}
+
 TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow") {
   const auto difference = [](const std::string& key, const nlohmann::json& value) {
     const nlohmann::json before = to_json(good());
@@ -57,6 +71,9 @@ TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow"
   CHECK(difference("lr", 0.5).starts_with("--lr is 0.5 but RUN began with 0.0002; only --steps may grow"));
   CHECK(difference("grad_accum", 2).starts_with("--grad-accum is 2 but RUN began with 1"));
   CHECK(difference("lora_rank", 4).starts_with("--lora-rank is 4 but RUN began with null"));
+  // A run begun before there was a flag goes on as long as that is not given.
+  CHECK(difference("a_later_flag", false) == "no error");
+  CHECK(difference("a_later_flag", true).starts_with("--a-later-flag is true but RUN began with null"));
   CHECK(difference("data_fingerprint", "x")
             .starts_with("--data: what it names differs from what RUN began with"));
 }

@@ -1,4 +1,5 @@
-// scca bench: what attention and a fine-tuning step reach of this machine's matrix products, on the CPU or on CUDA.
+// scca bench: what attention and a fine-tuning step reach of this machine's matrix products, on the CPU or on
+// CUDA.
 #include "train/bench.h"
 
 #include <algorithm>
@@ -9,6 +10,8 @@
 #include "core/parallel.h"
 #include "train/bench_cuda.h"
 #include "train/command.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/model_flags.h"
 #include "train/progress.h"
 #include "train/table.h"
@@ -30,6 +33,7 @@ struct Flags {
 };
 
 constexpr int64_t kHeadDim = 64, kLongContext = 32768;
+constexpr int64_t kMostHeads = 1 << 10, kMostRows = 1 << 16;
 const std::string kFixed = "scca-fixed(chunk=1024)", kSda = "sda(dilation=4)",
                   kDilated = "dilated(dilation=4)", kFlow = "scca-flow(early=local)";
 
@@ -219,7 +223,8 @@ void print_tables(const Figures& figures, const std::vector<BenchRatio>& all, co
 
 int run_cpu(const Flags& flags) {
   if (flags.rehearse) fail<UsageError>("--rehearse is for --device cuda");
-  if (flags.model.dtype != "f32") fail<UsageError>("--dtype ", flags.model.dtype, ": on the CPU f32 is measured");
+  if (flags.model.dtype != "f32")
+    fail<UsageError>("--dtype ", flags.model.dtype, ": on the CPU f32 is measured");
   const LlamaConfig config = flags.model.model.empty() ? demo_shape() : read_config(flags.model.model);
   const Figures figures = measure(config, flags);
   const std::vector<BenchRatio> all = ratios(figures, flags);
@@ -266,21 +271,31 @@ int run(const Flags& flags) {
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   flags->app = &app;
+  begin_section(app, section::kModel);
   app.add_option("--model", flags->model.model,
                  "Folder whose config.json shapes the step's model (default: as the demo's; on CUDA as "
-                 "TinyLlama's); random weights");
-  app.add_option("--heads", flags->heads, "Heads of the attention measurements (default: 2; on CUDA 32)");
-  app.add_option("--context", flags->context, "Tokens a row of the fine-tuning step (default: 2048; on CUDA 4096)");
-  app.add_option("--batch", flags->batch, "Rows of the fine-tuning step (default: 2; on CUDA 1)");
+                 "TinyLlama's); random weights")
+      ->type_name("FOLDER");
+  begin_section(app, section::kEvaluation);
+  app.add_option("--heads", flags->heads, "Heads of the attention measurements (default: 2; on CUDA 32)")
+      ->transform(whole_number(kMostHeads));
+  app.add_option("--context", flags->context,
+                 "Tokens a row of the fine-tuning step (default: 2048; on CUDA 4096)")
+      ->transform(token_count());
+  app.add_option("--batch", flags->batch, "Rows of the fine-tuning step (default: 2; on CUDA 1)")
+      ->transform(whole_number(kMostRows));
   app.add_flag("--quick", flags->quick, "The shorter lengths only, fewer repetitions");
   app.add_flag("--check", flags->check, "On the CPU: exit with 1 when a ratio misses its limit");
-  app.add_flag("--rehearse", flags->rehearse, "On CUDA: everything at tiny sizes, where no figure means anything");
+  app.add_flag("--rehearse", flags->rehearse,
+               "On CUDA: everything at tiny sizes, where no figure means anything");
+  begin_section(app, section::kOutput);
   app.add_flag("--json", flags->json, "Print one JSON object");
   add_device_flags(app, flags->model);
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("bench", "Measure attention and training against what the machine can do", set_up);
+const RegisterCommand line("bench", "Measure attention and training against what the machine can do", set_up,
+                           "scca bench --quick --json");
 
 }  // namespace
 }  // namespace scca

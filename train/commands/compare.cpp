@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "train/command.h"
 #include "train/evaluate.h"
+#include "train/help.h"
 #include "train/losses.h"
 #include "train/table.h"
 
@@ -81,11 +82,13 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   app.add_option("A", flags->a, "File of token losses, from scca eval --save-losses")->required();
   app.add_option("B", flags->b, "The same of another model, on the same data")->required();
+  begin_section(app, section::kOutput);
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("compare", "Compare two models' losses token by token", set_up);
+const RegisterCommand line("compare", "Compare two models' losses token by token", set_up,
+                           "scca compare base.safetensors mine.safetensors");
 
 }  // namespace
 }  // namespace scca

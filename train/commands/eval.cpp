@@ -6,6 +6,8 @@
 #include "core/check.h"
 #include "train/command.h"
 #include "train/evaluate.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/losses.h"
 #include "train/model_flags.h"
 #include "train/progress.h"
@@ -71,21 +73,29 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_model_flags(app, flags->model);
   add_text_flags(app, flags->text);
-  app.add_option("--context", flags->context, "Tokens of a window")->required();
+  begin_section(app, section::kEvaluation);
+  app.add_option("--context", flags->context, "Tokens of a window")->transform(token_count())->required();
   app.add_option("--stride", flags->stride,
-                 "Tokens from window to window (default: --context; sliding: half)");
+                 "Tokens from window to window (default: --context; sliding: half)")
+      ->transform(token_count());
   app.add_option("--mode", flags->mode, "windows: each scored whole; sliding: only what is new in each")
       ->check(CLI::IsMember({"windows", "sliding"}))
       ->capture_default_str();
+  begin_section(app, section::kAttention);
   app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->type_name("SPEC")
       ->capture_default_str();
+  begin_section(app, section::kOutput);
   app.add_option("--save-losses", flags->losses_file,
-                 "Keep every token's loss in this file, for scca compare");
+                 "Keep every token's loss in this file, for scca compare")
+      ->type_name("FILE");
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("eval", "Perplexity on texts, and how the loss depends on the position", set_up);
+const RegisterCommand line(
+    "eval", "Perplexity on texts, and how the loss depends on the position", set_up,
+    "scca eval --model LLAMA_FOLDER --adapter runs/mine/adapter --data held_out.txt --context 8k");
 
 }  // namespace
 }  // namespace scca

@@ -7,6 +7,8 @@
 #include "core/file.h"
 #include "nn/json.h"
 #include "train/command.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/longbench/answers.h"
 #include "train/longbench/files.h"
 #include "train/messages.h"
@@ -134,24 +136,38 @@ int run(const Flags& flags) {
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_model_flags(app, flags->model);
-  app.add_option("--data", flags->data, "LongBench's files, TASK.jsonl, or a folder of them")->required();
+  begin_section(app, section::kData);
+  app.add_option("--data", flags->data, "LongBench's files, TASK.jsonl, or a folder of them")
+      ->type_name("PATH")
+      ->required();
+  begin_section(app, section::kEvaluation);
   app.add_option("--context", flags->context,
                  "Tokens of prompt and answer together; a longer prompt loses its middle")
+      ->transform(token_count())
       ->required();
   app.add_option("--tasks", flags->tasks, "Only these, e.g. qasper,trec (default: all that are there)")
+      ->type_name("TASK")
       ->delimiter(',');
   app.add_option("--max-samples", flags->max_samples, "The first so many of each task; 0: all")
-      ->capture_default_str();
-  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->transform(whole_number())
       ->capture_default_str();
   app.add_flag("--no-bos", flags->no_bos, "No BOS before the prompt");
   add_line_ends_flag(app, flags->keep_line_ends);
-  app.add_option("--out", flags->out, "Keep every answer with its score in this file, JSONL");
+  begin_section(app, section::kAttention);
+  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->type_name("SPEC")
+      ->capture_default_str();
+  begin_section(app, section::kOutput);
+  app.add_option("--out", flags->out, "Keep every answer with its score in this file, JSONL")
+      ->type_name("FILE");
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("eval longbench", "Answer LongBench's samples, and score the answers", set_up);
+const RegisterCommand line(
+    "eval longbench", "Answer LongBench's samples, and score the answers", set_up,
+    "scca eval longbench --model LLAMA_FOLDER --adapter runs/mine/adapter --data LONGBENCH_FOLDER "
+    "--context 8k");
 
 }  // namespace
 }  // namespace scca

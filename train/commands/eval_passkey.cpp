@@ -6,6 +6,8 @@
 
 #include "core/check.h"
 #include "train/command.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/model_flags.h"
 #include "train/passkey.h"
 #include "train/progress.h"
@@ -72,24 +74,33 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   PasskeyOptions& options = flags->options;
   add_model_flags(app, flags->model);
-  app.add_option("--lengths", options.lengths, "Tokens of prompt and answer, with commas: 512,1024")
+  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->type_name("SPEC")
+      ->capture_default_str();
+  begin_section(app, section::kEvaluation);
+  app.add_option("--lengths", options.lengths, "Tokens of prompt and answer, with commas: 512,1k,2k")
+      ->transform(token_count())
       ->delimiter(',')
       ->required();
   app.add_option("--depths", options.depths, "Percent of the filler before the key, with commas")
+      ->transform(whole_number())
       ->delimiter(',')
       ->capture_default_str();
   app.add_option("--trials", options.trials, "Keys asked for at each length and depth")
+      ->transform(whole_number())
       ->capture_default_str();
-  app.add_option("--seed", options.seed, "Of the keys")->capture_default_str();
-  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
-      ->capture_default_str();
+  app.add_option("--seed", options.seed, "Of the keys")->transform(seed_number())->capture_default_str();
   app.add_flag("--bos", options.bos, "Put BOS before every prompt");
-  app.add_option("--png", flags->png, "Also draw the share of keys found into this file");
+  begin_section(app, section::kOutput);
+  app.add_option("--png", flags->png, "Also draw the share of keys found into this file")->type_name("FILE");
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("eval passkey", "Finding a key in filler, by length and depth", set_up);
+const RegisterCommand line(
+    "eval passkey", "Finding a key in filler, by length and depth", set_up,
+    "scca eval passkey --model LLAMA_FOLDER --adapter runs/mine/adapter --lengths 2k,4k,8k --png "
+    "passkey.png");
 
 }  // namespace
 }  // namespace scca

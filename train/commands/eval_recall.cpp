@@ -3,6 +3,8 @@
 #include <memory>
 
 #include "train/command.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/model_flags.h"
 #include "train/progress.h"
 #include "train/recall.h"
@@ -60,17 +62,29 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_model_flags(app, flags->model);
   add_text_flags(app, flags->text);
-  app.add_option("--context", flags->options.context, "Tokens of a window")->required();
+  begin_section(app, section::kAttention);
   app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->type_name("SPEC")
       ->capture_default_str();
+  begin_section(app, section::kEvaluation);
+  app.add_option("--context", flags->options.context, "Tokens of a window")
+      ->transform(token_count())
+      ->required();
   app.add_option("--passages", flags->options.passages, "Passages, each at every distance")
+      ->transform(whole_number())
       ->capture_default_str();
-  app.add_option("--seed", flags->options.seed, "Of the choice of passages")->capture_default_str();
+  app.add_option("--seed", flags->options.seed, "Of the choice of passages")
+      ->transform(seed_number())
+      ->capture_default_str();
+  begin_section(app, section::kOutput);
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("eval recall", "The loss on a passage that the window holds twice", set_up);
+const RegisterCommand line(
+    "eval recall", "The loss on a passage that the window holds twice", set_up,
+    "scca eval recall --model LLAMA_FOLDER --adapter runs/mine/adapter --data held_out.txt --context "
+    "8k");
 
 }  // namespace
 }  // namespace scca

@@ -6,7 +6,9 @@
 
 #include "core/check.h"
 #include "train/command.h"
+#include "train/flag_values.h"
 #include "train/heatmap.h"
+#include "train/help.h"
 #include "train/model_flags.h"
 #include "train/progress.h"
 #include "train/retrieval.h"
@@ -143,21 +145,32 @@ Action set_up(CLI::App& app) {
   flags->tasks = ruler_tasks();
   RetrievalOptions& options = flags->options;
   add_model_flags(app, flags->model);
-  app.add_option("--lengths", options.lengths, "Tokens of prompt and answer, with commas: 2048,4096")
+  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->type_name("SPEC")
+      ->capture_default_str();
+  begin_section(app, section::kEvaluation);
+  app.add_option("--lengths", options.lengths, "Tokens of prompt and answer, with commas: 2k,4k")
+      ->transform(token_count())
       ->delimiter(',')
       ->required();
-  app.add_option("--tasks", flags->tasks, "Which, with commas")->delimiter(',')->capture_default_str();
-  app.add_option("--trials", options.trials, "Prompts of each task and length")->capture_default_str();
-  app.add_option("--seed", options.seed, "Of the prompts")->capture_default_str();
-  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+  app.add_option("--tasks", flags->tasks, "Which, with commas")
+      ->type_name("TASK")
+      ->delimiter(',')
       ->capture_default_str();
+  app.add_option("--trials", options.trials, "Prompts of each task and length")
+      ->transform(whole_number())
+      ->capture_default_str();
+  app.add_option("--seed", options.seed, "Of the prompts")->transform(seed_number())->capture_default_str();
   app.add_flag("--bos", options.bos, "Put BOS before every prompt");
-  app.add_option("--png", flags->png, "Also draw the scores into this file");
+  begin_section(app, section::kOutput);
+  app.add_option("--png", flags->png, "Also draw the scores into this file")->type_name("FILE");
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("eval ruler", "RULER's retrieval, tracing and counting tasks, by length", set_up);
+const RegisterCommand line(
+    "eval ruler", "RULER's retrieval, tracing and counting tasks, by length", set_up,
+    "scca eval ruler --model LLAMA_FOLDER --adapter runs/mine/adapter --lengths 4k,8k");
 
 }  // namespace
 }  // namespace scca

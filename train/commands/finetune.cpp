@@ -16,8 +16,10 @@ Action set_up(CLI::App& app) {
   return [settings] { return finetune(*settings); };
 }
 
-const RegisterCommand line("finetune", "Extend a model's context: LoRA, RoPE scaling, sparse attention",
-                           set_up);
+const RegisterCommand line(
+    "finetune", "Extend a model's context: LoRA, RoPE scaling, sparse attention", set_up,
+    "scca finetune --model LLAMA_FOLDER --data BOOKS_FOLDER --out runs/mine --context 8k "
+    "--attention 'scca-fixed(chunk=2k)'");
 
 }  // namespace
 }  // namespace scca

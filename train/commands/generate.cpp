@@ -7,6 +7,8 @@
 
 #include "core/check.h"
 #include "train/command.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/model_flags.h"
 #include "train/text_input.h"
 
@@ -61,24 +63,37 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   SamplingOptions& sampling = flags->sampling;
   add_model_flags(app, flags->model);
+  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->type_name("SPEC")
+      ->capture_default_str();
+  begin_section(app, section::kGeneration);
   CLI::Option* prompt = app.add_option("--prompt", flags->prompt, "The text to continue");
-  app.add_option("--prompt-file", flags->prompt_file, "File with the text to continue")->excludes(prompt);
-  app.add_option("--max-tokens", sampling.max_tokens, "At most so many new tokens")->capture_default_str();
+  app.add_option("--prompt-file", flags->prompt_file, "File with the text to continue")
+      ->type_name("FILE")
+      ->excludes(prompt);
+  app.add_option("--max-tokens", sampling.max_tokens, "At most so many new tokens")
+      ->transform(token_count())
+      ->capture_default_str();
   app.add_option("--temperature", sampling.temperature, "0: always the likeliest token")
+      ->transform(real_number())
       ->capture_default_str();
   app.add_option("--top-p", sampling.top_p, "Sample among the fewest tokens that hold this share")
+      ->transform(real_number())
       ->capture_default_str();
-  app.add_option("--seed", sampling.seed, "The same seed gives the same text")->capture_default_str();
-  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+  app.add_option("--seed", sampling.seed, "The same seed gives the same text")
+      ->transform(seed_number())
       ->capture_default_str();
   app.add_flag("--bos", flags->bos, "Put BOS before the prompt");
   app.add_flag("--ignore-eos", flags->ignore_eos, "Go on after the end of a document");
   add_line_ends_flag(app, flags->keep_line_ends);
+  begin_section(app, section::kOutput);
   app.add_flag("--json", flags->json, "Print one JSON object at the end");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("generate", "Continue a text", set_up);
+const RegisterCommand line(
+    "generate", "Continue a text", set_up,
+    "scca generate --model LLAMA_FOLDER --adapter runs/mine/adapter --prompt 'It was'");
 
 }  // namespace
 }  // namespace scca

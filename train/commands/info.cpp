@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "train/bench.h"
 #include "train/command.h"
+#include "train/help.h"
 #include "train/table.h"
 
 namespace scca {
@@ -62,8 +63,9 @@ nlohmann::json gather() {
     features.push_back(
         {{"name", feature.name}, {"built_for", feature.built_for}, {"present", feature.present}});
   }
-  nlohmann::json info{{"version", SCCA_VERSION},  {"devices", {"cpu"}},       {"threads", thread_count()},
-                      {"cpu_features", features}, {"libraries", libraries()}, {"matmul_gflops", matmul_gflops()}};
+  nlohmann::json info{{"version", SCCA_VERSION},   {"devices", {"cpu"}},
+                      {"threads", thread_count()}, {"cpu_features", features},
+                      {"libraries", libraries()},  {"matmul_gflops", matmul_gflops()}};
   if (const std::string& why = why_unusable(Device::cuda); why.empty()) {
     const DeviceProperties& device = cuda_properties();
     info["devices"].push_back("cuda");
@@ -101,6 +103,7 @@ void print_readable(const nlohmann::json& info) {
 
 Action set_up(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
+  begin_section(app, section::kOutput);
   app.add_flag("--json", *json, "Print one JSON object");
   return [json] {
     const nlohmann::json info = gather();
@@ -114,7 +117,7 @@ Action set_up(CLI::App& app) {
 }
 
 const RegisterCommand line("info", "Print the version, devices, libraries and the speed of matrix products",
-                           set_up);
+                           set_up, "scca info --json");
 
 }  // namespace
 }  // namespace scca

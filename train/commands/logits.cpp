@@ -10,6 +10,7 @@
 #include "models/generate.h"
 #include "ops/cast.h"
 #include "train/command.h"
+#include "train/help.h"
 #include "train/model_flags.h"
 #include "train/table.h"
 #include "train/text_input.h"
@@ -99,15 +100,19 @@ int run(const Flags& flags) {
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_model_flags(app, flags->model);
-  app.add_option("--ids", flags->ids, "Token ids with commas: 1,2,3")->required();
   app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
+      ->type_name("SPEC")
       ->capture_default_str();
+  begin_section(app, section::kData);
+  app.add_option("--ids", flags->ids, "Token ids with commas: 1,2,3")->type_name("IDS")->required();
+  begin_section(app, section::kOutput);
   app.add_flag("--all", flags->all, "Of every position, not of the last alone");
   app.add_flag("--json", flags->json, "Print one JSON object with all logits");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("logits", "Logits and mean loss of given token ids", set_up);
+const RegisterCommand line("logits", "Logits and mean loss of given token ids", set_up,
+                           "scca logits --model LLAMA_FOLDER --ids 1,306,471 --all --json");
 
 }  // namespace
 }  // namespace scca

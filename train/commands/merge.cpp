@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "train/command.h"
+#include "train/help.h"
 #include "train/model_flags.h"
 
 namespace scca {
@@ -60,12 +61,15 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_model_flags(app, flags->model);
   app.get_option("--adapter")->required();
-  app.get_option("--dtype")->description("What the merged weights are written as: f32 or bf16");
-  app.add_option("--out", flags->out, "The new folder")->required();
+  app.get_option("--dtype")->description("What the merged weights are written as");
+  begin_section(app, section::kOutput);
+  app.add_option("--out", flags->out, "The new folder")->type_name("FOLDER")->required();
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("merge", "Add an adapter into its base, as a Hugging Face folder", set_up);
+const RegisterCommand line(
+    "merge", "Add an adapter into its base, as a Hugging Face folder", set_up,
+    "scca merge --model LLAMA_FOLDER --adapter runs/mine/adapter --dtype bf16 --out merged");
 
 }  // namespace
 }  // namespace scca

@@ -5,10 +5,14 @@
 #include <optional>
 
 #include "core/check.h"
+#include "nn/patterns/bounds.h"
 #include "nn/patterns/coverage.h"
+#include "nn/patterns/parameters.h"
 #include "nn/patterns/plan_json.h"
 #include "nn/patterns/spec.h"
 #include "train/command.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/pattern_picture.h"
 
 namespace scca {
@@ -19,6 +23,7 @@ struct Flags {
   int64_t tokens = 0, heads = 0, layers = 0;
   std::optional<int64_t> layer;
   bool json = false;
+  CLI::App* app = nullptr;  // knows which flags were given
 };
 
 constexpr int64_t default_layers = 4;  // enough for every registered pattern but s2 and local at chunk N/4
@@ -41,7 +46,67 @@ std::string title(const Flags& flags, const AttentionSpec& spec, int64_t layer) 
                 spec.distinct_layers() > 1 ? concat("; heads of layer ", layer) : "");
 }
 
+/// "chunk: tokens or a fraction of the sequence (1/4)"
+std::string text_of(const Parameter& parameter) {
+  return concat(parameter.name, parameter.name.empty() ? "" : ": ", parameter.takes,
+                parameter.standard.empty() ? "" : " (" + parameter.standard + ")");
+}
+
+nlohmann::json json_of(const Parameter& parameter) {
+  return {
+      {"name", parameter.name.empty() ? nlohmann::json(nullptr) : nlohmann::json(parameter.name)},
+      {"takes", parameter.takes},
+      {"default", parameter.standard.empty() ? nlohmann::json(nullptr) : nlohmann::json(parameter.standard)}};
+}
+
+/// What there is, for who has no spec yet.
+int list(bool json) {
+  nlohmann::json all = nlohmann::json::array();
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const PatternEntry& entry : registered_patterns()) {
+    nlohmann::json parameters = nlohmann::json::array();
+    rows.push_back({entry.name, entry.summary});
+    for (const Parameter& parameter : parameters_of(entry)) {
+      parameters.push_back(json_of(parameter));
+      rows.push_back({"", text_of(parameter)});
+    }
+    all.push_back({{"name", entry.name},
+                   {"summary", entry.summary},
+                   {"parameters", parameters},
+                   {"examples", entry.examples}});
+  }
+  if (json) {
+    print_json({{"patterns", all}});
+    return 0;
+  }
+  const size_t width = help_width();
+  std::cout << "What a query sees, never beyond itself, and the parameters (when not given)\n\n"
+            << format_rows(rows, width) << "\nWritten as\n"
+            << format_rows(
+                   {{"local(chunk=2k)", "one pattern for all layers, here in chunks of 2048 tokens"},
+                    {"full@0,1;scca-fixed", "full attention in layers 0 and 1, scca-fixed in all others"},
+                    {"@plan.json", "a plan as scca patterns SPEC prints it"}},
+                   width);
+  return 0;
+}
+
+/// Without a pattern there is nothing for the other flags to say.
+void check_listing(const CLI::App& app) {
+  for (const CLI::Option* option : options_of(app))
+    if (option->count() > 0 && !option->check_name("--json"))
+      fail<UsageError>(option->get_name(),
+                       " goes with a pattern, as in scca patterns local --tokens 128 --heads 4; without one "
+                       "the patterns are listed");
+}
+
 int run(const Flags& flags) {
+  if (flags.app->count("spec") == 0) {
+    check_listing(*flags.app);
+    return list(flags.json);
+  }
+  for (const char* flag : {"--tokens", "--heads"})
+    if (flags.app->count(flag) == 0)
+      fail<UsageError>(flag, " is required with a pattern; see scca patterns --help");
   if (flags.tokens < 1) fail<UsageError>("--tokens ", flags.tokens, ": expected 1 or more");
   if (flags.heads < 1) fail<UsageError>("--heads ", flags.heads, ": expected 1 or more");
   if (flags.layers < 0) fail<UsageError>("--layers ", flags.layers, ": expected 1 or more");
@@ -67,22 +132,33 @@ int run(const Flags& flags) {
 
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  app.add_option("spec", flags->spec,
-                 "Attention pattern: full, local(chunk=512), 'full@0;scca-fixed', @plan.json, ...")
-      ->required();
-  app.add_option("--tokens", flags->tokens, "Tokens of the sequence")->required();
-  app.add_option("--heads", flags->heads, "Query heads of the model")->required();
+  flags->app = &app;
   app.add_option(
-      "--layers", flags->layers,
-      "Layers of the model, over which the reach is shown (default: 4, or as many as the spec names)");
+      "spec", flags->spec,
+      "Attention pattern: full, local(chunk=512), 'full@0;scca-fixed', @plan.json, ...; without one the "
+      "patterns are listed");
+  begin_section(app, section::kAttention);
+  app.add_option("--tokens", flags->tokens, "Tokens of the sequence; needed with a pattern")
+      ->transform(token_count());
+  app.add_option("--heads", flags->heads, "Query heads of the model; needed with a pattern")
+      ->transform(whole_number());
+  app.add_option(
+         "--layers", flags->layers,
+         "Layers of the model, over which the reach is shown (default: 4, or as many as the spec names)")
+      ->transform(whole_number(kMostLayers));
   app.add_option("--layer", flags->layer,
-                 "Which layer's plan, where the spec differs between layers (default: 0)");
-  app.add_option("--png", flags->png, "Also draw the plan, and what the layers reach, into this file");
-  app.add_flag("--json", flags->json, "The plan is printed as one JSON object with and without this");
+                 "Which layer's plan, where the spec differs between layers (default: 0)")
+      ->transform(whole_number());
+  begin_section(app, section::kOutput);
+  app.add_option("--png", flags->png, "Also draw the plan, and what the layers reach, into this file")
+      ->type_name("FILE");
+  app.add_flag("--json", flags->json, "One JSON object, as a plan always is");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("patterns", "Print an attention pattern's plan as JSON, or draw it", set_up);
+const RegisterCommand line(
+    "patterns", "List the attention patterns; print one's plan as JSON, or draw it", set_up,
+    "scca patterns\nscca patterns 'scca-fixed(chunk=512)' --tokens 2k --heads 8 --png mask.png");
 
 }  // namespace
 }  // namespace scca

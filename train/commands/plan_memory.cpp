@@ -7,6 +7,8 @@
 #include "core/device.h"
 #include "train/command.h"
 #include "train/finetune.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/memory.h"
 #include "train/progress.h"
 #include "train/table.h"
@@ -140,7 +142,7 @@ int run(Flags& flags) {
     if (value < least || value > most)
       fail<UsageError>(flag, " ", value, ": expected a number from ", least, " to ", most);
   };
-  expect("--context", train.context, 2, int64_t{1} << 24);
+  expect("--context", train.context, 2, kMostContext);
   expect("--batch", train.batch, 1, 1 << 16);
   expect("--grad-accum", train.grad_accum, 1, 1 << 16);
   for (const int64_t gigabytes : flags.cards) expect("--cards", gigabytes, 1, 1 << 20);
@@ -148,8 +150,6 @@ int run(Flags& flags) {
   const ModelShape shape =
       shape_of(read_config(flags.config), flags.dtype == "bf16" ? DType::bf16 : DType::f32,
                flags.device_kind(), lora, finetune.learning);
-  if (shape.learning_numbers() == 0)
-    fail<UsageError>("nothing learns; give a --lora-rank above 0, or --train something");
   std::vector<Plan> plans;
   for (const bool checkpointing : {true, false}) {
     TrainSettings settings = train;
@@ -158,6 +158,8 @@ int run(Flags& flags) {
                      checkpointing ? "checkpointing_on" : "checkpointing_off", settings,
                      estimate_memory(shape, settings)});
   }
+  if (shape.learning_numbers() == 0)
+    fail<UsageError>("nothing learns; give a --lora-rank above 0, or --train something");
   const std::vector<Room> rooms = rooms_of(flags);
   if (flags.json) {
     print_json(to_json(flags, shape, plans, rooms));
@@ -170,29 +172,41 @@ int run(Flags& flags) {
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   TrainSettings& train = flags->finetune.train;
+  begin_section(app, section::kModel);
   app.add_option("--model-config", flags->config, "A config.json, or its folder; no weights are read")
+      ->type_name("PATH")
       ->required();
-  app.add_option("--context", train.context, "Tokens of a training row")->required();
-  app.add_option("--batch", train.batch, "Rows of a forward pass")->capture_default_str();
-  app.add_option("--grad-accum", train.grad_accum, "Forward passes of an optimizer step")
+  begin_section(app, section::kTraining);
+  app.add_option("--context", train.context, "Tokens of a training row")
+      ->transform(token_count())
+      ->required();
+  app.add_option("--batch", train.batch, "Rows of a forward pass")
+      ->transform(whole_number())
       ->capture_default_str();
-  app.add_option("--dtype", flags->dtype, "What frozen weights and activations are kept in: f32 or bf16")
+  app.add_option("--grad-accum", train.grad_accum, "Forward passes of an optimizer step")
+      ->transform(whole_number())
+      ->capture_default_str();
+  begin_section(app, section::kMachine);
+  app.add_option("--dtype", flags->dtype, "What frozen weights and activations are kept in")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
-  app.add_option("--device", flags->device, "Where the step would run: cpu or cuda; neither need be here")
+  app.add_option("--device", flags->device, "Where the step would run; it need not be here")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
+  app.add_option("--cards", flags->cards,
+                 "Memory to judge by, GB each (default: 16,32,80 on cuda); always: what is free here")
+      ->transform(whole_number())
+      ->delimiter(',');
   add_lora_flags(app, flags->finetune);
   app.get_option("--lora-rank")->description("Rank of the updates; 0: no LoRA, as in pretrain");
-  app.add_option("--cards", flags->cards,
-                 "Memory to judge by, GB each: 16,32,80 on cuda; always: what is free here")
-      ->delimiter(',');
+  begin_section(app, section::kOutput);
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("plan-memory",
-                           "Predict the memory of a fine-tuning step, and the cards that it fits on", set_up);
+const RegisterCommand line(
+    "plan-memory", "Predict the memory of a fine-tuning step, and the cards that it fits on", set_up,
+    "scca plan-memory --model-config train/configs/llama-2-7b.json --context 8k --dtype bf16");
 
 }  // namespace
 }  // namespace scca

@@ -2,14 +2,18 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "core/check.h"
+#include "core/device.h"
 #include "core/file.h"
 #include "core/random.h"
 #include "models/config.h"
 #include "models/llama.h"
 #include "models/tokenizer.h"
 #include "train/command.h"
+#include "train/help.h"
+#include "train/memory.h"
 #include "train/model_flags.h"
 #include "train/training_run.h"
 
@@ -41,6 +45,9 @@ int pretrain(const PretrainFlags& flags) {
   const LlamaConfig config = read_config(flags.config);
   const Tokenizer tokenizer(flags.tokenizer);
   check_vocabulary(tokenizer, config);
+  const ModelShape shape = shape_of(config, dtype_of(flags.model), device, std::nullopt, {"all"});
+  check_memory(estimate_memory(shape, flags.train), available_memory(device),
+               0);  // before the weights take it
   Llama model = Llama::initialised(config, flags.train.seed);
   model.dtype = dtype_of(flags.model);
   model.to(device);
@@ -60,9 +67,15 @@ Action set_up(CLI::App& app) {
   flags->train.schedule = "cosine";
   flags->train.lr = 1e-3;
   flags->train.warmup = 100;
-  app.add_option("--config", flags->config, "The model's shape: a LLaMA config.json")->required();
-  app.add_option("--tokenizer", flags->tokenizer, "A SentencePiece tokenizer.model")->required();
-  app.add_option("--save-dtype", flags->save_dtype, "What RUN/model is written in: bf16 or f32")
+  begin_section(app, section::kModel);
+  app.add_option("--config", flags->config, "The model's shape: a LLaMA config.json")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--tokenizer", flags->tokenizer, "A SentencePiece tokenizer.model")
+      ->type_name("FILE")
+      ->required();
+  begin_section(app, section::kOutput);
+  app.add_option("--save-dtype", flags->save_dtype, "What RUN/model is written in")
       ->check(CLI::IsMember({"bf16", "f32"}))
       ->capture_default_str();
   add_device_flags(app, flags->model);
@@ -70,7 +83,10 @@ Action set_up(CLI::App& app) {
   return [flags] { return pretrain(*flags); };
 }
 
-const RegisterCommand line("pretrain", "Train a model from nothing, all weights", set_up);
+const RegisterCommand line(
+    "pretrain", "Train a model from nothing, all weights", set_up,
+    "scca pretrain --config config.json --tokenizer tokenizer.model --data BOOKS_FOLDER --context 512 "
+    "--steps 10000 --out runs/base");
 
 }  // namespace
 }  // namespace scca

@@ -7,6 +7,8 @@
 #include "core/file.h"
 #include "core/random.h"
 #include "train/command.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/model_flags.h"
 #include "train/progress.h"
 #include "train/tasks/task.h"
@@ -74,19 +76,35 @@ Action set_up(CLI::App& app) {
   for (const Task& task : registered_tasks())
     known += concat(known.empty() ? "" : "; ", task.name, ": ", task.summary);
   app.add_option("task", flags->task, known)->required();
-  app.add_option("--model", flags->model.model, "Folder whose tokenizer.model counts the tokens")->required();
-  app.add_option("--min-tokens", flags->min_tokens, "Tokens of prompt and answer: from ...")->required();
-  app.add_option("--max-tokens", flags->max_tokens, "... to; each prompt's length is drawn")->required();
-  app.add_option("--count", flags->count, "How many prompts")->capture_default_str();
+  begin_section(app, section::kModel);
+  app.add_option("--model", flags->model.model, "Folder whose tokenizer.model counts the tokens")
+      ->type_name("FOLDER")
+      ->required();
+  begin_section(app, section::kGeneration);
+  app.add_option("--min-tokens", flags->min_tokens, "Tokens of prompt and answer: from ...")
+      ->transform(token_count())
+      ->required();
+  app.add_option("--max-tokens", flags->max_tokens, "... to; each prompt's length is drawn")
+      ->transform(token_count())
+      ->required();
+  app.add_option("--count", flags->count, "How many prompts")
+      ->transform(whole_number())
+      ->capture_default_str();
   app.add_option("--seed", flags->seed, "Of the prompts: another one than is evaluated with")
+      ->transform(seed_number())
       ->capture_default_str();
   app.add_flag("--bos", flags->bos, "Count a BOS before every prompt");
-  app.add_option("--out", flags->out, "JSONL file, for --data of scca finetune")->required();
+  begin_section(app, section::kOutput);
+  app.add_option("--out", flags->out, "JSONL file, for --data of scca finetune")
+      ->type_name("FILE")
+      ->required();
   return [flags] { return run(*flags); };
 }
 
-const RegisterCommand line("prompts", "Write a retrieval task's prompts with answers, as training text",
-                           set_up);
+const RegisterCommand line(
+    "prompts", "Write a retrieval task's prompts with answers, as training text", set_up,
+    "scca prompts passkey --model LLAMA_FOLDER --min-tokens 128 --max-tokens 1k --count 2000 "
+    "--out passkey.jsonl");
 
 }  // namespace
 }  // namespace scca

@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "train/command.h"
+#include "train/flag_values.h"
+#include "train/help.h"
 #include "train/study_page.h"
 
 namespace scca {
@@ -27,15 +29,23 @@ Action set_up(CLI::App& app) {
   for (const char* flag : {"--attention", "--eval-every"}) app.remove_option(app.get_option(flag));
   app.get_option("--eval-data")->required()->description("Texts that every row is judged on");
   app.get_option("--seed")->description("The first seed: row order, dropout and LoRA's start");
+  begin_section(app, section::kAttention);
   app.add_option("--patterns", flags->patterns,
                  "Attention patterns with commas between: full,local,scca-fixed")
+      ->type_name("SPECS")
       ->required();
-  app.add_option("--seeds", study.seeds, "Runs of each pattern; may grow when a study is resumed");
+  begin_section(app, section::kTraining);
+  app.add_option("--seeds", study.seeds, "Runs of each pattern; may grow when a study is resumed")
+      ->transform(whole_number());
+  begin_section(app, section::kEvaluation);
   app.add_option("--lengths", study.lengths,
-                 "Evaluation lengths: 512,1024 (default: doubling up to --context)")
+                 "Evaluation lengths: 512,1k,2k (default: doubling up to --context)")
+      ->transform(token_count())
       ->delimiter(',');
-  app.add_option("--passkey-trials", study.passkey_trials, "Passkeys at each length and depth; 0 for none");
-  app.add_option("--recall-passages", study.recall_passages, "Passages of the recall curve; 0 for none");
+  app.add_option("--passkey-trials", study.passkey_trials, "Passkeys at each length and depth; 0 for none")
+      ->transform(whole_number());
+  app.add_option("--recall-passages", study.recall_passages, "Passages of the recall curve; 0 for none")
+      ->transform(whole_number());
   return [flags] {
     flags->study.patterns = split_patterns(flags->patterns);
     const Study study = plan_study(flags->study);
@@ -46,8 +56,10 @@ Action set_up(CLI::App& app) {
   };
 }
 
-const RegisterCommand line("study", "Compare attention patterns: fine-tune, evaluate, and write the page",
-                           set_up);
+const RegisterCommand line(
+    "study", "Compare attention patterns: fine-tune, evaluate, and write the page", set_up,
+    "scca study --model LLAMA_FOLDER --data BOOKS_FOLDER --eval-data held_out.txt --context 8k "
+    "--patterns full,s2,scca-fixed,longmixed --seeds 3 --out runs/study");
 
 }  // namespace
 }  // namespace scca

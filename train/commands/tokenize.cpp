@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "train/command.h"
+#include "train/help.h"
 #include "train/model_flags.h"
 #include "train/text_input.h"
 
@@ -42,14 +43,20 @@ int encode(const Tokenizer& tokenizer, const Flags& flags, const std::string& te
 
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  app.add_option("--model", flags->model.model, "Folder with a tokenizer.model")->required();
+  begin_section(app, section::kModel);
+  app.add_option("--model", flags->model.model, "Folder with a tokenizer.model")
+      ->type_name("FOLDER")
+      ->required();
+  begin_section(app, section::kData);
   CLI::Option_group* input = app.add_option_group("Input", "exactly one of these");
-  input->add_option("--text", flags->text, "Text to encode");
-  input->add_option("--file", flags->file, "File with the text to encode");
-  CLI::Option* ids = input->add_option("--decode", flags->ids, "Ids to decode, with commas: 1,2,3");
+  input->add_option("--text", flags->text, "Text to encode; or give --file or --decode");
+  input->add_option("--file", flags->file, "File with the text to encode")->type_name("FILE");
+  CLI::Option* ids =
+      input->add_option("--decode", flags->ids, "Ids to decode, with commas: 1,2,3")->type_name("IDS");
   input->require_option(1);
   app.add_flag("--bos", flags->bos, "Put BOS first");
   add_line_ends_flag(app, flags->keep_line_ends);
+  begin_section(app, section::kOutput);
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags, ids] {
     const Tokenizer tokenizer = load_tokenizer(flags->model);
@@ -58,7 +65,8 @@ Action set_up(CLI::App& app) {
   };
 }
 
-const RegisterCommand line("tokenize", "Text to token ids, or back", set_up);
+const RegisterCommand line("tokenize", "Text to token ids, or back", set_up,
+                           "scca tokenize --model LLAMA_FOLDER --text 'It was'");
 
 }  // namespace
 }  // namespace scca

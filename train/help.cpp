@@ -27,6 +27,21 @@ size_t columns(std::string_view text) {
   return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
+/// A list of names is one word; one longer than a line is cut behind commas.
+std::vector<std::string> cut_to_fit(const std::vector<std::string>& words, size_t room) {
+  std::vector<std::string> fitting;
+  for (std::string word : words) {
+    while (columns(word) > room) {
+      const size_t comma = word.rfind(',', room - 1);
+      if (comma == std::string::npos) break;
+      fitting.push_back(word.substr(0, comma + 1));
+      word = word.substr(comma + 1);
+    }
+    fitting.push_back(word);
+  }
+  return fitting;
+}
+
 /// Words on lines of at most `width`, the first after `first`, the others after `indent` spaces; `joint` ends
 /// every line but the last.
 std::string wrapped(const std::string& first, const std::vector<std::string>& words, size_t indent,
@@ -180,7 +195,7 @@ std::string format_rows(const std::vector<std::pair<std::string, std::string>>& 
     std::string first = "  " + left;
     if (columns(first) + 2 > column) text += std::exchange(first, "") + "\n";
     first += std::string(column - columns(first), ' ');
-    text += wrapped(first, words_of(right), column, width);
+    text += wrapped(first, cut_to_fit(words_of(right), width - column), column, width);
   }
   return text;
 }

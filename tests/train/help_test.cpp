@@ -150,15 +150,19 @@ TEST_CASE("help: every command's example can be typed") {
 TEST_CASE("help: a long flag, a narrow line and words between quotes") {
   CLI::App app("What it does", "tool");
   CLI::App* sub = app.add_subcommand("part", "A part of it");
-  std::string choice, plain = "x";
+  std::string choice, plain = "x", names = "one-of-them,another-of-them,the-third,and-a-fourth-one";
   sub->add_option("--a-flag-with-a-long-name", choice, "Said on its own line")
       ->check(CLI::IsMember({"first", "second"}));
   sub->add_option("-p,--plain", plain, "Two names")->capture_default_str()->group("Mine");
+  sub->add_option("--names", names, "A list")->capture_default_str()->group("Mine");
   sub->footer("tool part --plain 'two words' --a-flag-with-a-long-name first --plain another");
   const std::string help =
       HelpFormatter(10).make_help(sub, "tool part", CLI::AppFormatMode::Normal);  // 50 at least
   CHECK(contains(help, "  --a-flag-with-a-long-name first|second\n"));
   CHECK(contains(help, "\nMine\n  -p, --plain TEXT  Two names (default: x)\n"));
+  CHECK(contains(help,
+                 " (default:\n                    one-of-them,another-of-them,\n                    "
+                 "the-third,and-a-fourth-one)\n"));
   CHECK(contains(help, "  tool part --plain 'two words' \\\n      --a-flag-with-a-long-name first"));
   CHECK(split_command("a 'b c'  \"d\"'e' f\"g h\"") == std::vector<std::string>{"a", "b c", "de", "fg h"});
 }

@@ -56,7 +56,9 @@ struct Workplace {
           "plan-memory --context 64 --model-config " + kModel + "/config.json", std::string("info")})
       for (const char* form : {"", " --json"}) all.push_back(words(line + form));
     for (const std::string& line :
-         {std::string("patterns full --tokens 3 --heads 1"), std::string("--version"), std::string("--help"),
+         {std::string("patterns full --tokens 3 --heads 1"), std::string("patterns"),
+          std::string("patterns --json"), std::string("version"), std::string("--version"),
+          std::string("help"), std::string("help eval recall"), std::string("--help"),
           "study --context 33 --patterns full --seeds 1 --steps 1 --lengths 33 --eval-tokens 100 "
           "--passkey-trials 0 "
           "--recall-passages 0 --eval-data " +
@@ -69,14 +71,17 @@ struct Workplace {
   std::string data = (folder / "data.txt").string(), losses = (folder / "losses").string();
 };
 
-/// The names in train/commands' registration lines.
+/// The names in train/commands' registration lines, at least one a file.
 std::vector<std::string> registered_commands() {
   std::vector<std::string> names;
-  const std::regex line("const RegisterCommand \\w+\\(\"([^\"]+)\"");
+  const std::regex line("const RegisterCommand \\w+\\(\\s*\"([^\"]+)\"");
   for (const auto& file : fs::directory_iterator(std::string(SCCA_SOURCE_DIR) + "/train/commands")) {
     const std::string text = read_text_file(file.path());
+    const size_t before = names.size();
     for (std::sregex_iterator at(text.begin(), text.end(), line), end; at != end; ++at)
       names.push_back((*at)[1]);
+    CAPTURE(file.path().string());
+    CHECK(names.size() > before);
   }
   return names;
 }

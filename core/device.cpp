@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "core/check.h"
+#include "core/control_group.h"
 
 namespace scca {
 
@@ -15,12 +16,6 @@ int64_t free_bytes();
 
 namespace {
 
-int64_t read_number(const char* path) {
-  std::ifstream file(path);
-  int64_t value = -1;
-  return file >> value ? value : -1;
-}
-
 int64_t memory_of_system() {
   std::ifstream file("/proc/meminfo");
   std::string key, unit;
@@ -30,14 +25,8 @@ int64_t memory_of_system() {
 }
 
 int64_t available_to_process() {
-  int64_t available = memory_of_system();
-  const int64_t limit = read_number("/sys/fs/cgroup/memory.max"),
-                used = read_number("/sys/fs/cgroup/memory.current");
-  if (limit >= 0 && used >= 0) {
-    const int64_t left = std::max<int64_t>(limit - used, 0);
-    available = available < 0 ? left : std::min(available, left);
-  }
-  return available;
+  const int64_t machine = memory_of_system(), groups = memory_left_by_control_groups();
+  return machine < 0 || groups < 0 ? std::max(machine, groups) : std::min(machine, groups);
 }
 
 }  // namespace
@@ -48,7 +37,8 @@ const std::string& why_unusable(Device device) {
 #ifdef SCCA_CUDA
   return cuda::why_unusable();
 #else
-  static const std::string no_cuda = "this build has no CUDA; build with nvcc on the PATH, or use --device cpu";
+  static const std::string no_cuda =
+      "this build has no CUDA; build with nvcc on the PATH, or use --device cpu";
   return no_cuda;
 #endif
 }

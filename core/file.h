@@ -8,31 +8,41 @@
 #include <string>
 #include <string_view>
 
+#include "core/bus_error.h"
+#include "core/temporary.h"
+
 namespace scca {
 
-/// Writes PATH by way of PATH.tmp in the same folder: write() as often as wanted, then commit(), which forces
-/// the bytes to disk, renames, and forces the folder's entry to disk. Destroyed without commit() it removes
-/// PATH.tmp and leaves PATH as it was. A PATH.tmp left by a killed process is written over. The folder must
-/// exist.
-/// Throws Error (path and the system's reason) when something cannot be done, when PATH is there and is not a
-/// regular file, and when another process is writing it.
+/// Writes PATH by way of a temporary beside it (core/temporary.h): write() as often as wanted, then commit(),
+/// which forces the bytes to disk, renames, and forces the folder's entry to disk. Destroyed without commit()
+/// it leaves PATH as it was, and nothing else. The folder must exist. Where PATH is a link, the link is
+/// replaced. Throws Error (path and the system's reason) when something cannot be done, when PATH is there
+/// and is not a regular file, and when another process is writing it.
 class FileWriter {
  public:
   explicit FileWriter(std::filesystem::path path);
-  ~FileWriter();
-  FileWriter(const FileWriter&) = delete;
-  FileWriter& operator=(const FileWriter&) = delete;
 
   void write(const void* data, size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
+  /// Over bytes that are written already.
+  void write_at(size_t offset, std::string_view text);
   void commit();
 
  private:
-  void close();
-  [[noreturn]] void fail_with_reason(const char* what, int error) const;
+  Temporary temporary_;
+};
 
-  std::filesystem::path path_, temporary_;
-  int descriptor_ = -1;
+/// Makes the folder PATH and all that is to be in it: written under path(), PATH from commit() on. Destroyed
+/// without it, it leaves nothing. Throws Error as FileWriter, and when PATH is there and holds anything.
+class FolderWriter {
+ public:
+  explicit FolderWriter(std::filesystem::path path);
+
+  const std::filesystem::path& path() const { return temporary_.path(); }
+  void commit() { temporary_.become_target(); }
+
+ private:
+  Temporary temporary_;
 };
 
 /// The whole of `content` through a FileWriter.
@@ -60,8 +70,9 @@ class FileReader {
 /// Every byte of a file. Throws as FileReader.
 std::string read_text_file(const std::filesystem::path& path);
 
-/// A file's bytes mapped for reading; pages are loaded when touched and shared with other processes. The file
-/// must not be cut short while it is mapped (replacing it by a rename, as FileWriter does, is safe).
+/// A file's bytes mapped for reading; pages are loaded when touched and shared with other processes.
+/// Replacing the file by a rename, as FileWriter does, changes nothing here. It must not be cut short while
+/// it is mapped: see core/bus_error.h.
 class MappedFile {
  public:
   /// Throws Error with the path and the system's reason.
@@ -75,10 +86,11 @@ class MappedFile {
   size_t size() const { return size_; }
 
  private:
-  MappedFile(const std::byte* data, size_t size) : data_(data), size_(size) {}
+  MappedFile(const std::filesystem::path& path, const std::byte* data, size_t size);
 
   const std::byte* data_;
   size_t size_;
+  NamedMapping named_;
 };
 
 }  // namespace scca

@@ -24,7 +24,9 @@ class AdapterReader {
       : file_((folder / "adapter_model.safetensors").string()),
         weights_(file_),
         config_(read_adapter_config(folder)) {
-    const Metadata metadata = SafetensorsFile(file_).metadata();
+    const SafetensorsFile stored(file_);
+    const Metadata& metadata = stored.metadata();
+    if (metadata.contains(kContentHash)) stored.check_content();  // PEFT's own have none
     if (const auto print = metadata.find(kBaseFingerprint); print != metadata.end())
       config_.info.base_fingerprint = print->second;
     for (const std::string& name : weights_.names()) unread_.insert(name);
@@ -101,6 +103,7 @@ void save_adapter(Llama& model, const AdapterInfo& info, const std::string& fold
     tensors.emplace_back(kPrefix + kHead, model.embed_tokens_VD.detach());
   fs::create_directories(folder);
   Metadata metadata = kTorchMetadata;
+  metadata[kContentHash] = "";
   if (!info.base_fingerprint.empty()) metadata[kBaseFingerprint] = info.base_fingerprint;
   write_safetensors(folder + "/adapter_model.safetensors", tensors, metadata);
   write_file(folder + "/adapter_config.json", to_json(info, tied).dump(2) + "\n");

@@ -13,7 +13,8 @@ namespace scca {
 /// scaling and length it was trained with). The tensors are LoRA's A and B under
 /// base_model.model.<name>.lora_A.weight, and every learning weight of the base as base_model.model.<name>.
 /// With a tied embedding lm_head.weight is stored too, the same values: PEFT's loader unties a saved
-/// embedding, and without it would score with the base's head.
+/// embedding, and without it would score with the base's head. The file's metadata has a hash of what it
+/// holds.
 void save_adapter(Llama& model, const AdapterInfo& info, const std::string& folder);
 
 /// Puts an adapter onto its base: LoRA updates, saved weights, and the RoPE scaling of the folder's
@@ -21,7 +22,7 @@ void save_adapter(Llama& model, const AdapterInfo& info, const std::string& fold
 /// Where the base ties its head to its embedding and the adapter changes only one of them, or each in its own
 /// way, the model is untied, as PEFT does: model.config.tie_word_embeddings is false then.
 /// Throws Error naming the tensor or key that does not fit: every tensor must have a place in the base, and
-/// every layer that the config targets its tensors.
+/// every layer that the config targets its tensors; or the file whose bytes are not those of its hash.
 AdapterInfo load_adapter(Llama& model, const std::filesystem::path& folder);
 
 }  // namespace scca

@@ -276,6 +276,13 @@ Json to_json(const LlamaConfig& c) {
   return json;
 }
 
+Json computed_with(LlamaConfig config) {
+  config.raw = Json::object();
+  Json json = to_json(config);
+  json.erase("torch_dtype");
+  return json;
+}
+
 void write_config(const fs::path& folder, const LlamaConfig& config) {
   write_file(folder / "config.json", to_json(config).dump(2) + "\n");
 }

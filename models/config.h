@@ -58,6 +58,8 @@ LlamaConfig config_from_json(const Json& json, const std::string& where);
 /// reader knows by name, as the rope_theta that equals it. Throws Error when the settings contradict each
 /// other.
 Json to_json(const LlamaConfig& config);
+/// What the model computes with: to_json without the fields of its config.json that change no number.
+Json computed_with(LlamaConfig config);
 /// to_json as config.json in this folder, written whole or not at all.
 void write_config(const std::filesystem::path& folder, const LlamaConfig& config);
 

@@ -117,6 +117,15 @@ void check_coverage(const std::string& file, std::vector<Span> spans, uint64_t b
              " of the data belong to no tensor");
 }
 
+/// The value for kContentHash.
+std::string content_hash(const std::map<std::string, uint64_t>& tensors, const Metadata& metadata) {
+  uint64_t hash = 0;
+  for (const auto& [name, tensor] : tensors) hash = hash_bytes(&tensor, sizeof tensor, hash_text(name, hash));
+  for (const auto& [key, value] : metadata)
+    if (key != kContentHash) hash = hash_text(value, hash_text(key, hash));
+  return hexadecimal(hash);
+}
+
 }  // namespace
 
 uint64_t hash_of(const StoredTensor& tensor) {
@@ -174,6 +183,16 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : path_(path), mapping_(M
   check_coverage(file, std::move(spans), buffer_bytes);
 }
 
+void SafetensorsFile::check_content() const {
+  const auto stored = metadata_.find(kContentHash);
+  SCCA_CHECK(stored != metadata_.end(), path_.string(), ": has no ", kContentHash,
+             " of what it holds: it is damaged, or of another version of scca");
+  std::map<std::string, uint64_t> hashes;
+  for (const auto& [name, tensor] : tensors_) hashes[name] = hash_of(tensor);
+  SCCA_CHECK(content_hash(hashes, metadata_) == stored->second, path_.string(),
+             ": is damaged: it holds other bytes than were written (by their ", kContentHash, ")");
+}
+
 namespace {
 
 /// The library's order: by dtype, the widest and in its list the last first; then by name.
@@ -195,6 +214,7 @@ int write_rank(DType dtype) {
 std::string header_of(const std::vector<TensorSpec>& specs, const Metadata& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header[kMetadataKey] = metadata;
+  if (metadata.contains(kContentHash)) header[kMetadataKey][kContentHash] = hexadecimal(0);
   uint64_t begin = 0;
   for (const TensorSpec& spec : specs) {
     const uint64_t end = begin + static_cast<uint64_t>(numel(spec.shape)) * size_of(spec.dtype);
@@ -211,14 +231,22 @@ std::string header_of(const std::vector<TensorSpec>& specs, const Metadata& meta
   return std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + text;
 }
 
+/// Quotes within a string are escaped: this is the key.
+size_t place_of_hash(const std::string& header) {
+  const std::string key = concat('"', kContentHash, "\":\"");
+  return header.find(key) + key.size();
+}
+
 }  // namespace
 
 void write_safetensors(const fs::path& path, std::vector<TensorSpec> specs,
                        const std::function<Tensor(const std::string&)>& make, const Metadata& metadata) {
+  const bool hashed = metadata.contains(kContentHash);
   std::sort(specs.begin(), specs.end(), [](const TensorSpec& a, const TensorSpec& b) {
     return std::pair(write_rank(a.dtype), a.name) < std::pair(write_rank(b.dtype), b.name);
   });
   const std::string header = header_of(specs, metadata);
+  std::map<std::string, uint64_t> hashes;
   FileWriter file(path);
   file.write(header);
   for (const TensorSpec& spec : specs) {
@@ -226,8 +254,12 @@ void write_safetensors(const fs::path& path, std::vector<TensorSpec> specs,
     SCCA_CHECK(tensor && tensor.dtype() == spec.dtype && tensor.shape() == spec.shape, path.string(),
                ": tensor \"", spec.name, "\" is ", name_of(tensor.dtype()), " ", to_string(tensor.shape()),
                ", expected ", name_of(spec.dtype), " ", to_string(spec.shape));
+    if (hashed)
+      hashes[spec.name] = hash_of({stored_name(spec.dtype), spec.shape, tensor.raw(), tensor.bytes()});
     if (tensor.bytes() > 0) file.write(tensor.raw(), tensor.bytes());
   }
+  // The tensors may be made one at a time, so that their hash is known when the header is written already.
+  if (hashed) file.write_at(place_of_hash(header), content_hash(hashes, metadata));
   file.commit();
 }
 

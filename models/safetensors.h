@@ -43,6 +43,9 @@ class SafetensorsFile {
   /// The header's "__metadata__".
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }
+  /// Reads the whole file. Throws Error when its tensors and metadata are not those that its kContentHash was
+  /// made of, and when it has none.
+  void check_content() const;
 
  private:
   std::filesystem::path path_;
@@ -59,11 +62,15 @@ struct TensorSpec {
 };
 
 using Metadata = std::map<std::string, std::string>;
+/// The metadata's key of a hash (core/hash.h) of everything else in the file: each tensor's name, dtype,
+/// shape and bytes, and the other metadata; not of the order they are written in.
+inline const char* const kContentHash = "content_hash";
 inline const Metadata kTorchMetadata = {{"format", "pt"}};  // what transformers asks of a file
 
 /// Writes the tensors as the safetensors library does, byte for byte: widest dtype first, then by name,
 /// header padded to a multiple of 8. From their own memory, without a copy; whole or not at all
-/// (core/file.h). Throws Error when a name comes twice or a tensor is not on the CPU.
+/// (core/file.h). Metadata that has the key kContentHash gets the hash as its value. Throws Error when a name
+/// comes twice.
 void write_safetensors(const std::filesystem::path& path,
                        const std::vector<std::pair<std::string, Tensor>>& tensors,
                        const Metadata& metadata = kTorchMetadata);

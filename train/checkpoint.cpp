@@ -2,7 +2,6 @@
 
 #include "core/check.h"
 #include "core/memory.h"
-#include "models/safetensors.h"
 #include "nn/json.h"
 
 namespace scca {
@@ -14,14 +13,15 @@ void write_checkpoint(const std::filesystem::path& file, const TrainState& state
                               {"draw", std::to_string(state.random.draw)}};
   write_safetensors(file, tensors,
                     {{"format", "scca-checkpoint"},
+                     {kContentHash, ""},
                      {"step", std::to_string(state.step)},
                      {"random", random.dump()},
                      {"settings", state.settings.dump()}});
 }
 
-Checkpoint::Checkpoint(const std::filesystem::path& file) : file_(file) {
-  const SafetensorsFile stored(file);
-  const auto& metadata = stored.metadata();
+Checkpoint::Checkpoint(const std::filesystem::path& file) : stored_(file) {
+  stored_.check_content();
+  const auto& metadata = stored_.metadata();
   try {
     state_.step = std::stoll(metadata.at("step"));
     const nlohmann::json random = parse_json(metadata.at("random"), "random");
@@ -34,19 +34,19 @@ Checkpoint::Checkpoint(const std::filesystem::path& file) : file_(file) {
 }
 
 void Checkpoint::restore(NamedTensors tensors) const {
-  const SafetensorsFile stored(file_);
+  const std::string file = stored_.path().string();
   for (const auto& [name, tensor] : tensors) {
-    const auto found = stored.tensors().find(name);
-    SCCA_CHECK(found != stored.tensors().end(), file_.string(), ": has no ", name, ", which this run trains");
+    const auto found = stored_.tensors().find(name);
+    SCCA_CHECK(found != stored_.tensors().end(), file, ": has no ", name, ", which this run trains");
     SCCA_CHECK(found->second.shape == tensor.shape() && found->second.dtype == stored_name(tensor.dtype()),
-               file_.string(), ": ", name, " is ", found->second.dtype, " ", to_string(found->second.shape),
+               file, ": ", name, " is ", found->second.dtype, " ", to_string(found->second.shape),
                ", expected ", stored_name(tensor.dtype()), " ", to_string(tensor.shape()));
   }
-  SCCA_CHECK(stored.tensors().size() == tensors.size(), file_.string(), ": holds ", stored.tensors().size(),
+  SCCA_CHECK(stored_.tensors().size() == tensors.size(), file, ": holds ", stored_.tensors().size(),
              " tensors, this run has ", tensors.size());
   for (auto& [name, tensor] : tensors)
     SCCA_ON_DEVICE(tensor.device(),
-                   copy_from_host(tensor.raw(), stored.tensors().at(name).data, tensor.bytes()));
+                   copy_from_host(tensor.raw(), stored_.tensors().at(name).data, tensor.bytes()));
 }
 
 }  // namespace scca

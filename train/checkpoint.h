@@ -1,7 +1,8 @@
 #pragma once
 // A training run's state in one file: a safetensors file that is either whole or not there (core/file.h). Its
 // tensors are parameter.NAME, first.NAME and second.NAME (AdamW's moments) for every learning weight; its
-// metadata has the step, the random state and the settings. The data's position follows from the step.
+// metadata has the step, the random state, the settings and a hash of all this. The data's position follows
+// from the step.
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "core/random.h"
 #include "core/tensor.h"
+#include "models/safetensors.h"
 
 namespace scca {
 
@@ -25,10 +27,10 @@ using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 void write_checkpoint(const std::filesystem::path& file, const TrainState& state,
                       const NamedTensors& tensors);
 
-/// An opened checkpoint, its state read and its tensors checked to lie within the file.
+/// An opened checkpoint: what it holds is what was written.
 class Checkpoint {
  public:
-  /// Throws Error naming the file when it is damaged or no checkpoint.
+  /// Reads all of it. Throws Error naming the file when it is damaged in any place, or no checkpoint.
   explicit Checkpoint(const std::filesystem::path& file);
   const TrainState& state() const { return state_; }
   /// Copies the stored values into these tensors. Throws Error naming the first tensor that is missing, left
@@ -36,7 +38,7 @@ class Checkpoint {
   void restore(NamedTensors tensors) const;
 
  private:
-  std::filesystem::path file_;
+  SafetensorsFile stored_;
   TrainState state_;
 };
 

@@ -1,11 +1,11 @@
 #include "train/data.h"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 #include <optional>
 
 #include "core/check.h"
+#include "core/hash.h"
 #include "core/parallel.h"
 #include "core/random.h"
 #include "train/documents.h"
@@ -123,23 +123,7 @@ Tensor TokenRows::in_order(int64_t first, int64_t count) const {
 }
 
 uint64_t TokenRows::fingerprint() const {
-  return fingerprint_bytes(tokens_.data(), tokens_.size() * sizeof(int32_t), static_cast<uint64_t>(context_));
-}
-
-uint64_t fingerprint_bytes(const void* data, size_t bytes, uint64_t seed) {
-  constexpr uint64_t kPrime = 0x100000001b3u;
-  const char* next = static_cast<const char*>(data);
-  uint64_t hash = (seed ^ bytes) * kPrime;
-  for (; bytes > 0;) {
-    uint64_t word = 0;
-    const size_t taken = std::min<size_t>(bytes, sizeof word);
-    std::memcpy(&word, next, taken);
-    hash = (hash ^ word) * kPrime;
-    hash ^= hash >> 29;  // FNV moves bits up only; words need them moved down too
-    next += taken;
-    bytes -= taken;
-  }
-  return hash;
+  return hash_bytes(tokens_.data(), tokens_.size() * sizeof(int32_t), static_cast<uint64_t>(context_));
 }
 
 }  // namespace scca

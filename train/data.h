@@ -57,7 +57,4 @@ class TokenRows {
   int64_t context_;
 };
 
-/// A hash for telling data apart; not against intent. (FNV-1a over 64-bit words.)
-uint64_t fingerprint_bytes(const void* data, size_t bytes, uint64_t seed = 0xcbf29ce484222325u);
-
 }  // namespace scca

@@ -5,6 +5,7 @@
 
 #include "core/autograd.h"
 #include "core/check.h"
+#include "core/hash.h"
 #include "train/data.h"
 
 namespace scca {
@@ -135,7 +136,7 @@ Evaluation evaluate(const Llama& model, const std::vector<int32_t>& tokens, cons
 
 Losses losses_of(const Evaluation& evaluation, const std::vector<int32_t>& tokens,
                  const EvaluationOptions& options) {
-  const uint64_t digest = fingerprint_bytes(tokens.data(), tokens.size() * sizeof(int32_t));
+  const uint64_t digest = hash_bytes(tokens.data(), tokens.size() * sizeof(int32_t));
   const int64_t predictions = options.context - 1, windows = evaluation.tokens / predictions;
   return {options.context, Tensor::of(evaluation.losses.loss, {windows, predictions}),
           concat("mode=windows context=", options.context, " stride=", options.actual_stride(),

@@ -37,10 +37,12 @@ std::set<std::string> learning_of(const std::string& list) {
   return learning;
 }
 
-nlohmann::json json_of(const FinetuneSettings& s, const LlamaConfig& config) {
+nlohmann::json json_of(const FinetuneSettings& s, const LlamaConfig& config, const AdapterInfo& info) {
   nlohmann::json settings = to_json(s.train);
   settings.update({{"command", "finetune"},
                    {"model", s.model.model},
+                   {"model_config", computed_with(config)},
+                   {"model_fingerprint", info.base_fingerprint},
                    {"dtype", s.model.dtype},
                    {"device", s.model.device},
                    {"rope", name_of(config.rope.type)},
@@ -113,7 +115,7 @@ int finetune(FinetuneSettings settings) {
                    .base_fingerprint = fingerprint_of(Weights(settings.model.model)).to_string()};
   info.trained.erase("none");
   return run_training(
-      model, tokenizer, settings.train, json_of(settings, model.config),
+      model, tokenizer, settings.train, json_of(settings, model.config, info),
       [&](const RunFolder& run) { save_adapter(model, info, (run.path() / "adapter").string()); });
 }
 

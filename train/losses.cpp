@@ -27,7 +27,7 @@ double Losses::mean(int64_t from, int64_t to) const {
 
 void write_losses(const std::filesystem::path& file, const Losses& losses) {
   write_safetensors(file, {{"nll", losses.nll}},
-                    {{"context", std::to_string(losses.context)}, {"data", losses.data}});
+                    {{"context", std::to_string(losses.context)}, {"data", losses.data}, {kContentHash, ""}});
 }
 
 Losses read_losses(const std::filesystem::path& file) {
@@ -35,6 +35,7 @@ Losses read_losses(const std::filesystem::path& file) {
   const auto& about = stored.metadata();
   SCCA_CHECK(stored.tensors().contains("nll") && about.contains("context") && about.contains("data"),
              file.string(), ": is not a file of token losses; write one with scca eval --save-losses");
+  if (about.contains(kContentHash)) stored.check_content();
   Losses losses{std::stoll(about.at("context")), Weights(file).load("nll", DType::f32).clone(),
                 about.at("data")};
   SCCA_CHECK(losses.nll.rank() == 2 && losses.nll.size(1) == losses.context - 1, file.string(), ": nll is ",

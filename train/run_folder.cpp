@@ -9,7 +9,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "nn/json.h"
+#include "train/metrics.h"
 #include "train/plot.h"
 
 namespace scca {
@@ -29,24 +29,6 @@ int64_t step_of(const std::string& name) {
   if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos)
     return -1;
   return std::stoll(digits);
-}
-
-/// The complete lines of metrics.jsonl. What follows the last one is of a killed run.
-std::vector<nlohmann::json> read_metrics(const fs::path& file) {
-  std::vector<nlohmann::json> lines;
-  if (!fs::exists(file)) return lines;
-  const std::string text = read_text_file(file);
-  for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    nlohmann::json line;
-    try {
-      line = parse_json(std::string_view(text).substr(begin, end - begin), file.string());
-    } catch (const Error&) {
-      break;
-    }
-    if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer()) break;
-    lines.push_back(std::move(line));
-  }
-  return lines;
 }
 
 }  // namespace
@@ -71,6 +53,7 @@ RunFolder::RunFolder(fs::path path, bool resume) : path_(std::move(path)) {
     ::close(lock_);
     fail("--out ", name(), ": another process is training in this folder");
   }
+  for (const fs::path& folder : {path_, path_ / "checkpoints"}) remove_leftovers(folder);
 }
 
 RunFolder::~RunFolder() { ::close(lock_); }
@@ -88,17 +71,28 @@ std::map<int64_t, fs::path> RunFolder::checkpoints() const {
   return found;
 }
 
+std::vector<int64_t> RunFolder::checkpoint_steps() const {
+  std::vector<int64_t> steps;
+  for (const auto& [step, file] : checkpoints()) steps.push_back(step);
+  return steps;
+}
+
 fs::path RunFolder::checkpoint_path(int64_t step) const {
   std::string digits = std::to_string(step);
   digits.insert(0, digits.size() < 8 ? 8 - digits.size() : 0, '0');  // so that ls sorts them
   return path_ / "checkpoints" / (kCheckpointPrefix + digits + kCheckpointSuffix);
 }
 
-void RunFolder::prune_checkpoints() const {
+void RunFolder::prune_checkpoints(std::optional<int64_t> keep) const {
   const std::map<int64_t, fs::path> all = checkpoints();
   int64_t left = static_cast<int64_t>(all.size());
   for (const auto& [step, file] : all)
-    if (left-- > 2) fs::remove(file);
+    if (left-- > 2 && step != keep) fs::remove(file);
+}
+
+void RunFolder::set_aside(const fs::path& checkpoint) const {
+  std::error_code ignored;  // it is passed over all the same
+  fs::rename(checkpoint, fs::path(checkpoint) += ".damaged", ignored);
 }
 
 void RunFolder::draw_losses() const {
@@ -117,28 +111,6 @@ void RunFolder::draw_losses() const {
   chart.series.push_back(std::move(training));
   if (!evaluation.x.empty()) chart.series.push_back(std::move(evaluation));
   write_chart((path_ / "loss.png").string(), chart);
-}
-
-Metrics::Metrics(const fs::path& file, int64_t step) : file_(file) {
-  std::string kept;
-  for (const nlohmann::json& line : read_metrics(file))
-    if (line["step"].get<int64_t>() <= step) kept += line.dump() + "\n";
-  write_file(file_, kept);
-  descriptor_ = ::open(file_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (descriptor_ < 0) fail(file_.string(), ": cannot be written: ", std::strerror(errno));
-}
-
-Metrics::~Metrics() { ::close(descriptor_); }
-
-void Metrics::append(const nlohmann::json& line) {
-  const std::string text = line.dump() + "\n";
-  const off_t end = ::lseek(descriptor_, 0, SEEK_END);
-  const ssize_t written = ::write(descriptor_, text.data(), text.size());
-  if (written == static_cast<ssize_t>(text.size())) return;
-  const int error = written < 0 ? errno : ENOSPC;
-  const bool cut = ::ftruncate(descriptor_, end) == 0;
-  fail(file_.string(), ": cannot be written: ", std::strerror(error),
-       cut ? "" : " (its last line is not whole)");
 }
 
 }  // namespace scca

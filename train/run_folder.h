@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace scca {
 
@@ -28,9 +30,13 @@ class RunFolder {
 
   /// Checkpoints by step.
   std::map<int64_t, std::filesystem::path> checkpoints() const;
+  std::vector<int64_t> checkpoint_steps() const;
   std::filesystem::path checkpoint_path(int64_t step) const;
-  /// Removes all but the newest two: a second one stands by in case the newest is damaged on disk.
-  void prune_checkpoints() const;
+  /// Removes all but the newest two, the second in case the newest is damaged on disk, and the one of step
+  /// `keep`, where that is given.
+  void prune_checkpoints(std::optional<int64_t> keep) const;
+  /// Gives a damaged checkpoint another name, *.damaged: none of checkpoints() any more.
+  void set_aside(const std::filesystem::path& checkpoint) const;
 
   /// loss.png from metrics.jsonl: the training loss, and the evaluations where there were any.
   void draw_losses() const;
@@ -38,24 +44,6 @@ class RunFolder {
  private:
   std::filesystem::path path_;
   int lock_ = -1;
-};
-
-/// metrics.jsonl: a line a step.
-class Metrics {
- public:
-  /// Opens the run's file and cuts it after `step`: what a killed run did beyond its checkpoint is done
-  /// again.
-  Metrics(const std::filesystem::path& file, int64_t step);
-  ~Metrics();
-  Metrics(const Metrics&) = delete;
-  Metrics& operator=(const Metrics&) = delete;
-
-  /// The line is in the file, whole, when this returns; if it cannot be written whole, nothing of it is.
-  void append(const nlohmann::json& line);
-
- private:
-  std::filesystem::path file_;
-  int descriptor_ = -1;
 };
 
 }  // namespace scca

@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <set>
 
 #include "core/check.h"
@@ -49,6 +50,31 @@ void add_step_flags(CLI::App& app, TrainSettings& s) {
   app.add_option("--clip", s.clip, "Cut the gradient to this norm; 0 does not")->transform(real_number());
   app.add_option("--weight-decay", s.weight_decay, "AdamW's decay of matrices")->transform(real_number());
   app.add_option("--seed", s.seed, "Of the row order, dropout and fresh weights")->transform(seed_number());
+}
+
+constexpr const char* kFingerprint = "_fingerprint";
+
+int rank_of(const std::string& key) {
+  return key == "model_config" ? 1 : key.ends_with(kFingerprint) ? 2 : 0;
+}
+
+/// "--lr is 0.5 but RUN began with 0.0002"
+std::string difference(const std::string& key, const nlohmann::json& was, const nlohmann::json& is,
+                       const std::string& run) {
+  if (key.ends_with(kFingerprint)) {
+    return concat(flag_of(key.substr(0, key.size() - std::strlen(kFingerprint))),
+                  ": what it names differs from what ", run, " began with (by its hash: ", is.dump(),
+                  ", not ", was.dump(), ")");
+  }
+  if (key != "model_config" || !was.is_object() || !is.is_object())
+    return concat(flag_of(key), " is ", is.dump(), " but ", run, " began with ", was.dump());
+  std::string field;
+  for (const auto& [name, value] : is.items())
+    if (was.value(name, nlohmann::json()) != value) field = name;
+  for (const auto& [name, value] : was.items())
+    if (!is.contains(name)) field = name;
+  return concat("the model's config.json: ", field, " is ", is.value(field, nlohmann::json()).dump(), " but ",
+                run, " began with ", was.value(field, nlohmann::json()).dump());
 }
 
 }  // namespace
@@ -144,23 +170,29 @@ nlohmann::json to_json(const TrainSettings& s) {
           {"eval_tokens", s.eval_tokens}};
 }
 
-void check_same_settings(const nlohmann::json& before, const nlohmann::json& now, const std::string& run) {
-  std::set<std::string> keys;
-  for (const auto& [key, value] : before.items()) keys.insert(key);
-  for (const auto& [key, value] : now.items()) keys.insert(key);
+std::string first_difference(const nlohmann::json& before, const nlohmann::json& now,
+                             const std::set<std::string>& free, const std::string& run) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : before.items()) keys.push_back(key);
+  for (const auto& [key, value] : now.items())
+    if (!before.contains(key)) keys.push_back(key);
+  // A flag may shape what is made of it (--context the rows of the data): it is what the user changed.
+  std::ranges::sort(keys, {}, [](const std::string& key) { return std::pair(rank_of(key), key); });
   for (const std::string& key : keys) {
     const nlohmann::json was = before.value(key, nlohmann::json()), is = now.value(key, nlohmann::json());
-    if (was == is || kFree.contains(key)) continue;
+    if (was == is || free.contains(key)) continue;
     if ((was.is_null() || was == false) && (is.is_null() || is == false))
       continue;  // a flag of a later version, not given
-    const char* rest =
-        "; only --steps may grow: resume with the settings it began with, or choose a new --out";
-    if (key.ends_with("_fingerprint")) {
-      const std::string what = key.substr(0, key.find('_'));
-      fail<UsageError>("--", what, ": what it names differs from what ", run, " began with", rest);
-    }
-    fail<UsageError>(flag_of(key), " is ", is.dump(), " but ", run, " began with ", was.dump(), rest);
+    return difference(key, was, is, run);
   }
+  return "";
+}
+
+void check_same_settings(const nlohmann::json& before, const nlohmann::json& now, const std::string& run) {
+  const std::string difference = first_difference(before, now, kFree, run);
+  if (!difference.empty())
+    fail<UsageError>(
+        difference, "; only --steps may grow: resume with the settings it began with, or choose a new --out");
 }
 
 std::vector<std::string> split_list(const std::string& list) {

@@ -3,6 +3,7 @@
 // comparison that keeps a resumed run honest.
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,12 @@ void add_train_flags(CLI::App& app, TrainSettings& settings);
 void check_settings(const TrainSettings& settings);
 
 nlohmann::json to_json(const TrainSettings& settings);
+
+/// Says which of these settings differs, by its flag and with both values ("--lr is 0.5 but RUN began with
+/// 0.0002"), those of the names in `free` aside: first a flag that was given, else what a flag names
+/// (model_config, and X_fingerprint for what --x names). Empty when none does.
+std::string first_difference(const nlohmann::json& before, const nlohmann::json& now,
+                             const std::set<std::string>& free, const std::string& run);
 
 /// Settings that do not shape the losses, such as where the run lies, may differ between sittings; steps may
 /// grow. Throws UsageError naming the first flag that differs otherwise, with both values.

@@ -1,60 +1,69 @@
 #include "train/study_results.h"
 
 #include <algorithm>
-#include <fstream>
 #include <numeric>
 
 #include "core/check.h"
-#include "core/file.h"
 #include "nn/json.h"
 #include "nn/patterns/coverage.h"
 #include "nn/patterns/spec.h"
+#include "train/losses.h"
+#include "train/metrics.h"
+#include "train/study_contents.h"
 
 namespace scca {
 namespace {
 
 namespace fs = std::filesystem;
 
-Json read_json(const fs::path& file) { return parse_json(read_text_file(file), file.string()); }
-
-TrainingCurve read_metrics(const fs::path& file) {
+/// metrics.jsonl's curve, and what a step takes.
+TrainingCurve read_curve(const fs::path& file) {
   TrainingCurve training;
   std::vector<double> speeds;
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) {
-    const Json m = parse_json(line, file.string());
+  for (const Json& m : read_metrics(file)) {
     training.step.push_back(m.at("step"));
     training.loss.push_back(m.at("loss"));
     speeds.push_back(m.at("tokens_per_s"));
     training.peak_bytes = std::max(training.peak_bytes, m.at("peak_bytes").get<double>());
   }
-  SCCA_CHECK(!speeds.empty(), file.string(), ": holds no step");
+  SCCA_CHECK(!speeds.empty(), file.string(), ": holds no step; remove ", file.parent_path().string(),
+             ", and the same command with --resume makes it again");
   std::ranges::nth_element(speeds, speeds.begin() + static_cast<std::ptrdiff_t>(speeds.size() / 2));
   training.tokens_per_s = speeds[speeds.size() / 2];
   return training;
 }
 
-StudyResult read_result(const Study& study, const StudyRow& row, const fs::path& folder) {
+/// A damaged file is told of before the page is begun.
+fs::path checked_losses(const fs::path& file) {
+  try {
+    read_losses(file);
+    return file;
+  } catch (const Error& error) {
+    fail(error.what(), "; remove ", file.string(), ", and the same command with --resume makes it again");
+  }
+}
+
+StudyResult read_results(const Study& study, const StudyRow& row, const fs::path& folder) {
   StudyResult result;
   for (const int64_t length : study.settings.lengths)
-    result.perplexity[length] = read_json(folder / concat("eval_", length, ".json")).at("perplexity");
-  result.losses = folder / concat("losses_", study.settings.lengths.back(), ".safetensors");
+    result.perplexity[length] = read_result(folder / concat("eval_", length, ".json")).at("perplexity");
+  result.losses = checked_losses(folder / concat("losses_", study.settings.lengths.back(), ".safetensors"));
   if (study.settings.passkey_trials > 0) {
-    const Json passkey = read_json(folder / "passkey.json");
+    const Json passkey = read_result(folder / "passkey.json");
     for (const Json& cell : passkey.at("grid"))
       result.passkey.push_back({cell.at("length"), cell.at("depth"), cell.at("correct"), cell.at("trials")});
   }
   if (study.settings.recall_passages > 0) {
-    const Json recall = read_json(folder / "recall.json");
+    const Json recall = read_result(folder / "recall.json");
     for (const Json& at : recall.at("distances")) {
       const Json& error = at.at("gain_error");
       result.recall.push_back({at.at("distance"), at.at("gain"), error.is_null() ? 0 : error.get<double>()});
     }
   }
   if (!row.trained) return result;
-  result.own = read_json(folder / "own.json").at("perplexity").get<double>();
-  result.at_mark = read_json(folder / "mark.json").at("perplexity").get<double>();
-  result.training = read_metrics(folder / "metrics.jsonl");
+  result.own = read_result(folder / "own.json").at("perplexity").get<double>();
+  result.at_mark = read_result(folder / "mark.json").at("perplexity").get<double>();
+  result.training = read_curve(folder / "metrics.jsonl");
   return result;
 }
 
@@ -86,7 +95,8 @@ std::vector<StudyRowResult> read_study(const Study& study) {
   std::vector<StudyRowResult> results;
   for (const StudyRow& row : study.rows) {
     StudyRowResult result{.row = &row};
-    for (const fs::path& folder : study.folders(row)) result.seeds.push_back(read_result(study, row, folder));
+    for (const fs::path& folder : study.folders(row))
+      result.seeds.push_back(read_results(study, row, folder));
     read_plans(study, result);
     results.push_back(std::move(result));
   }

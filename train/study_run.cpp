@@ -15,6 +15,7 @@
 #include "train/recall.h"
 #include "train/run_folder.h"
 #include "train/study.h"
+#include "train/study_contents.h"
 
 namespace scca {
 namespace {
@@ -23,8 +24,7 @@ namespace fs = std::filesystem;
 
 /// Writes what `make` returns into the file, unless the file is there.
 void keep(const fs::path& file, const std::function<nlohmann::json()>& make) {
-  if (fs::exists(file)) return;
-  write_file(file, make().dump() + "\n");
+  if (!fs::exists(file)) write_result(file, make());
 }
 
 /// A model that is loaded when something is asked of it: a finished study loads none.
@@ -59,6 +59,8 @@ class StudyRun {
                " tokens are judged on, expected at least ", needed, " for a length of ", longest,
                "; give more data, larger --eval-tokens or smaller --lengths");
   }
+
+  const std::vector<int32_t>& judged_on() const { return tokens_; }
 
   /// False after Ctrl-C.
   bool run() {
@@ -123,10 +125,12 @@ class StudyRun {
     // A model is judged under full attention, but for base-window, which is that attention.
     const std::string attention = row.trained ? "full" : row.attention;
     for (const int64_t length : settings_.lengths) {
+      const fs::path losses = folder / concat("losses_", length, ".safetensors");
+      if (!fs::exists(losses))
+        fs::remove(folder / concat("eval_", length, ".json"));  // they are made together
       keep(folder / concat("eval_", length, ".json"), [&] {
         const Evaluation evaluation = evaluate_at(*model, length, attention);
-        write_losses(folder / concat("losses_", length, ".safetensors"),
-                     losses_of(evaluation, tokens_, {.context = length}));
+        write_losses(losses, losses_of(evaluation, tokens_, {.context = length}));
         return to_json(evaluation);
       });
     }
@@ -177,18 +181,18 @@ class StudyRun {
   std::vector<int32_t> tokens_;
 };
 
-/// A folder holds one study: results of other settings would be taken for this one's.
+/// A folder holds one study: results of other settings, or of other texts and models, would be taken for this
+/// one's.
 void check_same_study(const fs::path& file, const nlohmann::json& now) {
   if (!fs::exists(file)) return;
   const Json before = parse_json(read_text_file(file), file.string());
-  for (const auto& [key, value] : now.items()) {
-    if (key == "seeds" || key == "device" || key == "out") continue;
-    const nlohmann::json was = before.value(key, nlohmann::json());
-    if (was != value)
-      fail<UsageError>(
-          "--out: ", file.string(), " has ", key, " ", was.dump(), ", not ", value.dump(),
-          "; only --seeds may change when a study goes on: choose a new folder, or the same settings");
-  }
+  SCCA_CHECK(before.is_object(), file.string(), ": is damaged; choose a new --out");
+  const std::string difference = first_difference(
+      before, now, {"seeds", "device", "out", "model", "data", "eval_data"}, file.parent_path().string());
+  if (!difference.empty())
+    fail<UsageError>(difference,
+                     "; only --seeds may grow when a study goes on: give it what it began with, or choose a "
+                     "new --out");
 }
 
 }  // namespace
@@ -196,10 +200,12 @@ void check_same_study(const fs::path& file, const nlohmann::json& now) {
 int run_study(const Study& study) {
   RunFolder::check(study.out(), study.settings.finetune.train.resume);
   fs::create_directories(study.out());
-  const nlohmann::json settings = to_json(study.settings);
+  StudyRun run(study);
+  nlohmann::json settings = to_json(study.settings);
+  settings.update(contents_of(study.settings, run.judged_on()));
   check_same_study(study.out() / "study.json", settings);
   write_file(study.out() / "study.json", settings.dump(2) + "\n");
-  if (StudyRun(study).run()) return 0;
+  if (run.run()) return 0;
   std::cerr << "stopped; the same command with --resume goes on from there\n";
   return 1;
 }

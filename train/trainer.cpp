@@ -1,6 +1,5 @@
 #include "train/trainer.h"
 
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <iostream>
@@ -8,11 +7,12 @@
 #include "core/autograd.h"
 #include "core/check.h"
 #include "core/device.h"
-#include "core/memory.h"
+#include "core/hash.h"
 #include "core/random.h"
 #include "train/checkpoint.h"
 #include "train/interrupt.h"
 #include "train/progress.h"
+#include "train/restore.h"
 
 namespace scca {
 namespace {
@@ -27,26 +27,6 @@ ForwardOptions training_options(Llama& model, const TrainSettings& settings) {
   options.checkpointing = settings.checkpointing;
   options.training = true;
   return options;
-}
-
-/// Tells one base model from another by the beginnings of its tensors: reading all of a large one would cost
-/// more than the mistake.
-uint64_t model_fingerprint(Llama& model) {
-  uint64_t hash = fingerprint_bytes("", 0);
-  model.for_each_parameter([&](const std::string& name, const Tensor& weight) {
-    hash = fingerprint_bytes(name.data(), name.size(), hash);
-    std::array<std::byte, 4096> beginning;
-    const size_t bytes = std::min(weight.bytes(), beginning.size());
-    SCCA_ON_DEVICE(weight.device(), copy_to_host(beginning.data(), weight.raw(), bytes));
-    hash = fingerprint_bytes(beginning.data(), bytes, hash);
-  });
-  return hash;
-}
-
-std::string hexadecimal(uint64_t value) {
-  std::ostringstream out;
-  out << std::hex << value;
-  return out.str();
 }
 
 /// Four significant figures: enough to watch a loss.
@@ -78,39 +58,21 @@ Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
       order_(task_.train.seed, task_.data->rows()) {
   task_.settings["version"] = SCCA_VERSION;
   task_.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());
-  task_.settings["model_fingerprint"] = hexadecimal(model_fingerprint(model));
   resume();
   run_.write_config(task_.settings);
-  metrics_ = std::make_unique<Metrics>(run_.path() / "metrics.jsonl", step_);
 }
 
-/// The newest checkpoint, or the one before it when the newest is damaged.
 void Trainer::resume() {
-  const auto all = run_.checkpoints();
-  std::string damage;
-  for (auto entry = all.rbegin(); entry != all.rend(); ++entry) {
-    std::optional<Checkpoint> checkpoint;
-    try {
-      checkpoint.emplace(entry->second);
-    } catch (const Error& error) {
-      damage = error.what();
-      std::cerr << "note: " << damage << "; trying the checkpoint before it\n";
-      continue;
-    }
-    const TrainState& state = checkpoint->state();
-    check_same_settings(state.settings, task_.settings, run_.name());
-    if (state.step > task_.train.steps)
-      fail<UsageError>("--steps ", task_.train.steps, ": ", run_.name(), " has done ", state.step,
-                       " steps; only more are possible");
-    checkpoint->restore(optimizer_.state());
-    set_random_state(state.random);
-    step_ = saved_step_ = state.step;
+  if (const auto state = restore_newest(run_, task_.settings, task_.train.steps, optimizer_.state())) {
+    set_random_state(state->random);
+    step_ = saved_step_ = state->step;
     std::cerr << "resuming " << run_.name() << " after step " << step_ << "\n";
-    return;
   }
-  if (!damage.empty())
-    fail(damage, "; no whole checkpoint is left: remove ", (run_.path() / "checkpoints").string(),
-         " to start over");
+  metrics_ = std::make_unique<Metrics>(run_.path() / "metrics.jsonl", step_);
+  for (const nlohmann::json& line : metrics_->before()) {
+    norms_.add(line["step"].get<int64_t>(), line["grad_norm"].get<double>());
+    last_loss_ = line["loss"].get<double>();
+  }
 }
 
 void Trainer::announce() const {
@@ -147,12 +109,10 @@ nlohmann::json Trainer::train_step() {
   const double started = now_seconds();
   const double loss = forward_backward();
   const double norm = std::isfinite(loss) ? optimizer_.gradient_norm() : loss;
-  if (!std::isfinite(norm)) {
-    const std::string kept = saved_step_ > 0 ? concat("the checkpoint of step ", saved_step_, " is kept")
-                                             : std::string("there is no checkpoint yet");
+  if (!std::isfinite(norm))
     fail("step ", step_ + 1, ": the ", std::isfinite(loss) ? "gradient's norm" : "loss", " is ", norm,
-         ", so the run stops; ", kept, ". Use a lower --lr or a longer --warmup in a new --out");
-  }
+         ", so the run stops; ", go_back(), ". Use a lower --lr or a longer --warmup in a new --out");
+  norms_.add(step_ + 1, norm);
   const double lr = train.schedule_of_steps().at(step_ + 1);
   const double scale = train.clip > 0 && norm > train.clip ? train.clip / norm : 1.0;
   optimizer_.step(step_ + 1, {.lr = lr, .weight_decay = train.weight_decay}, scale);
@@ -165,6 +125,23 @@ nlohmann::json Trainer::train_step() {
           {"grad_norm", norm},
           {"tokens_per_s", tokens / (now_seconds() - started)},
           {"peak_bytes", memory_counters(model_.device()).peak_bytes}};
+}
+
+/// Leaves the outputs of the newest checkpoint that is known to be good; returns what is left, in words.
+std::string Trainer::go_back() {
+  if (saved_step_ <= 0) return "there is no checkpoint yet";
+  const std::optional<int64_t> good = norms_.newest_good(run_.checkpoint_steps());
+  if (!good)
+    return concat("the checkpoint of step ", saved_step_, " is kept, but none is from before the norm rose");
+  try {
+    Checkpoint(run_.checkpoint_path(*good)).restore(optimizer_.state());
+    task_.write_outputs();
+  } catch (const std::exception& error) {
+    return concat("its last good weights, of step ", *good, ", cannot be had back: ", error.what());
+  }
+  return concat("the checkpoint of step ", *good,
+                ", from before the gradient's norm rose, is kept, and what ", run_.name(),
+                " holds for use is of that step");
 }
 
 /// Mean loss over the first --eval-tokens of the evaluation data, under full attention.
@@ -185,7 +162,7 @@ void Trainer::save() {
     write_checkpoint(run_.checkpoint_path(step_), {step_, random_state(), task_.settings},
                      optimizer_.state());
     saved_step_ = step_;
-    run_.prune_checkpoints();
+    run_.prune_checkpoints(norms_.newest_good(run_.checkpoint_steps()));
   }
   task_.write_outputs();
   run_.draw_losses();

@@ -9,7 +9,9 @@
 
 #include "models/llama.h"
 #include "train/data.h"
+#include "train/divergence.h"
 #include "train/memory.h"
+#include "train/metrics.h"
 #include "train/optimizer.h"
 #include "train/run_folder.h"
 #include "train/settings.h"
@@ -41,10 +43,12 @@ class Trainer {
   Trainer(Llama& model, TrainTask task, RunFolder& run);
 
   /// Up to the last step, or to the end of the step in which Ctrl-C came; saved in both cases. Throws Error
-  /// when a loss or gradient is not finite (the checkpoints stay) or a file cannot be written.
+  /// when a file cannot be written, or a loss or gradient is not finite: then the newest checkpoint from
+  /// before the gradient's norm rose (train/divergence.h) is there and its outputs are written.
   TrainEnd run();
 
   int64_t step() const { return step_; }
+  /// Of the last step done, in this sitting or before.
   double last_loss() const { return last_loss_; }
 
  private:
@@ -52,6 +56,7 @@ class Trainer {
   void announce() const;
   double forward_backward();
   nlohmann::json train_step();
+  std::string go_back();
   double evaluate() const;
   void save();
 
@@ -63,6 +68,7 @@ class Trainer {
   RowOrder order_;
   std::unique_ptr<Metrics> metrics_;
   int64_t step_ = 0, saved_step_ = -1;
+  NormHistory norms_;
   double last_loss_ = 0;
 };
 

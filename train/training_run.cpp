@@ -34,12 +34,15 @@ int run_training(Llama& model, const Tokenizer& tokenizer, const TrainSettings& 
                    .eval_data = eval_data ? &*eval_data : nullptr,
                    .write_outputs = [&] { write_outputs(run); }},
                   run);
+  const bool was_done = trainer.step() == train.steps;
   if (trainer.run() == TrainEnd::interrupted) {
     std::cerr << "stopped and saved after step " << trainer.step() << " of " << train.steps
               << "; the same command with --resume goes on from there\n";
     return 1;
   }
-  std::cerr << "done: " << run.name() << ", last loss " << trainer.last_loss() << "\n";
+  std::cerr << (was_done ? "done already: " : "done: ") << run.name() << ", "
+            << (was_done ? concat(train.steps, " steps, ") : "") << "last loss " << trainer.last_loss()
+            << "\n";
   return 0;
 }
 

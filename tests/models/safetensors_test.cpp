@@ -3,8 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "core/check.h"
+#include "core/file.h"
+#include "ops/cast.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;
@@ -170,4 +173,47 @@ TEST_CASE("safetensors: cut anywhere, a real file is refused") {
   for (size_t keep : {size_t{0}, size_t{8}, size_t{100}, whole.size() / 2, whole.size() - 1})
     CHECK(error_on(whole.substr(0, keep)) != "no error");
   CHECK(error_on(whole + "x") != "no error");
+}
+
+TEST_CASE("safetensors: with a content hash no byte of a file can change unseen") {
+  const TemporaryFolder folder;
+  const auto path = folder / "x";
+  write_safetensors(
+      path, {{"w", Tensor::full({3, 5}, 0.5)}, {"none", Tensor::zeros({0, 2})}},
+      {{"format", "pt"}, {kContentHash, ""}, {"about", "\"content_hash\":\"0000000000000000\""}});
+  CHECK(error_of([&] { SafetensorsFile(path).check_content(); }) == "no error");
+  const std::string whole = read_text_file(path);
+  const size_t header_end = whole.rfind("}") + 1;  // spaces follow, which hold nothing
+  for (size_t at = 0; at < whole.size(); ++at) {
+    if (at >= header_end && whole[at] == ' ') continue;
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string bytes = whole;
+      bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
+      std::ofstream(path, std::ios::binary) << bytes;
+      CAPTURE(at);
+      CAPTURE(bit);
+      CHECK(error_of([&] { SafetensorsFile(path).check_content(); }).starts_with(path.string() + ": "));
+    }
+  }
+}
+
+TEST_CASE(
+    "safetensors: the content hash is of the content, not of its order, and only where it is asked for") {
+  const TemporaryFolder folder;
+  const Tensor a = Tensor::full({3}, 1), b = Tensor::full({5}, 2);
+  const auto hash_after = [&](const std::vector<std::pair<std::string, Tensor>>& tensors,
+                              const Metadata& metadata) {
+    write_safetensors(folder / "x", tensors, metadata);
+    return SafetensorsFile(folder / "x").metadata().at(kContentHash);
+  };
+  const std::string hash = hash_after({{"a", a}, {"b", b}}, {{kContentHash, ""}, {"k", "v"}});
+  CHECK(hash.size() == 16);
+  CHECK(hash_after({{"b", b}, {"a", a}}, {{kContentHash, "anything"}, {"k", "v"}}) == hash);
+  CHECK(hash_after({{"a", b}, {"b", a}}, {{kContentHash, ""}, {"k", "v"}}) != hash);
+  CHECK(hash_after({{"a", a}, {"b", b}}, {{kContentHash, ""}, {"k", "w"}}) != hash);
+  CHECK(hash_after({{"a", a}, {"b", cast(b, DType::bf16)}}, {{kContentHash, ""}, {"k", "v"}}) != hash);
+  write_safetensors(folder / "x", {{"a", a}});
+  CHECK_FALSE(SafetensorsFile(folder / "x").metadata().contains(kContentHash));
+  CHECK(error_of([&] { SafetensorsFile(folder / "x").check_content(); }).find("has no content_hash") !=
+        std::string::npos);
 }

@@ -30,8 +30,6 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-nlohmann::json metric(int64_t step) { return {{"step", step}, {"loss", 1.0 / static_cast<double>(step)}}; }
-
 }  // namespace
 
 TEST_CASE("checkpoint: what is written comes back to the bit") {
@@ -95,33 +93,15 @@ TEST_CASE("run folder: one process trains in it at a time") {
   CHECK_NOTHROW(RunFolder(folder / "run", true));
 }
 
-TEST_CASE("run folder: the newest two checkpoints are kept") {
+TEST_CASE("run folder: the newest two checkpoints are kept, and one that is asked for") {
   TemporaryFolder folder;
   const RunFolder run(folder / "run", false);
   for (int64_t step : {100, 20, 3, 100000000}) write_file(run.checkpoint_path(step), "x");
   write_file(folder / "run/checkpoints/step-x.safetensors", "not one");
-  run.prune_checkpoints();
-  std::vector<int64_t> steps;
-  for (const auto& [step, file] : run.checkpoints()) steps.push_back(step);
-  CHECK(steps == std::vector<int64_t>{100, 100000000});
-}
-
-TEST_CASE("metrics: the file is cut to the checkpoint's step, and a half line goes") {
-  TemporaryFolder folder;
-  const auto file = folder / "metrics.jsonl";
-  {
-    Metrics metrics(file, 0);
-    for (int64_t step = 1; step <= 5; ++step) metrics.append(metric(step));
-  }
-  const std::string five = read_text_file(file);
-  write_file(file, five + "{\"step\": 6, \"lo");  // a run killed while it wrote
-  {
-    Metrics metrics(file, 3);
-    CHECK(read_text_file(file) == five.substr(0, five.find("{\"loss\":0.25")));
-    metrics.append(metric(4));
-    metrics.append(metric(5));
-  }
-  CHECK(read_text_file(file) == five);
-  { Metrics metrics(file, 0); }
-  CHECK(read_text_file(file).empty());
+  run.prune_checkpoints(3);
+  CHECK(run.checkpoint_steps() == std::vector<int64_t>{3, 100, 100000000});
+  run.prune_checkpoints(100);
+  CHECK(run.checkpoint_steps() == std::vector<int64_t>{100, 100000000});
+  run.prune_checkpoints(std::nullopt);
+  CHECK(run.checkpoint_steps() == std::vector<int64_t>{100, 100000000});
 }

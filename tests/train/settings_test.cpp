@@ -75,7 +75,27 @@ TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow"
   CHECK(difference("a_later_flag", false) == "no error");
   CHECK(difference("a_later_flag", true).starts_with("--a-later-flag is true but RUN began with null"));
   CHECK(difference("data_fingerprint", "x")
-            .starts_with("--data: what it names differs from what RUN began with"));
+            .starts_with(
+                "--data: what it names differs from what RUN began with (by its hash: \"x\", not null)"));
+  CHECK(difference("eval_data_fingerprint", "x").starts_with("--eval-data: what it names"));
+}
+
+TEST_CASE("settings: a flag is named before what follows from it, a field of config.json by its name") {
+  const nlohmann::json before{{"data_fingerprint", "a"},
+                              {"model_config", {{"eps", 1}, {"x", 2}}},
+                              {"model_fingerprint", "b"},
+                              {"seed", 5}};
+  nlohmann::json now = before;
+  now["model_fingerprint"] = "c";
+  CHECK(first_difference(before, now, {}, "RUN").starts_with("--model: what it names"));
+  CHECK(first_difference(before, now, {"model_fingerprint"}, "RUN") == "");
+  now["model_config"]["x"] = 3;
+  CHECK(first_difference(before, now, {}, "RUN") == "the model's config.json: x is 3 but RUN began with 2");
+  now["model_config"] = {{"eps", 1}};
+  CHECK(first_difference(before, now, {}, "RUN") ==
+        "the model's config.json: x is null but RUN began with 2");
+  now["seed"] = 6;
+  CHECK(first_difference(before, now, {}, "RUN") == "--seed is 6 but RUN began with 5");
 }
 
 TEST_CASE("settings: lists are split at commas") {

@@ -27,15 +27,17 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-/// A text, and what the runs of a small study share.
+/// A model, a text to train on and the same to judge on, and what the runs of a small study share.
 struct Workplace {
   Workplace() {
-    std::ofstream file(data);
+    std::string text;
     for (int i = 0; i < 120; ++i)
-      file << "Tim had " << i << " red balls. He gave " << i % 7 << " to Lily and " << i % 11 << " to Ben.\n";
+      text += concat("Tim had ", i, " red balls. He gave ", i % 7, " to Lily and ", i % 11, " to Ben.\n");
+    for (const std::string& file : {data, judged}) std::ofstream(file) << text;
+    fs::copy(kModel, model);
   }
   Words training() const {
-    return {"--model", kModel, "--data", data,       "--context", "129",         "--batch",
+    return {"--model", model,  "--data", data,       "--context", "129",         "--batch",
             "2",       "--lr", "1e-3",   "--warmup", "1",         "--lora-rank", "2"};
   }
   RunResult study(const Words& more) const {
@@ -43,7 +45,7 @@ struct Workplace {
               "--patterns",
               "full,scca-fixed(chunk=31,shift=7)",
               "--eval-data",
-              data,
+              judged,
               "--eval-tokens",
               "400",
               "--lengths",
@@ -69,7 +71,8 @@ struct Workplace {
   }
 
   TemporaryFolder folder;
-  std::string data = (folder / "tim.txt").string(), out = (folder / "study").string();
+  std::string data = (folder / "tim.txt").string(), judged = (folder / "judged.txt").string(),
+              model = (folder / "model").string(), out = (folder / "study").string();
 };
 
 StudySettings settings(const std::vector<std::string>& patterns) {
@@ -167,7 +170,7 @@ TEST_CASE("study: the page says why an untrained window wins, or that it does no
 }
 
 TEST_CASE("study: one command, gone on with, and the same bits as its parts") {
-  const Workplace place;
+  Workplace place;
   const RunResult first = place.study({"--steps", "4", "--seeds", "1"});
   CAPTURE(first.err);
   REQUIRE(first.code == 0);
@@ -195,12 +198,70 @@ TEST_CASE("study: one command, gone on with, and the same bits as its parts") {
   SUBCASE("seeds may grow, other settings may not change") {
     const RunResult other = place.study({"--steps", "5", "--seeds", "1", "--resume"});
     CHECK(other.code == 2);
-    CHECK(contains(other.err, "has steps 4, not 5; only --seeds may change"));
+    CHECK(contains(other.err, "--steps is 5 but " + place.out + " began with 4; only --seeds may grow"));
     REQUIRE(place.study({"--steps", "4", "--seeds", "2", "--resume"}).code == 0);
     CHECK(place.files().at("full/seed-1/eval_129.json") == files.at("full/seed-1/eval_129.json"));
     CHECK(place.files().contains("full/seed-2/own.json"));
     CHECK(contains(place.files().at("study.md"), "within what a seed does") !=
           contains(place.files().at("study.md"), "beyond what a seed does"));
+  }
+  SUBCASE("other contents under the same names are refused, the same contents under others are not") {
+    const Words two{"--steps", "4", "--seeds", "2", "--resume"};
+    const auto refused = [&](const std::string& expected) {
+      const RunResult result = place.study(two);
+      CAPTURE(result.err);
+      CHECK(result.code == 2);
+      CHECK(result.one_error_line());
+      CHECK(contains(result.err, expected));
+      CHECK(place.files() == files);
+    };
+    const fs::path weights = place.model + "/model.safetensors", config = place.model + "/config.json";
+    const std::string judged = read_text_file(place.judged), data = read_text_file(place.data);
+    std::ofstream(place.judged) << "Tom" + judged.substr(3);
+    refused("--eval-data: what it names differs");
+    std::ofstream(place.judged) << judged;
+    std::ofstream(place.data) << data.substr(0, data.size() - 2) << "!\n";
+    refused("--data: what it names differs");
+    std::ofstream(place.data) << data;
+    const std::string bytes = read_text_file(weights), settings = read_text_file(config);
+    std::string zeroed = bytes;
+    std::fill_n(zeroed.end() - 1000, 1000, '\0');
+    std::ofstream(weights, std::ios::binary) << zeroed;
+    refused("--model: what it names differs");
+    std::ofstream(weights, std::ios::binary) << bytes;
+    nlohmann::json other = nlohmann::json::parse(settings);
+    other["rms_norm_eps"] = 0.5;
+    std::ofstream(config) << other.dump();
+    refused("the model's config.json: rms_norm_eps is 0.5 but");
+    std::ofstream(config) << settings;
+    fs::rename(place.model, place.folder / "moved");
+    place.model = (place.folder / "moved").string();
+    CHECK(place.study(two).code == 0);
+  }
+  SUBCASE("a damaged result is named, with what to do, which then gives the same bits") {
+    const Words resume{"--steps", "4", "--seeds", "1", "--resume"};
+    for (const std::string name : {"base/eval_33.json", "full/seed-1/own.json", "full/seed-1/mark.json",
+                                   "base-window/losses_129.safetensors", "base/recall.json"}) {
+      const fs::path file = place.out + "/" + name;
+      std::string text = read_text_file(file);
+      const size_t digit = text.find_first_of("23456789", text.size() / 2);  // in a figure, or in a loss
+      text[digit] = static_cast<char>(text[digit] ^ 1);
+      std::ofstream(file, std::ios::binary) << text;
+      const RunResult result = place.study(resume);
+      CAPTURE(name);
+      CAPTURE(result.err);
+      CHECK(result.code == 1);
+      CHECK(contains(result.err, "\nscca study: " + file.string()));
+      const bool is_mark = file.filename() == "mark.json";  // which a run does not go back to
+      const fs::path again = is_mark ? file.parent_path() : file;
+      CHECK(contains(result.err, "remove " + again.string() + ", and the same command with --resume"));
+      fs::remove_all(again);
+      REQUIRE(place.study(resume).code == 0);
+      for (const auto& [path, bytes] : place.files())
+        if (!path.starts_with("study.") && !path.ends_with("metrics.jsonl") &&
+            !contains(path, "/checkpoints/"))
+          CHECK((files.at(path) == bytes));
+    }
   }
   SUBCASE("a run judged on its way is the run that was not stopped") {
     Words words = place.training();

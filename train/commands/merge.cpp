@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "core/check.h"
+#include "core/file.h"
 #include "train/command.h"
 #include "train/help.h"
 #include "train/model_flags.h"
@@ -18,24 +19,6 @@ struct Flags {
   std::string out;
 };
 
-/// Removed again unless it became what was wanted.
-class FolderInTheMaking {
- public:
-  explicit FolderInTheMaking(fs::path target) : target_(std::move(target)), path_(target_.string() + ".tmp") {
-    fs::remove_all(path_);
-    fs::create_directories(path_);
-  }
-  ~FolderInTheMaking() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-  void finish() { fs::rename(path_, target_); }
-
- private:
-  fs::path target_, path_;
-};
-
 int run(const Flags& flags) {
   fs::path out = fs::path(flags.out).lexically_normal();
   if (!out.has_filename()) out = out.parent_path();  // a trailing slash
@@ -45,14 +28,15 @@ int run(const Flags& flags) {
   exact.dtype = "f32";  // the sum is taken in f32 and rounded once
   Llama model = load_model(exact);
   model.merge_lora();
-  FolderInTheMaking folder(out);
+  if (out.has_parent_path()) fs::create_directories(out.parent_path());
+  FolderWriter folder(out);
   model.save(folder.path().string(), dtype);
   for (const char* name : {"tokenizer.model", "tokenizer.json", "tokenizer_config.json",
                            "special_tokens_map.json", "added_tokens.json", "generation_config.json"}) {
     const fs::path file = fs::path(flags.model.model) / name;
-    if (fs::exists(file)) fs::copy_file(file, folder.path() / name);
+    if (fs::exists(file)) write_file(folder.path() / name, read_text_file(file));
   }
-  folder.finish();
+  folder.commit();
   std::cerr << "merged: " << out.string() << "\n";
   return 0;
 }

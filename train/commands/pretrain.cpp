@@ -30,7 +30,7 @@ nlohmann::json settings_of(const PretrainFlags& flags, const LlamaConfig& config
   nlohmann::json settings = to_json(flags.train);
   settings.update({{"command", "pretrain"},
                    {"config", flags.config},
-                   {"model_config", to_json(config)},
+                   {"model_config", computed_with(config)},
                    {"tokenizer", flags.tokenizer},
                    {"save_dtype", flags.save_dtype},
                    {"dtype", flags.model.dtype},

@@ -7,7 +7,7 @@
 
 namespace scca {
 
-/// For a program to call once, at its start (the command line does; a library leaves signals alone): such a
+/// For a program to call once, at its start (scca's main does; a library leaves signals alone): such a
 /// fault ends the process with one line that names the file, and exit code 1. SIGBUS must not be blocked in
 /// any thread. A fault anywhere else has its usual effect.
 ///

@@ -1,3 +1,4 @@
+#include "core/bus_error.h"
 #include "train/command.h"
 #include "train/interrupt.h"
 #include "train/standard_streams.h"
@@ -5,5 +6,6 @@
 int main(int argc, char** argv) {
   scca::open_standard_streams();
   scca::take_signals();
+  scca::name_files_on_bus_error();
   return scca::run_command_line(argc, argv);
 }

@@ -12,6 +12,7 @@
 
 #include "core/check.h"
 #include "core/hash.h"
+#include "core/unfinished.h"
 
 namespace scca {
 namespace fs = std::filesystem;
@@ -117,7 +118,10 @@ bool Temporary::make() {
   if (descriptor_ < 0 && errno == EEXIST) return false;
   if (descriptor_ < 0) fail("cannot be written", errno);
   bool locked;
-  if (!lock_is_taken(descriptor_, locked) && still_named(descriptor_, path_)) return true;
+  if (!lock_is_taken(descriptor_, locked) && still_named(descriptor_, path_)) {
+    begin_unfinished(path_);
+    return true;
+  }
   ::close(std::exchange(descriptor_, -1));
   return false;
 }
@@ -126,6 +130,7 @@ void Temporary::remove() {
   if (descriptor_ < 0) return;
   std::error_code ignored;
   fs::remove_all(path_, ignored);
+  end_unfinished(path_);
   ::close(std::exchange(descriptor_, -1));
 }
 
@@ -133,6 +138,7 @@ void Temporary::become_target() {
   if (::fsync(descriptor_) != 0 && (kind_ == Kind::file || errno != EINVAL))
     fail("cannot be written whole, so nothing was", errno);
   if (::rename(path_.c_str(), target_.c_str()) != 0) fail("cannot be written whole, so nothing was", errno);
+  end_unfinished(path_);
   ::close(std::exchange(descriptor_, -1));
   if (const int error = sync_folder(folder_of(target_)); error != 0) fail("cannot be forced to disk", error);
 }

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <iostream>
 
+#include "core/unfinished.h"
+
 namespace scca {
 namespace {
 
@@ -31,6 +33,7 @@ void say(const char* text) {
 
 /// What the parent would have seen without this thread: a process killed by the signal.
 [[noreturn]] void end_by(int signal) {
+  remove_unfinished();
   ::signal(signal, SIG_DFL);
   sigset_t one;
   sigemptyset(&one);

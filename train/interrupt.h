@@ -10,11 +10,12 @@
 namespace scca {
 
 /// From here on SIGINT, SIGTERM, SIGHUP and SIGXCPU end the process by the signal's usual death, so that a
-/// shell sees what it expects; while an InterruptGuard lives the first one only sets a flag, and a second
-/// SIGINT ends the process. The others are known to come twice for one request (timeout, a terminal that
-/// closes, service managers) and change nothing then. One that the parent had ignored (nohup) stays ignored.
-/// SIGPIPE and SIGXFSZ are ignored: the write reports the error. Call it in main, before there is a second
-/// thread. A program that is started from here inherits the mask and the ignored two.
+/// shell sees what it expects, and leave nothing half-made behind (core/unfinished.h); while an
+/// InterruptGuard lives the first one only sets a flag, and a second SIGINT ends the process. The others are
+/// known to come twice for one request (timeout, a terminal that closes, service managers) and change nothing
+/// then. One that the parent had ignored (nohup) stays ignored. SIGPIPE and SIGXFSZ are ignored: the write
+/// reports the error. Call it in main, before there is a second thread. A program that is started from here
+/// inherits the mask and the ignored two.
 void take_signals();
 
 /// While one of these lives, a first signal only makes requested() true.

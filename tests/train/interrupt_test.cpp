@@ -321,6 +321,18 @@ TEST_CASE("interrupt: a command with nothing to save ends by the signal") {
   }
 }
 
+TEST_CASE("interrupt: what was being written is gone with the process") {
+  const Workplace place;
+  RunningScca run(
+      words(concat("prompts passkey --model ", kStories,
+                   " --min-tokens 200 --max-tokens 300 --count 1000000 --out ", place.path("p.jsonl"))));
+  REQUIRE(run.until([&] { return contains(run.err(), "prompts  "); }));
+  CHECK(place.folder.names().size() == 2);
+  run.send(SIGTERM);
+  CHECK(run.wait().signal == SIGTERM);
+  CHECK(place.folder.names() == Words{"data.txt"});
+}
+
 TEST_CASE("interrupt: at random moments, and gone on with to the same bits") {
   const Workplace place(true);
   Chance chance;

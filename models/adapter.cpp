@@ -110,6 +110,16 @@ void save_adapter(Llama& model, const AdapterInfo& info, const std::string& fold
   write_config(folder, model.config);
 }
 
+LlamaConfig with_rope_of_adapter(const LlamaConfig& base, const fs::path& path) {
+  const fs::path file = adapter_folder(path) / "config.json";
+  if (!fs::exists(file)) return base;
+  const LlamaConfig trained = read_config(file);
+  LlamaConfig config = base;
+  config.rope = trained.rope;
+  config.max_position_embeddings = trained.max_position_embeddings;
+  return config;
+}
+
 AdapterInfo load_adapter(Llama& model, const fs::path& path) {
   const fs::path folder = adapter_folder(path);
   AdapterReader reader(folder);
@@ -122,10 +132,8 @@ AdapterInfo load_adapter(Llama& model, const fs::path& path) {
   model.for_each_parameter([&](const std::string& name, Tensor& weight) { reader.read_saved(name, weight); });
   model.for_each_linear([&](const std::string& name, Linear& linear) { reader.read_lora(name, linear); });
   reader.expect_all_read();
-  if (fs::exists(folder / "config.json")) {
-    const LlamaConfig trained = read_config(folder);
-    model.set_rope(trained.rope, trained.max_position_embeddings);
-  }
+  const LlamaConfig trained = with_rope_of_adapter(model.config, folder);
+  model.set_rope(trained.rope, trained.max_position_embeddings);
   return reader.info();
 }
 

@@ -17,12 +17,15 @@ namespace scca {
 /// holds.
 void save_adapter(Llama& model, const AdapterInfo& info, const std::string& folder);
 
-/// Puts an adapter onto its base: LoRA updates, saved weights, and the RoPE scaling of the folder's
-/// config.json (PEFT's own folders have none; the base's stays). A run's folder is taken at its adapter/.
-/// Where the base ties its head to its embedding and the adapter changes only one of them, or each in its own
-/// way, the model is untied, as PEFT does: model.config.tie_word_embeddings is false then.
-/// Throws Error naming the tensor or key that does not fit: every tensor must have a place in the base, and
-/// every layer that the config targets its tensors; or the file whose bytes are not those of its hash.
+/// The base's config with the RoPE and length of the adapter's config.json; PEFT's own folders have none, and
+/// the base's stay. A run's folder is taken at its adapter/.
+LlamaConfig with_rope_of_adapter(const LlamaConfig& base, const std::filesystem::path& folder);
+
+/// Puts an adapter onto its base: LoRA updates, saved weights, and its RoPE. A run's folder is taken at its
+/// adapter/. Where the base ties its head to its embedding and the adapter changes only one of them, or each
+/// in its own way, the model is untied, as PEFT does: model.config.tie_word_embeddings is false then. Throws
+/// Error naming the tensor or key that does not fit: every tensor must have a place in the base, and every
+/// layer that the config targets its tensors; or the file whose bytes are not those of its hash.
 AdapterInfo load_adapter(Llama& model, const std::filesystem::path& folder);
 
 }  // namespace scca

@@ -1,5 +1,6 @@
 #include "models/config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -165,12 +166,6 @@ double parameters_of(const LlamaConfig& c) {
 
 }  // namespace
 
-int64_t LlamaConfig::context_length() const {
-  const bool scaled = rope.type == RopeType::linear || rope.type == RopeType::dynamic;
-  return scaled ? static_cast<int64_t>(std::floor(static_cast<double>(max_position_embeddings) * rope.factor))
-                : max_position_embeddings;
-}
-
 void check_config(const LlamaConfig& c, const std::string& where) {
   const auto positive = [&](const char* key, int64_t value) {
     // The bound keeps every product of two sizes within 64 bits.
@@ -291,11 +286,13 @@ LlamaConfig with_rope(const LlamaConfig& base, RopeScaling rope, int64_t context
   LlamaConfig config = base;
   rope.theta = base.rope.theta;
   rope.original_length = base.rope.original_length;
+  rope.original_assumed = base.rope.original_assumed && rope.type == RopeType::linear;
   config.max_position_embeddings = rope_keeps_length(rope.type) ? rope.original_length : context;
   if (rope.type == RopeType::yarn || rope.type == RopeType::longrope) {
     // transformers 4.51 to 4.57 scale by max_position_embeddings / original_max_position_embeddings, others
     // by the factor: both must be the same.
-    config.max_position_embeddings = std::llround(static_cast<double>(rope.original_length) * rope.factor);
+    const double length = static_cast<double>(rope.original_length) * rope.factor;
+    config.max_position_embeddings = std::llround(std::min(length, 1e15));  // check_config refuses the rest
   }
   config.rope = std::move(rope);
   check_config(config, "config");

@@ -38,9 +38,6 @@ struct LlamaConfig {
   const std::vector<int64_t>& end_ids() const {
     return generation_eos_ids.empty() ? eos_token_ids : generation_eos_ids;
   }
-  /// Tokens that the RoPE settings are made for: max_position_embeddings, times the factor for linear and
-  /// dynamic, which leave max_position_embeddings at the pretraining's length.
-  int64_t context_length() const;
 };
 
 /// From config.json in this folder, or from a file given by its own path. RoPE is read in the older form

@@ -34,9 +34,18 @@ int32_t sample(const std::vector<float>& logits, const SamplingOptions& options,
 /// logits [.., V] of tokens from `first_position` on, `vocabulary` of them a token.
 void check_logits(std::span<const float> logits, int64_t vocabulary, int64_t first_position);
 
+/// Throws UsageError when a text cannot grow from `prompt` tokens by `max_tokens` under this attention: where
+/// it would change what earlier tokens see (chunks of N/4, a plan file), no two tokens of the text would come
+/// from the same model. The message gives the spec with lengths in tokens where that is the cure.
+void check_growth(const LlamaConfig& config, const AttentionSpec& attention, int64_t prompt,
+                  int64_t max_tokens);
+
 /// The tokens that follow `prompt` (not empty), without the EOS that ended them. The same seed gives the same
 /// text. `on_token`, if given, hears of each token as it comes and stops the text by returning false.
-/// Throws Error as check_logits.
+/// Each token's logits are those of a pass without a cache over all tokens before it, to rounding. So RoPE
+/// that looks at the length (dynamic beyond L0 tokens, longrope where it crosses L0) costs a pass over the
+/// whole text each time that its angles change: dynamic beyond L0 one for each token. Throws as check_growth
+/// and check_logits.
 std::vector<int32_t> generate(const Llama& model, const std::vector<int32_t>& prompt,
                               const SamplingOptions& options,
                               const std::function<bool(int32_t)>& on_token = {});

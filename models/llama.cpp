@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <set>
+#include <utility>
 
 #include "core/autograd.h"
 #include "core/random.h"
 #include "models/model_folder.h"
 #include "models/safetensors.h"
 #include "models/weights.h"
+#include "nn/patterns/plan_prefix.h"
 #include "nn/rope_scaling.h"
 #include "ops/add.h"
 #include "ops/attention.h"
@@ -136,7 +139,7 @@ void Llama::to(Device device) {
                " learns already; move the model before that is chosen");
     weight = weight.to(device);
   });
-  rope_sequence_ = 0;  // the table is on the old device
+  rope_positions_ = 0;  // the table is on the old device
 }
 
 Llama Llama::initialised(const LlamaConfig& config, uint64_t seed, DType dtype) {
@@ -154,17 +157,32 @@ Llama Llama::initialised(const LlamaConfig& config, uint64_t seed, DType dtype) 
   return model;
 }
 
+RopeFrequencies Llama::angles_for(int64_t tokens) const {
+  return inverse_frequencies(config.rope, config.head_dim, tokens);
+}
+
 const RopeTable& Llama::rope_for(int64_t tokens) const {
-  // dynamic and longrope look at the sequence's own length; the other tables grow in powers of two, so that
-  // generation does not make a new one for each token.
-  const bool by_length = config.rope.type == RopeType::dynamic || config.rope.type == RopeType::longrope;
-  if (by_length ? rope_sequence_ == tokens : rope_sequence_ >= tokens) return rope_;
-  rope_sequence_ = by_length ? tokens : static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(tokens)));
-  const RopeFrequencies frequencies = inverse_frequencies(config.rope, config.head_dim, rope_sequence_);
-  const RopeTable table = rope_table(frequencies.inverse, rope_sequence_, frequencies.magnitude,
+  // Tables grow in powers of two, so that generation does not make a new one for each token. Whether another
+  // length turns by other angles is asked of the angles: a list of such types could be wrong.
+  RopeFrequencies angles = angles_for(tokens);
+  if (angles == rope_angles_ && rope_positions_ >= tokens) return rope_;
+  rope_positions_ = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(tokens)));
+  rope_angles_ = std::move(angles);
+  const RopeTable table = rope_table(rope_angles_.inverse, rope_positions_, rope_angles_.magnitude,
                                      dtype == DType::f64 ? DType::f64 : DType::f32);
   rope_ = {table.cos.to(device()), table.sin.to(device())};
   return rope_;
+}
+
+bool Llama::continues(const KeyValueCache& cache, int64_t tokens, const AttentionSpec& attention) const {
+  if (cache.length == 0) return true;
+  if (angles_for(tokens) != cache.angles) return false;
+  std::set<std::pair<PlanPtr, PlanPtr>> same;  // layers share plans
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const PlanPtr plan = attention.plan(tokens, config.num_attention_heads, static_cast<int64_t>(i));
+    if (same.insert({plan, cache.plans[i]}).second && !scca::continues(*plan, *cache.plans[i])) return false;
+  }
+  return true;
 }
 
 Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const {
@@ -175,10 +193,15 @@ Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const 
   SCCA_CHECK(!cache || (ids_BT.size(0) == 1 && tokens <= cache->capacity), "llama: the cache has room for ",
              cache ? cache->capacity : 0, " tokens of one sequence, ", tokens, " of ", ids_BT.size(0),
              " are asked for");
+  SCCA_CHECK(
+      !cache || continues(*cache, tokens, options.attention), "llama: at ", tokens, " tokens the ", first,
+      " in the cache turn by other angles or see other keys than when they were computed; begin a new one");
   const Pass pass{rope_for(tokens), first, options.training};
+  if (cache) cache->angles = rope_angles_;
   Tensor x = embedding(ids_BT, embed_tokens_VD, dtype);
   for (size_t i = 0; i < layers.size(); ++i) {
     const PlanPtr plan = options.attention.plan(tokens, config.num_attention_heads, static_cast<int64_t>(i));
+    if (cache) cache->plans[i] = plan;
     const auto block = [&layer = layers[i], plan, pass, past = cache ? &cache->layers[i] : nullptr](
                            const Tensor& in) { return layer(in, plan, pass, past); };
     x = options.checkpointing ? checkpoint(block, x) : block(x);
@@ -211,7 +234,7 @@ Tensor Llama::token_losses(const Tensor& ids_BT, const ForwardOptions& options) 
 }
 
 KeyValueCache Llama::make_cache(int64_t capacity) const {
-  KeyValueCache cache{{}, 0, capacity};
+  KeyValueCache cache{.capacity = capacity, .plans = std::vector<PlanPtr>(layers.size())};
   const Shape shape{capacity, config.num_key_value_heads, config.head_dim};
   for (size_t i = 0; i < layers.size(); ++i)
     cache.layers.push_back({Tensor::empty(shape, dtype, device()), Tensor::empty(shape, dtype, device())});
@@ -306,7 +329,7 @@ void Llama::untie() {
 void Llama::set_rope(const RopeScaling& rope, int64_t max_position_embeddings) {
   config.rope = rope;
   config.max_position_embeddings = max_position_embeddings;
-  rope_sequence_ = 0;  // the table is of the old scaling
+  rope_positions_ = 0;  // the table is of the old scaling
 }
 
 void Llama::save(const std::string& folder, DType as) const {

@@ -17,13 +17,16 @@
 namespace scca {
 
 /// Keys and values of the tokens seen so far, per layer, for generation (batch 1). Rows [0, length) are
-/// filled.
+/// filled, by passes over `length` tokens or fewer that all turned by the same angles and in which every
+/// token saw what it sees in `plans` (one a layer). length = 0 begins anew.
 struct KeyValueCache {
   struct Layer {
     Tensor key_SGK, value_SGK;
   };
-  std::vector<Layer> layers;
+  std::vector<Layer> layers = {};
   int64_t length = 0, capacity = 0;
+  RopeFrequencies angles = {};
+  std::vector<PlanPtr> plans = {};
 };
 
 struct ForwardOptions {
@@ -81,7 +84,8 @@ class Llama {
   void to(Device device);
   Device device() const { return embed_tokens_VD.device(); }
 
-  /// ids i32 [B, T] -> [B, T, D], after the final norm. Throws Error when an id is beyond the vocabulary.
+  /// ids i32 [B, T] -> [B, T, D], after the final norm. Throws Error when an id is beyond the vocabulary, and
+  /// for a cache that continues() says no of.
   Tensor hidden(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
   /// ids i32 [B, T] -> [B, T, V].
   Tensor logits(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
@@ -93,6 +97,11 @@ class Llama {
   /// The same losses one by one, f32 [B, T - 1] in host memory, without gradients.
   Tensor token_losses(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
 
+  /// Whether what the cache holds is what a pass without a cache over `tokens` tokens would compute for its
+  /// tokens again. An empty cache is continued by anything; otherwise no where RoPE's angles (dynamic and
+  /// longrope beyond the pretrained length) or a plan (AttentionSpec::continues) change on the way: then
+  /// every token's hidden state is another, not its key's rotation alone, so that all must be computed again.
+  bool continues(const KeyValueCache& cache, int64_t tokens, const AttentionSpec& attention) const;
   /// Room for the keys and values of up to `capacity` tokens.
   KeyValueCache make_cache(int64_t capacity) const;
 
@@ -139,10 +148,12 @@ class Llama {
   using ParameterSource = std::function<Tensor(const std::string& name, const Shape& shape)>;
   Llama(const LlamaConfig& config, DType dtype, const ParameterSource& make);
   const Tensor& head() const { return config.tie_word_embeddings ? embed_tokens_VD : lm_head_VD; }
+  RopeFrequencies angles_for(int64_t tokens) const;
   const RopeTable& rope_for(int64_t tokens) const;
 
   mutable RopeTable rope_;
-  mutable int64_t rope_sequence_ = 0;
+  mutable RopeFrequencies rope_angles_;  // of the table
+  mutable int64_t rope_positions_ = 0;
 };
 
 }  // namespace scca

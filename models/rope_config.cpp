@@ -1,5 +1,7 @@
 #include "models/rope_config.h"
 
+#include <utility>
+
 #include "core/check.h"
 
 namespace scca {
@@ -42,13 +44,20 @@ RopeScaling read_scaling(const JsonFields& config, const JsonFields& scaling,
     SCCA_CHECK(value, scaling.where(), ": ", name_of(rope.type), " has no ", key);
     return *value;
   };
-  if (rope.type == RopeType::linear || rope.type == RopeType::dynamic) {
+  if (rope.type == RopeType::dynamic) {  // whose formula reads max_position_embeddings and nothing else
     rope.factor = required("factor");
     return rope;
   }
   const auto outer_length = config.integer(kOriginal);
-  rope.original_length =
-      outer_length ? *outer_length : scaling.integer(kOriginal).value_or(max_position_embeddings);
+  const auto stated_length = outer_length ? outer_length : scaling.integer(kOriginal);
+  rope.original_length = stated_length.value_or(max_position_embeddings);
+  if (rope.type == RopeType::linear) {
+    SCCA_CHECK(rope.original_length > 0, scaling.where(), ": ", kOriginal, " is ", rope.original_length,
+               ", expected the tokens of pretraining");
+    rope.factor = required("factor");
+    rope.original_assumed = !stated_length && rope.factor > 1;
+    return rope;
+  }
   if (rope.type == RopeType::llama3) {
     rope.factor = required("factor");
     rope.low_freq_factor = required("low_freq_factor");
@@ -106,11 +115,16 @@ RopeScaling read_rope(const JsonFields& config, int64_t max_position_embeddings)
                         max_position_embeddings);
   };
   if (!newer) return read(older, "rope_scaling");
-  const RopeScaling rope = read(newer, "rope_parameters");
-  // An old form that is null beside the new one says nothing: newer readers write it so.
-  SCCA_CHECK(!older || read(older, "rope_scaling") == rope, config.where(), ": rope_scaling is ",
-             short_text(*older), " but rope_parameters is ", short_text(*newer),
-             "; expected the same settings");
+  RopeScaling rope = read(newer, "rope_parameters");
+  if (!older) return rope;  // null beside the new form says nothing: newer readers write it so
+  RopeScaling same = read(older, "rope_scaling");
+  if (rope.original_assumed) std::swap(rope, same);  // the other one may state what this leaves open
+  if (same.original_assumed) {
+    same.original_length = rope.original_length;
+    same.original_assumed = rope.original_assumed;
+  }
+  SCCA_CHECK(same == rope, config.where(), ": rope_scaling is ", short_text(*older),
+             " but rope_parameters is ", short_text(*newer), "; expected the same settings");
   return rope;
 }
 
@@ -132,8 +146,10 @@ void write_rope(const RopeScaling& rope, int64_t head_dim, Json& config) {
   config["rope_scaling"] = written.type == RopeType::none ? Json() : older;
   config["rope_parameters"] = newer;
   config.erase(kOriginal);  // it stands with the scaling now
-  // transformers up to 4.57 looks for longrope's nowhere else, and would take the short list at every length.
-  if (written.type == RopeType::longrope) config[kOriginal] = written.original_length;
+  // transformers up to 4.57 looks for longrope's nowhere else, and would take the short list at every length;
+  // linear's form has no place for it.
+  if (written.type == RopeType::longrope || (written.type == RopeType::linear && !written.original_assumed))
+    config[kOriginal] = written.original_length;
   config.erase("partial_rotary_factor");  // 1
 }
 

@@ -32,8 +32,10 @@ struct RopeScaling {
   RopeType type = RopeType::none;
   double theta = 10000;
   double factor = 1;
-  // tokens the model was pretrained with: L0 of dynamic, yarn, llama3 and longrope
+  // tokens the model was pretrained with: L0 of dynamic, yarn, llama3 and longrope; no formula of linear's
   int64_t original_length = 0;
+  // linear: config.json leaves open whether it is the length before or after scaling; taken as before
+  bool original_assumed = false;
   // yarn, longrope: on cos and sin instead of the formula
   std::optional<double> attention_factor = {};
   // yarn: turns within L0 above and below which a component is kept, or interpolated whole; where both
@@ -53,6 +55,8 @@ struct RopeScaling {
 struct RopeFrequencies {
   std::vector<double> inverse;  // head_dim / 2 of them, radians a position
   double magnitude = 1;         // on cos and sin
+
+  bool operator==(const RopeFrequencies&) const = default;
 };
 
 /// The frequencies for sequences of `tokens`; only dynamic and longrope look at `tokens`.

@@ -13,6 +13,7 @@
 #include "train/flag_values.h"
 #include "train/help.h"
 #include "train/memory.h"
+#include "train/rope_flags.h"
 #include "train/training_run.h"
 
 namespace scca {
@@ -88,17 +89,13 @@ void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
       ->default_str("embed,norm");
 }
 
-ModelFlags with_default_rope(ModelFlags flags) {
-  const bool given = !flags.rope.empty() || flags.rope_factor > 0;
-  if (!given && read_config(flags.model).rope.type == RopeType::none) flags.rope = "linear";
-  return flags;
-}
-
 int finetune(FinetuneSettings settings) {
   check_settings(settings.train);
   settings.lora.validate();
   RunFolder::check(settings.train.out, settings.train.resume);
   settings.model = with_default_rope(std::move(settings.model));
+  const LlamaConfig given = given_config(settings.model);
+  check_extension(given, settings.model, settings.train.context);
   Llama model = load_model(settings.model, settings.train.context);
   const Tokenizer tokenizer = load_tokenizer(settings.model);
   check_vocabulary(tokenizer, model.config);
@@ -115,7 +112,7 @@ int finetune(FinetuneSettings settings) {
                    .base_fingerprint = fingerprint_of(Weights(settings.model.model)).to_string()};
   info.trained.erase("none");
   return run_training(
-      model, tokenizer, settings.train, json_of(settings, model.config, info),
+      model, given, tokenizer, settings.train, json_of(settings, model.config, info),
       [&](const RunFolder& run) { save_adapter(model, info, (run.path() / "adapter").string()); });
 }
 

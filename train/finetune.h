@@ -24,12 +24,8 @@ struct FinetuneSettings {
 /// --lora-rank, --lora-alpha, --lora-rs, --lora-targets, --lora-dropout and --train.
 void add_lora_flags(CLI::App& app, FinetuneSettings& settings);
 
-/// The flags as they are, or with linear interpolation where neither they nor the base's config name a RoPE
-/// scaling.
-ModelFlags with_default_rope(ModelFlags flags);
-
-/// Trains in settings.train.out and leaves the adapter in its folder adapter/. RoPE as with_default_rope, by
-/// max(1, ceil(context / pretrained length)) where no factor is given. Returns the exit code: 0, or 1 after
+/// Trains in settings.train.out and leaves the adapter in its folder adapter/. RoPE as with_default_rope
+/// (train/rope_flags.h). Returns the exit code: 0, or 1 after
 /// Ctrl-C, with everything saved. Throws UsageError for settings without a meaning, Error as Trainer.
 int finetune(FinetuneSettings settings);
 

@@ -1,6 +1,7 @@
 #pragma once
 // The flags of every command that loads a model, and what they load.
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/dtype.h"
@@ -15,8 +16,8 @@ namespace scca {
 
 struct ModelFlags {
   std::string model, adapter;
-  std::string rope;        // a type; empty: as the model's or the adapter's config.json has it
-  double rope_factor = 0;  // 0: not given
+  std::string rope = {};  // a type; empty: as the model's or the adapter's config.json has it
+  std::optional<double> rope_factor = {};
   std::string dtype = "f32", device = "auto";
 };
 
@@ -29,9 +30,9 @@ DType dtype_of(const ModelFlags& flags);
 /// What the flag means on this machine. Throws Error saying why when it says cuda and there is none to use.
 Device device_of(const ModelFlags& flags);
 
-/// The base model with its adapter and RoPE, on the device of the flags. `context` is the length that a RoPE
-/// given without a factor is stretched to: factor max(1, ceil(context / pretrained length)); 0 when there is
-/// none. Throws UsageError for flags that do not fit, Error naming a file that does not.
+/// The base model with its adapter, on the device of the flags, with RoPE as with_rope_flags
+/// (train/rope_flags.h) has it at `context` tokens; 0 when there is no such length. Throws UsageError for
+/// flags that do not fit, Error naming a file that does not.
 Llama load_model(const ModelFlags& flags, int64_t context = 0);
 
 /// tokenizer.model of the model's folder, and the tokens that the folder adds.

@@ -37,6 +37,10 @@ void PasskeyOptions::validate() const {
   if (depths.empty()) fail<UsageError>("--depths: is empty; give percentages, as in 0,50,100");
 }
 
+void check_lengths(const LlamaConfig& config, const Tokenizer& tokenizer, const PasskeyOptions& options) {
+  check_lengths(config, tokenizer, retrieval_options(options));
+}
+
 std::vector<PasskeyCell> evaluate_passkey(const Llama& model, const Tokenizer& tokenizer,
                                           const PasskeyOptions& options,
                                           const std::function<void(int64_t done, int64_t total)>& progress) {

@@ -29,6 +29,9 @@ struct PasskeyCell {
   int64_t length = 0, depth = 0, correct = 0, trials = 0;
 };
 
+/// Throws UsageError as check_lengths of train/retrieval.h, before anything is evaluated.
+void check_lengths(const LlamaConfig& config, const Tokenizer& tokenizer, const PasskeyOptions& options);
+
 /// One cell for each length and, within it, each depth, in the order given. An answer, generated greedily, is
 /// correct when its first run of digits is the key. The same seed asks every model for the same keys,
 /// and a cell's keys do not depend on the other cells.

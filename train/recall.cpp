@@ -69,17 +69,6 @@ std::vector<std::vector<float>> losses_of(const Llama& model,
   return all;
 }
 
-void check_data(const std::vector<int32_t>& tokens, const RecallOptions& options, int64_t vocabulary) {
-  const auto count = static_cast<int64_t>(tokens.size());
-  const int64_t needed = 2 * options.context + kPassageTokens;
-  SCCA_CHECK(count >= needed, "the data has ", count, " tokens; recall at --context ", options.context,
-             " needs ", needed, " (two windows and a passage)");
-  for (const int32_t id : tokens) {
-    SCCA_CHECK(id >= 0 && id < vocabulary, "eval recall: the data has id ", id,
-               ", beyond the model's vocabulary of ", vocabulary);
-  }
-}
-
 nlohmann::json error_json(const Estimate& estimate) {
   return estimate.standard_error ? nlohmann::json(*estimate.standard_error) : nlohmann::json(nullptr);
 }
@@ -90,6 +79,17 @@ void add_estimate(nlohmann::json& object, const std::string& name, const Estimat
 }
 
 }  // namespace
+
+void check_recall(const std::vector<int32_t>& tokens, const RecallOptions& options, int64_t vocabulary) {
+  const auto count = static_cast<int64_t>(tokens.size());
+  const int64_t needed = 2 * options.context + kPassageTokens;
+  SCCA_CHECK(count >= needed, "the data has ", count, " tokens; recall at --context ", options.context,
+             " needs ", needed, " (two windows and a passage)");
+  for (const int32_t id : tokens) {
+    SCCA_CHECK(id >= 0 && id < vocabulary, "eval recall: the data has id ", id,
+               ", beyond the model's vocabulary of ", vocabulary);
+  }
+}
 
 Estimate estimate(const std::vector<double>& values) {
   SCCA_CHECK(!values.empty(), "estimate: no values");
@@ -120,7 +120,7 @@ std::vector<int64_t> recall_distances(int64_t context) {
 Recall evaluate_recall(const Llama& model, const std::vector<int32_t>& tokens, const RecallOptions& options,
                        const std::function<void(int64_t done, int64_t total)>& progress) {
   options.validate();
-  check_data(tokens, options, model.config.vocab_size);
+  check_recall(tokens, options, model.config.vocab_size);
   const int64_t context = options.context, last = context - kPassageTokens;
   const std::vector<int64_t> distances = recall_distances(context);
   const auto total = options.passages * static_cast<int64_t>(distances.size() + 1);

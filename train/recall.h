@@ -47,10 +47,13 @@ struct Recall {
 /// 64, doubling, and context - 64: the first occurrence then begins the window.
 std::vector<int64_t> recall_distances(int64_t context);
 
+/// Throws Error when the data is shorter than two windows and a passage, or an id is beyond the vocabulary.
+void check_recall(const std::vector<int32_t>& tokens, const RecallOptions& options, int64_t vocabulary);
+
 /// A window is `context` tokens of the data, in a row, whose last 64 are the passage: a piece of the data
 /// from outside the window. The first occurrence replaces what stood there. The same seed takes the same
-/// passages and windows for every model. `progress` hears of windows done and to do. Throws Error when the
-/// data is shorter than two windows and a passage, an id is beyond the vocabulary, or a loss is not finite.
+/// passages and windows for every model. `progress` hears of windows done and to do. Throws Error as
+/// check_recall, and when a loss is not finite.
 Recall evaluate_recall(const Llama& model, const std::vector<int32_t>& tokens, const RecallOptions& options,
                        const std::function<void(int64_t done, int64_t total)>& progress = {});
 

@@ -52,10 +52,11 @@ void RetrievalOptions::validate() const {
   if (trials < 1 || trials > int64_t{1} << 24) fail<UsageError>("--trials ", trials, ": expected 1 to 2^24");
 }
 
-void check_lengths(const Tokenizer& tokenizer, const RetrievalOptions& options) {
+void check_lengths(const LlamaConfig& config, const Tokenizer& tokenizer, const RetrievalOptions& options) {
   const Task& task = find_task(options.task, "--tasks");
   for (const int64_t length : options.lengths) {
     make_prompt(task, counter(tokenizer, options), {length, depths_of(options).front(), options.seed, 0});
+    check_growth(config, options.attention, length - task.answer_tokens, task.answer_tokens);
   }
 }
 

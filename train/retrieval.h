@@ -42,8 +42,9 @@ std::vector<RetrievalCell> evaluate_retrieval(const Llama& model, const Tokenize
                                               const RetrievalOptions& options,
                                               const RetrievalProgress& progress = {});
 
-/// Throws UsageError when a length is too short for the task: for who evaluates several, before the first.
-void check_lengths(const Tokenizer& tokenizer, const RetrievalOptions& options);
+/// Throws UsageError when a length is too short for the task, or the attention changes what earlier tokens
+/// see while an answer grows (models/generate.h, check_growth): before anything is evaluated.
+void check_lengths(const LlamaConfig& config, const Tokenizer& tokenizer, const RetrievalOptions& options);
 
 /// What the model goes on with, greedily: task.answer_tokens at most, fewer once the score is settled.
 std::string generate_answer(const Llama& model, const Tokenizer& tokenizer, const Task& task,

@@ -72,9 +72,7 @@ class Step {
 
   /// cos and sin, f32 (Llama::rope_for).
   int64_t rope_table(int64_t context) const {
-    const bool by_length = config_.rope.type == RopeType::dynamic || config_.rope.type == RopeType::longrope;
-    const auto tokens = static_cast<uint64_t>(context);
-    return 4 * config_.head_dim * static_cast<int64_t>(by_length ? tokens : std::bit_ceil(tokens));
+    return 4 * config_.head_dim * static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(context)));
   }
 
   /// What a product [m, k] x [k, n] takes while it runs: cuBLAS nothing; on the CPU (ops/matmul.cpp) a

@@ -6,8 +6,9 @@
 #include <set>
 
 #include "core/check.h"
-#include "models/config.h"
+#include "models/rope_lengths.h"
 #include "nn/patterns/spec.h"
+#include "train/rope_flags.h"
 
 namespace scca {
 namespace {
@@ -117,9 +118,11 @@ Study plan_study(StudySettings settings) {
   run.eval_data.clear();  // a study judges a run when it is done
   check_settings(run);
   settings.validate();
-  const LlamaConfig config = read_config(settings.finetune.model.model);
+  const ModelFlags model = with_default_rope(settings.finetune.model);
+  const LlamaConfig config = given_config(model);
+  check_extension(config, model, train.context);
   Study study;
-  study.base_context = config.rope.original_length;
+  study.base_context = rope_lengths(config).made_for;
   study.layers = config.num_hidden_layers;
   study.heads = config.num_attention_heads;
   study.head_dim = config.head_dim;
@@ -148,7 +151,7 @@ nlohmann::json to_json(const StudySettings& s) {
   json.erase("eval_every");
   json.update({{"model", s.finetune.model.model},
                {"rope", s.finetune.model.rope},
-               {"rope_factor", s.finetune.model.rope_factor},
+               {"rope_factor", s.finetune.model.rope_factor.value_or(0)},
                {"dtype", s.finetune.model.dtype},
                {"lora_rank", s.finetune.lora.rank},
                {"lora_alpha", s.finetune.lora.alpha},

@@ -50,7 +50,8 @@ struct StudyRow {
 struct Study {
   StudySettings settings;
   std::vector<StudyRow> rows;
-  int64_t base_context = 0, layers = 0, heads = 0, head_dim = 0;
+  int64_t base_context = 0;  // tokens that the base is made for
+  int64_t layers = 0, heads = 0, head_dim = 0;
 
   std::filesystem::path out() const { return settings.finetune.train.out; }
   int64_t context() const { return settings.finetune.train.context; }

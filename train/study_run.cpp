@@ -13,6 +13,7 @@
 #include "train/passkey.h"
 #include "train/progress.h"
 #include "train/recall.h"
+#include "train/rope_flags.h"
 #include "train/run_folder.h"
 #include "train/study.h"
 #include "train/study_contents.h"
@@ -32,7 +33,10 @@ class LazyModel {
  public:
   LazyModel(ModelFlags flags, int64_t context) : flags_(std::move(flags)), context_(context) {}
   const Llama& operator*() {
-    if (!model_) model_.emplace(load_model(flags_, context_));
+    if (!model_) {
+      model_.emplace(load_model(flags_, context_));
+      announce_rope(given_config(flags_), model_->config, 0);
+    }
     return *model_;
   }
 
@@ -115,7 +119,7 @@ class StudyRun {
     ModelFlags flags = settings_.finetune.model;
     if (row.name == "rope-untrained") return with_default_rope(flags);
     flags.rope.clear();  // the base's, or the adapter's
-    flags.rope_factor = 0;
+    flags.rope_factor.reset();
     if (row.trained) flags.adapter = (folder / "adapter").string();
     return flags;
   }

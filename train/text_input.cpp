@@ -4,7 +4,6 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <charconv>
-#include <iostream>
 
 #include "core/check.h"
 #include "train/data.h"
@@ -72,14 +71,6 @@ void check_ids(const std::vector<int32_t>& ids, int64_t vocabulary, const std::s
   for (const int32_t id : ids) {
     if (id >= vocabulary)
       fail<UsageError>(flag, ": id ", id, " is beyond the vocabulary; expected 0 to ", vocabulary - 1);
-  }
-}
-
-void warn_beyond_context(const LlamaConfig& config, int64_t tokens) {
-  const int64_t made_for = config.context_length();
-  if (tokens > made_for) {
-    std::cerr << "warning: " << tokens << " tokens are more than the " << made_for
-              << " this model's positions are made for; --rope linear stretches them\n";
   }
 }
 

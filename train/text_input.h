@@ -5,7 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "models/config.h"
 #include "models/tokenizer.h"
 
 namespace CLI {
@@ -40,9 +39,5 @@ std::vector<int32_t> parse_ids(std::string_view text, const std::string& flag);
 
 /// Throws UsageError naming the first id that is not below `vocabulary`.
 void check_ids(const std::vector<int32_t>& ids, int64_t vocabulary, const std::string& flag);
-
-/// A warning on stderr when sequences are longer than the model's RoPE is made for: a base beyond its context
-/// is worth looking at, so that it is not refused.
-void warn_beyond_context(const LlamaConfig& config, int64_t tokens);
 
 }  // namespace scca

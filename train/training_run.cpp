@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "train/data.h"
+#include "train/rope_flags.h"
 #include "train/trainer.h"
 
 namespace scca {
@@ -15,8 +16,9 @@ void check_vocabulary(const Tokenizer& tokenizer, const LlamaConfig& config) {
              "; use the tokenizer that belongs to the model");
 }
 
-int run_training(Llama& model, const Tokenizer& tokenizer, const TrainSettings& train,
-                 nlohmann::json settings, const std::function<void(const RunFolder& run)>& write_outputs) {
+int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokenizer,
+                 const TrainSettings& train, nlohmann::json settings,
+                 const std::function<void(const RunFolder& run)>& write_outputs) {
   check_training(model, train);  // before the time that tokenising takes
   const Encode encode = [&](std::string_view text) { return tokenizer.encode(text); };
   const auto rows_of = [&](const std::vector<std::string>& paths, const char* flag) {
@@ -35,6 +37,7 @@ int run_training(Llama& model, const Tokenizer& tokenizer, const TrainSettings& 
                    .write_outputs = [&] { write_outputs(run); }},
                   run);
   const bool was_done = trainer.step() == train.steps;
+  announce_rope(given, model.config, train.context);
   if (trainer.run() == TrainEnd::interrupted) {
     std::cerr << "stopped and saved after step " << trainer.step() << " of " << train.steps
               << "; the same command with --resume goes on from there\n";

@@ -14,8 +14,10 @@ namespace scca {
 void check_vocabulary(const Tokenizer& tokenizer, const LlamaConfig& config);
 
 /// Tokenises the data, makes or takes up the run's folder, and trains. `write_outputs` is called at every
-/// save. Returns the exit code: 0, or 1 after Ctrl-C.
-int run_training(Llama& model, const Tokenizer& tokenizer, const TrainSettings& train,
-                 nlohmann::json settings, const std::function<void(const RunFolder& run)>& write_outputs);
+/// save. `given` is the base's config as it was before the run's RoPE. Returns the exit code: 0, or 1 after
+/// Ctrl-C.
+int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokenizer,
+                 const TrainSettings& train, nlohmann::json settings,
+                 const std::function<void(const RunFolder& run)>& write_outputs);
 
 }  // namespace scca

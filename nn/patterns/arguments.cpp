@@ -60,7 +60,8 @@ std::string Length::to_string() const {
   return is_fraction() ? concat(numerator_, "/", denominator_) : concat(numerator_);
 }
 
-Arguments::Arguments(std::string_view source, const Call& call) : source_(source), call_(call) {
+Arguments::Arguments(std::string_view source, const Call& call, std::optional<int64_t> at)
+    : source_(source), call_(call), at_(at) {
   for (size_t i = 0; i < call.arguments.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       if (const Argument& a = call.arguments[i]; !a.key.empty() && a.key == call.arguments[j].key)
@@ -70,9 +71,9 @@ Arguments::Arguments(std::string_view source, const Call& call) : source_(source
 Length Arguments::length(const std::string& name, Length standard) {
   list(this, name, kLength, standard.to_string());
   const Argument* argument = find(name);
-  if (!argument) return standard;
-  const Length value = read_length(name, *argument);
+  Length value = argument ? read_length(name, *argument) : standard;
   if (value == Length::tokens(0)) reject(name, concat(name, " is 0, expected at least 1 token"));
+  if (at_) value = Length::tokens(value.of(*at_));
   if (value != standard) note(name + "=" + value.to_string());
   return value;
 }
@@ -81,7 +82,8 @@ std::optional<Length> Arguments::optional_length(const std::string& name) {
   list(this, name, kLength, "");
   const Argument* argument = find(name);
   if (!argument) return std::nullopt;
-  const Length value = read_length(name, *argument);
+  Length value = read_length(name, *argument);
+  if (at_) value = Length::tokens(value.of_rounded_down(*at_));
   note(name + "=" + value.to_string());
   return value;
 }
@@ -115,7 +117,7 @@ std::vector<Part> Arguments::parts() {
   std::vector<Part> result;
   for (const Argument& argument : call_.arguments) {
     if (!argument.key.empty()) continue;
-    const NamedPattern part = make_pattern(source_, argument.value);
+    const NamedPattern part = make_pattern(source_, argument.value, at_);
     result.push_back({part.pattern, argument.weight});
     note(argument.weight == 1 ? part.spec : concat(part.spec, "*", argument.weight));
   }

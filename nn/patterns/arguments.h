@@ -2,6 +2,7 @@
 // What a pattern reads its parameters from. Every reader states the parameter's name, so that the list of
 // what a pattern takes, the errors and the canonical form all follow from the pattern's own constructor.
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,8 @@ struct Part {
 /// All readers throw UsageError with the place in the spec when the value has no meaning.
 class Arguments {
  public:
-  Arguments(std::string_view source, const Call& call);
+  /// With `at` tokens, every length that is read is one in tokens: a fraction's, at a sequence of so many.
+  Arguments(std::string_view source, const Call& call, std::optional<int64_t> at = {});
 
   /// At least 1 token; `standard` when not given.
   Length length(const std::string& name, Length standard);
@@ -68,6 +70,7 @@ class Arguments {
 
   std::string_view source_;
   const Call& call_;
+  std::optional<int64_t> at_;
   std::vector<std::string> takes_, canonical_;
   bool takes_parts_ = false;
 };

@@ -30,12 +30,12 @@ void register_pattern(PatternEntry entry) {
   entries.insert(place, std::move(entry));
 }
 
-NamedPattern make_pattern(std::string_view source, const Call& call) {
+NamedPattern make_pattern(std::string_view source, const Call& call, std::optional<int64_t> at) {
   std::vector<std::string> known;
   for (const PatternEntry& entry : registry()) {
     known.push_back(entry.name);
     if (entry.name != call.word) continue;
-    Arguments arguments(source, call);
+    Arguments arguments(source, call, at);
     PatternPtr pattern = entry.make(arguments);
     return {std::move(pattern), arguments.finish()};
   }

@@ -41,8 +41,9 @@ struct NamedPattern {
 
 /// One pattern, by its spec without layers: parse_pattern("local(chunk=1/8)"). Throws UsageError.
 PatternPtr parse_pattern(std::string_view spec);
-/// The same from a piece of a parsed spec; `source` is the whole spec, for the errors' caret.
-NamedPattern make_pattern(std::string_view source, const Call& call);
+/// The same from a piece of a parsed spec; `source` is the whole spec, for the errors' caret, `at` as in
+/// Arguments.
+NamedPattern make_pattern(std::string_view source, const Call& call, std::optional<int64_t> at = {});
 
 struct PatternEntry {
   std::string name, summary;

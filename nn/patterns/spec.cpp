@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "nn/patterns/bounds.h"
 #include "nn/patterns/plan_json.h"
+#include "nn/patterns/plan_prefix.h"
 
 namespace scca {
 namespace {
@@ -75,6 +76,12 @@ PlanPtr AttentionSpec::plan(int64_t tokens, int64_t heads, int64_t layer) const 
   return state_->plan(pattern, tokens, heads);
 }
 
+bool AttentionSpec::continues(int64_t from, int64_t to, int64_t heads) const {
+  for (int64_t layer = 0; layer < distinct_layers(); ++layer)
+    if (!scca::continues(*plan(to, heads, layer), *plan(from, heads, layer))) return false;
+  return true;
+}
+
 std::string AttentionSpec::to_string() const {
   if (state_->from_file) return "@" + state_->file;
   std::string result;
@@ -98,7 +105,7 @@ void AttentionSpec::check_layers(int64_t layers) const {
                    ", but the model has ", layers, " (0 to ", layers - 1, ")");
 }
 
-AttentionSpec parse_attention_spec(std::string_view text) {
+AttentionSpec parse_attention_spec(std::string_view text, std::optional<int64_t> at) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
   auto state = std::make_shared<AttentionSpec::State>();
   std::string_view trimmed = text;
@@ -122,12 +129,12 @@ AttentionSpec parse_attention_spec(std::string_view text) {
     for (size_t i = 0; i < item.layers.size(); ++i)
       if (!state->layers.emplace(item.layers[i], state->patterns.size()).second)
         spec_error(text, item.layers_at[i], concat("layer ", item.layers[i], " is named twice"));
-    state->patterns.push_back(make_pattern(text, item.call));
+    state->patterns.push_back(make_pattern(text, item.call, at));
   }
   if (!others)
     spec_error(text, text.size(),
                "no pattern for the layers that are not named; add one, such as ;scca-fixed");
-  state->patterns.push_back(make_pattern(text, others->call));
+  state->patterns.push_back(make_pattern(text, others->call, at));
   return AttentionSpec(state);
 }
 

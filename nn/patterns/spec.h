@@ -4,6 +4,7 @@
 //   full@0,1;scca-flow                 full attention in layers 0 and 1, scca-flow in all others
 //   @plan.json                         the plan in this file, as `scca patterns` prints it, in all layers
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,11 @@ class AttentionSpec {
   /// Throws UsageError when the parameters (a shift) or the plan file do not fit the extent.
   PlanPtr plan(int64_t tokens, int64_t heads, int64_t layer = 0) const;
 
+  /// Whether, in all layers, a query among the first `from` tokens sees the same keys when there are `to`
+  /// (plan_prefix.h). Asks the two plans and no pattern: a chunk of N/4 moves with N, and
+  /// so does scca-flow's shift of a fixed chunk. Throws UsageError as plan.
+  bool continues(int64_t from, int64_t to, int64_t heads) const;
+
   /// The canonical form; parses to the same spec.
   std::string to_string() const;
 
@@ -30,14 +36,15 @@ class AttentionSpec {
   void check_layers(int64_t layers) const;
 
  private:
-  friend AttentionSpec parse_attention_spec(std::string_view text);
+  friend AttentionSpec parse_attention_spec(std::string_view text, std::optional<int64_t> at);
   struct State;
   explicit AttentionSpec(std::shared_ptr<State> state) : state_(std::move(state)) {}
   std::shared_ptr<State> state_;
 };
 
+/// With `at` tokens every length in the spec is one in tokens: scca-fixed at 2048 is scca-fixed(chunk=512).
 /// Throws UsageError that shows the spec, a caret under the place, what was found and what is allowed; Error
 /// when a plan file cannot be read or is not a plan.
-AttentionSpec parse_attention_spec(std::string_view text);
+AttentionSpec parse_attention_spec(std::string_view text, std::optional<int64_t> at = {});
 
 }  // namespace scca

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/rope_lengths.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;
@@ -39,7 +40,7 @@ TEST_CASE("config: stories260K is read") {
   CHECK(c.num_key_value_heads == 4);
   CHECK(c.head_dim == 8);
   CHECK(c.max_position_embeddings == 512);
-  CHECK(c.context_length() == 512);
+  CHECK(rope_lengths(c).made_for == 512);
   CHECK(c.rms_norm_eps == 1e-5);
   CHECK(c.tie_word_embeddings);
   CHECK(c.bos_token_id == 1);
@@ -105,7 +106,7 @@ TEST_CASE("config: what is written is read back, in both forms, and keys that me
     "max_position_embeddings":256,"rope_theta":500.0})");
   c = with_rope(c, {.type = RopeType::linear, .factor = 8}, 2048);
   CHECK(c.max_position_embeddings == 256);
-  CHECK(c.context_length() == 2048);
+  CHECK(rope_lengths(c).made_for == 2048);
   write_config(folder.path(), c);
   CHECK(folder.names() == std::vector<std::string>{"config.json"});
   const LlamaConfig back = read_config(folder.path());
@@ -187,7 +188,10 @@ TEST_CASE("config: whoever reads an exported config computes the same, at every 
             CHECK(theirs.magnitude == ours.magnitude);
           }
         }
-        if (type == RopeType::yarn || type == RopeType::longrope) {
+        if (type == RopeType::linear) {
+          CHECK(written["original_max_position_embeddings"] == 96);  // there is no other place for it
+          CHECK(written["max_position_embeddings"] == 96);
+        } else if (type == RopeType::yarn || type == RopeType::longrope) {
           // What transformers 4.51 to 4.57 scale by; longrope's original length they take from the top.
           const Json& original = type == RopeType::yarn
                                      ? written["rope_scaling"]["original_max_position_embeddings"]

@@ -6,7 +6,10 @@
 #include <cmath>
 
 #include "core/autograd.h"
+#include "core/check.h"
 #include "core/random.h"
+#include "models/rope_lengths.h"
+#include "ops/cast.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;
@@ -15,6 +18,69 @@ using namespace scca::test;
 namespace {
 
 const std::vector<int32_t> kPrompt{1, 403, 407, 261, 378};  // Once upon a time
+
+constexpr int64_t kOriginal = 24;  // the small model's pretrained length
+
+/// Random weights that are large enough for every token to matter, in f64, with positions scaled for 4 times
+/// as many tokens as it was made for.
+Llama small_model(RopeType type) {
+  const LlamaConfig config{.vocab_size = 61,
+                           .hidden_size = 32,
+                           .intermediate_size = 48,
+                           .num_hidden_layers = 2,
+                           .num_attention_heads = 4,
+                           .num_key_value_heads = 2,
+                           .head_dim = 8,
+                           .max_position_embeddings = kOriginal,
+                           .initializer_range = 0.5,
+                           .rope = {.original_length = kOriginal}};
+  RopeScaling rope{.type = type, .factor = 4};
+  if (type == RopeType::longrope) rope.short_factor = {1, 1, 1.5, 2}, rope.long_factor = {1, 2, 3, 4};
+  return Llama::initialised(with_rope(config, rope, 4 * kOriginal), 5, DType::f64);
+}
+
+/// What generate() is to give: each token sampled from a pass without a cache over all tokens before it.
+std::vector<int32_t> recomputed(const Llama& model, std::vector<int32_t> ids,
+                                const SamplingOptions& options) {
+  NoGrad no_grad;
+  std::vector<int32_t> text;
+  while (std::ssize(text) < options.max_tokens) {
+    const auto count = std::ssize(ids);
+    const Tensor logits = model.logits(Tensor::of(ids, {1, count}), {.attention = options.attention});
+    const Tensor last = cast(logits.reshape({count, -1}).rows(count - 1, 1), DType::f32);
+    const double uniform = uniform01(philox(options.seed, text.size())[0]);
+    text.push_back(sample(last.to_vector<float>(), options, uniform));
+    ids.push_back(text.back());
+  }
+  return text;
+}
+
+std::vector<int32_t> prompt_of(int64_t tokens) {
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < tokens; ++i) ids.push_back(static_cast<int32_t>(1 + i * 17 % 59));
+  return ids;
+}
+
+constexpr RopeType kTypes[] = {RopeType::none, RopeType::linear, RopeType::ntk,     RopeType::dynamic,
+                               RopeType::yarn, RopeType::llama3, RopeType::longrope};
+
+/// Says at odd lengths that queries see their own chunk of 3, at even ones of 4.
+class Flicker : public Pattern {
+ public:
+  explicit Flicker(Arguments&) {}
+  bool visible(Extent extent, int64_t, int64_t query, int64_t key) const override {
+    return key / width(extent) == query / width(extent);
+  }
+  HeadPlans plan(Extent extent) const override {
+    return HeadPlans(static_cast<size_t>(extent.heads),
+                     std::make_shared<const HeadPlan>(chunk_local(extent.tokens, width(extent))));
+  }
+
+ private:
+  static int64_t width(Extent extent) { return extent.tokens % 2 == 1 ? 3 : 4; }
+};
+
+const Register<Flicker> flicker("flicker", "for the tests: another plan at every length", {"flicker"});
 
 Llama stories() { return Llama::load(std::string(SCCA_SOURCE_DIR) + "/tests/data/stories260K"); }
 
@@ -183,4 +249,119 @@ TEST_CASE("generate: a text ends at the ids of generation_config.json") {
   const auto first = std::find(whole.begin(), whole.end(), whole[5]);
   CHECK(generate(model, kPrompt, {.max_tokens = 20, .temperature = 0}) ==
         std::vector<int32_t>(whole.begin(), first));
+}
+
+TEST_CASE("generate: with its cache it says what whole passes say, for every RoPE type across its length") {
+  for (const RopeType type : kTypes) {
+    CAPTURE(name_of(type));
+    const Llama model = small_model(type);
+    // far below, up to, across and far beyond the pretrained length
+    for (const int64_t tokens : {1, 12, 20, 23, 24, 25, 60}) {
+      CAPTURE(tokens);
+      const SamplingOptions options{
+          .max_tokens = 9, .temperature = 1, .top_p = 1, .seed = 3, .stop_at_eos = false};
+      CHECK(generate(model, prompt_of(tokens), options) == recomputed(model, prompt_of(tokens), options));
+    }
+  }
+}
+
+TEST_CASE("generate: with its cache it says what whole passes say under every pattern, or refuses it") {
+  int64_t refused = 0, same = 0;
+  for (const RopeType type : {RopeType::linear, RopeType::dynamic, RopeType::longrope}) {
+    const Llama model = small_model(type);
+    for (const PatternEntry& entry : registered_patterns()) {
+      for (const std::string& spec : entry.examples) {
+        CAPTURE(name_of(type));
+        CAPTURE(spec);
+        for (const int64_t tokens : {5, 21}) {
+          const SamplingOptions options{.max_tokens = 8,
+                                        .temperature = 1,
+                                        .top_p = 1,
+                                        .seed = 3,
+                                        .attention = parse_attention_spec(spec),
+                                        .stop_at_eos = false};
+          const bool stays =
+              error_of([&] { check_growth(model.config, options.attention, tokens, 8); }) == "no error";
+          CHECK((!stays || options.attention.continues(tokens, tokens + 7, 4)));
+          if (!stays) {
+            CHECK_THROWS_AS(generate(model, prompt_of(tokens), options), UsageError);
+            ++refused;
+            continue;
+          }
+          CHECK(generate(model, prompt_of(tokens), options) == recomputed(model, prompt_of(tokens), options));
+          ++same;
+        }
+      }
+    }
+  }
+  CHECK(refused > 20);
+  CHECK(same > 60);
+}
+
+TEST_CASE(
+    "generate: a plan that changes between the first length and the last is never taken from the cache") {
+  const Llama model = small_model(RopeType::none);
+  // 21 to 27 tokens: alike at both ends, another at every second length between them
+  const SamplingOptions options{.max_tokens = 7,
+                                .temperature = 1,
+                                .top_p = 1,
+                                .seed = 3,
+                                .attention = parse_attention_spec("flicker"),
+                                .stop_at_eos = false};
+  REQUIRE(options.attention.continues(21, 27, 4));
+  CHECK(generate(model, prompt_of(21), options) == recomputed(model, prompt_of(21), options));
+}
+
+TEST_CASE("generate: an attention that depends on the length is refused with the spec that does not") {
+  const Llama model = stories();
+  const auto refusal = [&](const std::string& spec) {
+    SamplingOptions options{.max_tokens = 20};
+    options.attention = parse_attention_spec(spec);
+    return error_of([&] { generate(model, kPrompt, options); });
+  };
+  for (const auto& [spec, advice] : std::vector<std::pair<std::string, std::string>>{
+           {"scca-fixed", "scca-fixed(chunk=128)"},
+           {"s2", "s2(chunk=128)"},
+           {"window(chunk=1/8)", "window(chunk=64)"},
+           {"longmixed", "longmixed(chunk=128)"},
+           {"full;mix(local,s2)@1", "mix(local(chunk=128),s2(chunk=128))@1;full"}}) {
+    CAPTURE(spec);
+    const std::string message = refusal(spec);
+    CHECK(message ==
+          "--attention " + parse_attention_spec(spec).to_string() +
+              ": what earlier tokens see would change while the text grows from 5 to 24 tokens; give "
+              "lengths in tokens, as " +
+              advice);
+    CHECK(refusal(advice) == "no error");
+  }
+  // at one token all plans are alike
+  CHECK(error_of([&] { check_growth(model.config, parse_attention_spec("scca-fixed"), 1, 128); }) !=
+        "no error");
+  CHECK_NOTHROW(check_growth(model.config, parse_attention_spec("scca-fixed"), 1, 1));
+  CHECK_NOTHROW(check_growth(model.config, parse_attention_spec("full"), 7, int64_t{1} << 62));
+  // its shift follows the number of chunks, whatever their width
+  CHECK(refusal("scca-flow(chunk=5)")
+            .ends_with("choose a pattern that does not depend on the length, such as full"));
+}
+
+TEST_CASE("llama: a cache of other angles or of another pattern is refused") {
+  NoGrad no_grad;
+  const Llama model = small_model(RopeType::dynamic);
+  KeyValueCache cache = model.make_cache(40);
+  const auto pass = [&](int64_t tokens, const char* spec) {
+    model.hidden(Tensor::of(prompt_of(tokens), {1, tokens}),
+                 {.attention = parse_attention_spec(spec), .cache = &cache});
+  };
+  pass(20, "full");
+  CHECK(error_of([&] {
+          pass(3, "local(chunk=5)");
+        }).starts_with("llama: at 23 tokens the 20 in the cache turn by other angles or see other keys"));
+  CHECK(!model.continues(cache, 23, parse_attention_spec("local(chunk=5)")));
+  pass(4, "full");
+  CHECK(model.continues(cache, 24, parse_attention_spec("full")));
+  CHECK(!model.continues(cache, 25, parse_attention_spec("full")));
+  CHECK(error_of([&] { pass(1, "full"); }).starts_with("llama: at 25 tokens the 24 in the cache"));
+  cache.length = 0;
+  pass(25, "local(chunk=5)");
+  CHECK(cache.length == 25);
 }

@@ -178,10 +178,10 @@ TEST_CASE("retrieval: BOS takes a token of the length") {
   const TaskPrompt exact = make_prompt(find_task("passkey", "test"), tokens_of, {500, 50, 0, 0});
   const int64_t full = exact.prompt_tokens + find_task("passkey", "test").answer_tokens;
   // at the least length there is no token to spare
-  for (options.lengths = {full}; error_of([&] { check_lengths(tokenizer(), options); }) == "no error";)
+  for (options.lengths = {full}; error_of([&] { check_lengths({}, tokenizer(), options); }) == "no error";)
     --options.lengths[0];
   ++options.lengths[0];
-  CHECK_NOTHROW(check_lengths(tokenizer(), options));
+  CHECK_NOTHROW(check_lengths({}, tokenizer(), options));
   options.bos = true;
-  CHECK_THROWS_AS(check_lengths(tokenizer(), options), UsageError);
+  CHECK_THROWS_AS(check_lengths({}, tokenizer(), options), UsageError);
 }

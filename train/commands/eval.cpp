@@ -11,6 +11,7 @@
 #include "train/losses.h"
 #include "train/model_flags.h"
 #include "train/progress.h"
+#include "train/rope_flags.h"
 #include "train/table.h"
 #include "train/text_input.h"
 
@@ -52,7 +53,7 @@ int run(const Flags& flags) {
   options.attention.check_layers(model.config.num_hidden_layers);
   const std::vector<int32_t> tokens = read_tokens(load_tokenizer(flags.model), flags.text);
   evaluation_windows(static_cast<int64_t>(tokens.size()), options);  // an error comes before the warning
-  warn_beyond_context(model.config, flags.context);
+  announce_rope(given_config(flags.model), model.config, flags.context);
   std::optional<Progress> progress;
   const Evaluation evaluation =
       evaluate(model, tokens, options, [&](int64_t done, int64_t total, double nll) {

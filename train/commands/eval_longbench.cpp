@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/generate.h"
 #include "nn/json.h"
 #include "train/command.h"
 #include "train/flag_values.h"
@@ -14,6 +15,7 @@
 #include "train/messages.h"
 #include "train/model_flags.h"
 #include "train/progress.h"
+#include "train/rope_flags.h"
 #include "train/table.h"
 #include "train/text_input.h"
 
@@ -123,7 +125,11 @@ int run(const Flags& flags) {
   const Tokenizer tokenizer = load_tokenizer(flags.model);
   std::optional<FileWriter> out;  // a path that can't be written fails now, not after hours
   if (!flags.out.empty()) out.emplace(flags.out);
-  warn_beyond_context(model.config, flags.context);
+  for (const TaskRun& task : runs) {
+    const int64_t prompt = options.prompt_tokens(*task.file.task);
+    check_growth(model.config, options.attention, prompt, options.context - prompt);
+  }
+  announce_rope(given_config(flags.model), model.config, flags.context);
   answer_all(model, tokenizer, options, runs, out ? &*out : nullptr);
   if (flags.json) {
     print_json(to_json(runs, flags));

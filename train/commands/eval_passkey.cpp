@@ -11,6 +11,7 @@
 #include "train/model_flags.h"
 #include "train/passkey.h"
 #include "train/progress.h"
+#include "train/rope_flags.h"
 #include "train/table.h"
 #include "train/text_input.h"
 
@@ -50,7 +51,8 @@ int run(Flags flags) {
   const Llama model = load_model(flags.model, longest);
   options.attention.check_layers(model.config.num_hidden_layers);
   const Tokenizer tokenizer = load_tokenizer(flags.model);
-  warn_beyond_context(model.config, longest);
+  check_lengths(model.config, tokenizer, options);
+  announce_rope(given_config(flags.model), model.config, longest);
   std::optional<Progress> progress;
   const std::vector<PasskeyCell> cells =
       evaluate_passkey(model, tokenizer, options, [&](int64_t done, int64_t total) {

@@ -8,6 +8,7 @@
 #include "train/model_flags.h"
 #include "train/progress.h"
 #include "train/recall.h"
+#include "train/rope_flags.h"
 #include "train/table.h"
 #include "train/text_input.h"
 
@@ -43,7 +44,8 @@ int run(Flags flags) {
   const Llama model = load_model(flags.model, flags.options.context);
   flags.options.attention.check_layers(model.config.num_hidden_layers);
   const std::vector<int32_t> tokens = read_tokens(load_tokenizer(flags.model), flags.text);
-  warn_beyond_context(model.config, flags.options.context);
+  check_recall(tokens, flags.options, model.config.vocab_size);
+  announce_rope(given_config(flags.model), model.config, flags.options.context);
   std::optional<Progress> progress;
   const Recall recall = evaluate_recall(model, tokens, flags.options, [&](int64_t done, int64_t total) {
     if (!progress) progress.emplace("recall", total);

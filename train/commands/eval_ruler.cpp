@@ -12,6 +12,7 @@
 #include "train/model_flags.h"
 #include "train/progress.h"
 #include "train/retrieval.h"
+#include "train/rope_flags.h"
 #include "train/table.h"
 #include "train/text_input.h"
 
@@ -127,9 +128,9 @@ int run(Flags flags) {
   const Tokenizer tokenizer = load_tokenizer(flags.model);
   for (const std::string& name : flags.tasks) {
     options.task = name;
-    check_lengths(tokenizer, options);
+    check_lengths(model.config, tokenizer, options);
   }
-  warn_beyond_context(model.config, longest);
+  announce_rope(given_config(flags.model), model.config, longest);
   const Grid grid = evaluate(flags, model, tokenizer);
   if (flags.json) {
     print_json(to_json(grid, flags));

@@ -10,6 +10,7 @@
 #include "train/flag_values.h"
 #include "train/help.h"
 #include "train/model_flags.h"
+#include "train/rope_flags.h"
 #include "train/text_input.h"
 
 namespace scca {
@@ -39,7 +40,8 @@ int run(Flags flags) {
   const Llama model = load_model(flags.model);
   flags.sampling.attention.check_layers(model.config.num_hidden_layers);
   check_ids(prompt, model.config.vocab_size, "--prompt");
-  warn_beyond_context(model.config, std::ssize(prompt) + flags.sampling.max_tokens);
+  check_growth(model.config, flags.sampling.attention, std::ssize(prompt), flags.sampling.max_tokens);
+  announce_rope(given_config(flags.model), model.config, std::ssize(prompt) + flags.sampling.max_tokens);
   TextStream stream(tokenizer, prompt);
   std::string text;
   const auto take = [&](const std::string& part) {

@@ -12,6 +12,7 @@
 #include "train/command.h"
 #include "train/help.h"
 #include "train/model_flags.h"
+#include "train/rope_flags.h"
 #include "train/table.h"
 #include "train/text_input.h"
 
@@ -87,7 +88,11 @@ int run(const Flags& flags) {
   const auto count = static_cast<int64_t>(ids.size());
   const Llama model = load_model(flags.model, count);
   check_ids(ids, model.config.vocab_size, "--ids");
-  warn_beyond_context(model.config, count);
+  const LlamaConfig given = given_config(flags.model);
+  if (given.rope == model.config.rope)
+    warn_beyond_context(model.config, count);  // and no more: a program reads this
+  else
+    announce_rope(given, model.config, count);
   const Result result = compute(model, ids, flags);
   if (flags.json) {
     print_json(to_json(result));

@@ -8,6 +8,7 @@
 #include "train/command.h"
 #include "train/help.h"
 #include "train/model_flags.h"
+#include "train/rope_flags.h"
 
 namespace scca {
 namespace {
@@ -37,6 +38,7 @@ int run(const Flags& flags) {
     if (fs::exists(file)) write_file(folder.path() / name, read_text_file(file));
   }
   folder.commit();
+  announce_rope(given_config(flags.model), model.config, 0);
   std::cerr << "merged: " << out.string() << "\n";
   return 0;
 }

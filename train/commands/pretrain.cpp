@@ -54,7 +54,7 @@ int pretrain(const PretrainFlags& flags) {
   model.set_trainable({"all"});
   set_random_state({flags.train.seed, 0});
   const DType saved = flags.save_dtype == "bf16" ? DType::bf16 : DType::f32;
-  return run_training(model, tokenizer, flags.train, settings_of(flags, config), [&](const RunFolder& run) {
+  return run_training(model, config, tokenizer, flags.train, settings_of(flags, config), [&](const RunFolder& run) {
     const std::filesystem::path folder = run.path() / "model";
     std::filesystem::create_directories(folder);
     model.save(folder.string(), saved);

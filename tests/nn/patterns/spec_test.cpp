@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "nn/patterns/plan_json.h"
+#include "nn/patterns/plan_prefix.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;
@@ -67,12 +68,14 @@ TEST_CASE("spec: layers use their own patterns, and equal extents share one plan
 }
 
 TEST_CASE("spec: an unknown pattern") {
+  std::string known;  // the tests register one of their own
+  for (const PatternEntry& entry : registered_patterns()) known += (known.empty() ? "" : ", ") + entry.name;
+  CHECK(known.find("full, local, longmixed, mix, s2, scca-fixed, scca-flow, sda, window") !=
+        std::string::npos);
   CHECK(complaint("local@0;scca-fixd(chunk=512)") ==
-        "attention spec: unknown pattern 'scca-fixd', did you mean 'scca-fixed'? Known patterns: dilated, "
-        "full, local, "
-        "longmixed, mix, s2, scca-fixed, scca-flow, sda, window\n"
-        "  local@0;scca-fixd(chunk=512)\n"
-        "          ^");
+        "attention spec: unknown pattern 'scca-fixd', did you mean 'scca-fixed'? Known patterns: " + known +
+            "\n  local@0;scca-fixd(chunk=512)\n"
+            "          ^");
   CHECK(complaint("quadratic")
             .starts_with("attention spec: unknown pattern 'quadratic'. Known patterns: dilated, "));
   CHECK(complaint("mix(local, \xc3\xa9)").ends_with("\n  mix(local, \xc3\xa9)\n             ^"));
@@ -228,4 +231,58 @@ TEST_CASE("spec: a plan file fits only its own extent") {
   std::remove(path.c_str());
   CHECK_THROWS_WITH_AS(parse_attention_spec("@none.json"),
                        "none.json: cannot be read: No such file or directory", Error);
+}
+
+TEST_CASE("attention spec: a plan continues a shorter one exactly when the predicate sees the same") {
+  int64_t changing = 0, staying = 0;
+  for (const PatternEntry& entry : registered_patterns()) {
+    for (const std::string& text : entry.examples) {
+      CAPTURE(text);
+      const PatternPtr pattern = parse_pattern(text);
+      const AttentionSpec spec = parse_attention_spec(text);
+      for (const int64_t heads : {1, 8, 9}) {
+        for (const auto& [from, to] :
+             {std::pair<int64_t, int64_t>{1, 2}, {5, 8}, {12, 13}, {31, 33}, {33, 77}}) {
+          CAPTURE(from);
+          CAPTURE(to);
+          bool same = true;
+          for (int64_t head = 0; head < heads; ++head)
+            for (int64_t query = 0; query < from; ++query)
+              for (int64_t key = 0; key <= query; ++key)
+                same &= pattern->visible({from, heads}, head, query, key) ==
+                        pattern->visible({to, heads}, head, query, key);
+          CHECK(spec.continues(from, to, heads) == same);
+          ++(same ? staying : changing);
+        }
+      }
+    }
+  }
+  CHECK(changing > 50);
+  CHECK(staying > 50);
+  // all layers are asked
+  CHECK(!parse_attention_spec("full;s2@2").continues(33, 77, 8));
+  CHECK(parse_attention_spec("full;local(chunk=5)@2").continues(33, 77, 8));
+}
+
+TEST_CASE("attention spec: lengths in tokens, as a length makes them") {
+  const auto at = [](const char* spec, int64_t tokens) {
+    return parse_attention_spec(spec, tokens).to_string();
+  };
+  CHECK(at("scca-fixed", 2048) == "scca-fixed(chunk=512)");
+  CHECK(at("scca-fixed(chunk=1/3,shift=1/4)", 100) == "scca-fixed(chunk=34,shift=25)");
+  CHECK(at("scca-fixed(chunk=7,shift=6)", 100) == "scca-fixed(chunk=7,shift=6)");
+  CHECK(at("mix(s2,sda(dilation=3)*2,local(chunk=5));window@1", 33) ==
+        "window(chunk=9)@1;mix(s2(chunk=9),sda(dilation=3)*2,local(chunk=5))");
+  CHECK(at("full", 33) == "full");
+  // the same plan at that length
+  for (const PatternEntry& entry : registered_patterns())
+    for (const std::string& spec : entry.examples)
+      for (const int64_t tokens : {1, 31, 33}) {
+        CAPTURE(spec);
+        const PlanPtr plain = parse_attention_spec(spec).plan(tokens, 8);
+        const PlanPtr fixed = parse_attention_spec(spec, tokens).plan(tokens, 8);
+        CHECK(continues(*plain, *fixed));
+        CHECK(parse_attention_spec(parse_attention_spec(spec, tokens).to_string()).to_string() ==
+              parse_attention_spec(spec, tokens).to_string());
+      }
 }

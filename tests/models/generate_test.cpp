@@ -365,3 +365,16 @@ TEST_CASE("llama: a cache of other angles or of another pattern is refused") {
   pass(25, "local(chunk=5)");
   CHECK(cache.length == 25);
 }
+
+TEST_CASE("llama: passes of different lengths do not touch each other, for any RoPE type") {
+  NoGrad no_grad;
+  for (const RopeType type : kTypes) {
+    CAPTURE(name_of(type));
+    const Llama model = small_model(type);
+    // shorter and longer than the pretrained length by turns, and twice in one power of two
+    for (const int64_t tokens : {60, 20, 25, 24, 31, 33, 12}) {
+      const Tensor ids = Tensor::of(prompt_of(tokens), {1, tokens});
+      CHECK(model.logits(ids).to_vector<double>() == small_model(type).logits(ids).to_vector<double>());
+    }
+  }
+}

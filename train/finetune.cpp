@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/device.h"
+#include "core/file.h"
 #include "core/random.h"
 #include "models/adapter.h"
 #include "models/config.h"
@@ -13,6 +14,7 @@
 #include "train/flag_values.h"
 #include "train/help.h"
 #include "train/memory.h"
+#include "train/model_card.h"
 #include "train/rope_flags.h"
 #include "train/training_run.h"
 
@@ -99,8 +101,8 @@ int finetune(FinetuneSettings settings) {
   Llama model = load_model(settings.model, settings.train.context);
   const Tokenizer tokenizer = load_tokenizer(settings.model);
   check_vocabulary(tokenizer, model.config);
-  const ModelShape shape = shape_of(model.config, model.dtype, model.embed_tokens_VD.device(), settings.lora,
-                                    settings.learning);
+  const ModelShape shape =
+      shape_of(model.config, model.dtype, model.embed_tokens_VD.device(), settings.lora, settings.learning);
   const MemoryEstimate estimate = estimate_memory(shape, settings.train);
   check_memory(estimate, available_memory(shape.device), estimate.weights);  // before the adapters take it
   set_random_state({settings.train.seed, 0});
@@ -111,9 +113,25 @@ int finetune(FinetuneSettings settings) {
                    .base_model = settings.model.model,
                    .base_fingerprint = fingerprint_of(Weights(settings.model.model)).to_string()};
   info.trained.erase("none");
+  const auto describe = [&](const std::filesystem::path& folder, const RunNumbers& numbers) {
+    write_file(folder / "README.md",
+               model_card(folder.string(), info, given, model.config, settings.train, numbers));
+  };
+  const std::string both = concat("--model ", shell_word(settings.model.model), " --adapter ",
+                                  shell_word(settings.train.out + "/adapter"));
+  std::vector<std::string> next;
+  if (settings.concluded)
+    next = {concat("scca eval ", both, " --data HELD_OUT_TEXT --context ", settings.train.context),
+            concat("scca generate ", both, " --prompt \"...\""),
+            concat("scca merge ", both, " --out MERGED_MODEL   # a folder that needs no adapter"),
+            concat("with PEFT: see ", shell_word(settings.train.out + "/adapter/README.md"))};
   return run_training(
       model, given, tokenizer, settings.train, json_of(settings, model.config, info),
-      [&](const RunFolder& run) { save_adapter(model, info, (run.path() / "adapter").string()); });
+      {.name = "adapter",
+       .write = [&](const std::filesystem::path& folder) { save_adapter(model, info, folder.string()); },
+       .describe = describe,
+       .judged = settings.concluded,
+       .next = std::move(next)});
 }
 
 }  // namespace scca

@@ -17,6 +17,9 @@ struct FinetuneSettings {
   LoraOptions lora;
   std::set<std::string> learning{"embed", "norm"};  // of the base: some of embed, norm, head, or all or none
 
+  /// Ends with the loss before and after under full attention, and the commands to go on with.
+  bool concluded = true;
+
   /// attention scca-fixed and checkpointing on, where TrainSettings has full and off.
   FinetuneSettings();
 };

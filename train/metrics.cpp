@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iostream>
+#include <set>
 
 #include "core/check.h"
 #include "core/file.h"
@@ -69,6 +70,22 @@ std::vector<nlohmann::json> read_metrics(const std::filesystem::path& file) {
     }
   }
   return kept;
+}
+
+std::string metrics_csv(const std::vector<nlohmann::json>& lines) {
+  std::set<std::string> others;
+  for (const nlohmann::json& line : lines)
+    for (const auto& [key, value] : line.items())
+      if (key != "step") others.insert(key);
+  std::string text = "step";
+  for (const std::string& key : others) text += "," + key;
+  text += "\n";
+  for (const nlohmann::json& line : lines) {
+    text += line.at("step").dump();
+    for (const std::string& key : others) text += "," + (line.contains(key) ? line.at(key).dump() : "");
+    text += "\n";
+  }
+  return text;
 }
 
 Metrics::Metrics(const std::filesystem::path& file, int64_t step) : file_(file), before_(read_metrics(file)) {

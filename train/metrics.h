@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 namespace scca {
@@ -12,6 +13,10 @@ namespace scca {
 /// behind) is named in a note on stderr and left out; the others stay. A half line at the end is of a killed
 /// run and goes without a word.
 std::vector<nlohmann::json> read_metrics(const std::filesystem::path& file);
+
+/// The same as comma-separated values: a header of all keys that occur, "step" first, and a line a step;
+/// empty where a step has no such number.
+std::string metrics_csv(const std::vector<nlohmann::json>& lines);
 
 class Metrics {
  public:

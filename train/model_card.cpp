@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "models/rope_lengths.h"
 #include "train/table.h"
 
 namespace scca {
@@ -28,11 +29,6 @@ std::string listed(const Items& items) {
   return text.empty() ? "nothing" : text;
 }
 
-std::string rope_text(const RopeScaling& rope) {
-  if (rope.type == RopeType::none) return "as pretrained";
-  return concat(name_of(rope.type), ", factor ", rope.factor, ", from ", rope.original_length, " tokens");
-}
-
 /// "4.012 nats a token, perplexity 55.3"
 std::string loss_text(double nats) {
   return concat(fixed(nats, 3), " nats a token, perplexity ", fixed(std::exp(nats), 1));
@@ -45,8 +41,8 @@ std::string facts(const AdapterInfo& adapter, const LlamaConfig& base, const Lla
     table += "| " + what + " | " + value + " |\n";
   };
   row("base", code(adapter.base_model));
-  row("context", concat(base.context_length(), " tokens before, ", train.context, " now"));
-  row("RoPE", rope_text(trained.rope));
+  row("context", concat(rope_lengths(base).made_for, " tokens before, ", train.context, " now"));
+  row("RoPE", describe_rope(trained));
   row("attention", concat(code(train.attention), " in training; full attention to use it"));
   row("LoRA", concat("rank ", adapter.lora.rank, ", alpha ", adapter.lora.alpha,
                      adapter.lora.rank_stabilised ? " (rank-stabilised)" : "", ", on ",
@@ -54,23 +50,23 @@ std::string facts(const AdapterInfo& adapter, const LlamaConfig& base, const Lla
   row("training", concat(numbers.step, " of ", train.steps, " steps of ", train.rows_per_step(), " rows, ",
                          numbers.step * train.rows_per_step() * train.context, " tokens; learning rate ",
                          train.lr, ", seed ", train.seed));
-  if (numbers.last_loss) row("last training loss", loss_text(*numbers.last_loss));
+  if (numbers.step > 0) row("last training loss", loss_text(numbers.last_loss));
   if (numbers.before) row("base, full attention, " + numbers.judged_on, loss_text(*numbers.before));
   if (numbers.after) row("adapter, the same", loss_text(*numbers.after));
   return table;
 }
 
-std::string python(const AdapterInfo& adapter, const std::string& run) {
+std::string python(const AdapterInfo& adapter, const std::string& folder) {
   return concat(
       "```python\nfrom peft import PeftModel\nfrom transformers import AutoConfig, AutoModelForCausalLM\n\n",
       "base = AutoModelForCausalLM.from_pretrained(", quoted(adapter.base_model),
-      ", config=AutoConfig.from_pretrained(", quoted(run + "/adapter"), "))\n",
-      "model = PeftModel.from_pretrained(base, ", quoted(run + "/adapter"), ")\n```\n");
+      ", config=AutoConfig.from_pretrained(", quoted(folder), "))\n",
+      "model = PeftModel.from_pretrained(base, ", quoted(folder), ")\n```\n");
 }
 
 }  // namespace
 
-std::string model_card(const std::string& run, const AdapterInfo& adapter, const LlamaConfig& base,
+std::string model_card(const std::string& folder, const AdapterInfo& adapter, const LlamaConfig& base,
                        const LlamaConfig& trained, const TrainSettings& train, const RunNumbers& numbers) {
   const bool scaled = !(base.rope == trained.rope);
   return concat(
@@ -82,7 +78,7 @@ std::string model_card(const std::string& run, const AdapterInfo& adapter, const
                "it positions "
                "turn by the base's own angles and the answers are wrong.\n\n"
              : "",
-      python(adapter, run),
+      python(adapter, folder),
       "\nOr with scca: `scca generate --model BASE --adapter ADAPTER --prompt \"...\"`, and `scca merge` "
       "for a Hugging Face folder that needs no adapter.\n");
 }

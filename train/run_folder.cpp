@@ -95,9 +95,11 @@ void RunFolder::set_aside(const fs::path& checkpoint) const {
   fs::rename(checkpoint, fs::path(checkpoint) += ".damaged", ignored);
 }
 
-void RunFolder::draw_losses() const {
+void RunFolder::show_metrics() const {
+  const std::vector<nlohmann::json> lines = read_metrics(path_ / "metrics.jsonl");
+  write_file(path_ / "metrics.csv", metrics_csv(lines));
   Series training{.name = "training"}, evaluation{.name = "evaluation"};
-  for (const nlohmann::json& line : read_metrics(path_ / "metrics.jsonl")) {
+  for (const nlohmann::json& line : lines) {
     const double step = line["step"].get<double>();
     training.x.push_back(step);
     training.y.push_back(line.value("loss", 0.0));

@@ -38,8 +38,9 @@ class RunFolder {
   /// Gives a damaged checkpoint another name, *.damaged: none of checkpoints() any more.
   void set_aside(const std::filesystem::path& checkpoint) const;
 
-  /// loss.png from metrics.jsonl: the training loss, and the evaluations where there were any.
-  void draw_losses() const;
+  /// metrics.jsonl for people: metrics.csv with the same numbers, and loss.png, the training loss and the
+  /// evaluations where there were any.
+  void show_metrics() const;
 
  private:
   std::filesystem::path path_;

@@ -90,6 +90,7 @@ class StudyRun {
     run.train.steps = steps;
     run.train.seed += k;
     run.train.eval_data.clear();  // judged here, not on the way
+    run.concluded = false;
     return run;
   }
 

@@ -49,6 +49,16 @@ AttentionSpec check_training(Llama& model, const TrainSettings& train) {
   return attention;
 }
 
+double full_attention_loss(Llama& model, const TokenRows& data, int64_t rows, int64_t batch) {
+  const NoGrad no_grad;
+  double sum = 0;
+  for (int64_t first = 0; first < rows; first += batch) {
+    const int64_t count = std::min(batch, rows - first);
+    sum += model.loss(data.in_order(first, count)).item() * static_cast<double>(count);
+  }
+  return sum / static_cast<double>(rows);
+}
+
 Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
     : model_(model),
       task_(std::move(task)),
@@ -72,6 +82,8 @@ void Trainer::resume() {
   for (const nlohmann::json& line : metrics_->before()) {
     norms_.add(line["step"].get<int64_t>(), line["grad_norm"].get<double>());
     last_loss_ = line["loss"].get<double>();
+    const double judged = line.value("eval_loss", HUGE_VAL);
+    if (judged < (best_ ? best_->loss : HUGE_VAL)) best_ = {line["step"].get<int64_t>(), judged};
   }
 }
 
@@ -135,7 +147,7 @@ std::string Trainer::go_back() {
     return concat("the checkpoint of step ", saved_step_, " is kept, but none is from before the norm rose");
   try {
     Checkpoint(run_.checkpoint_path(*good)).restore(optimizer_.state());
-    task_.write_outputs();
+    write_output();
   } catch (const std::exception& error) {
     return concat("its last good weights, of step ", *good, ", cannot be had back: ", error.what());
   }
@@ -144,17 +156,21 @@ std::string Trainer::go_back() {
                 " holds for use is of that step");
 }
 
-/// Mean loss over the first --eval-tokens of the evaluation data, under full attention.
 double Trainer::evaluate() const {
-  NoGrad no_grad;
   const int64_t rows =
       std::min(task_.eval_data->rows(), std::max<int64_t>(task_.train.eval_tokens / task_.train.context, 1));
-  double sum = 0;
-  for (int64_t first = 0; first < rows; first += task_.train.batch) {
-    const int64_t count = std::min(task_.train.batch, rows - first);
-    sum += model_.loss(task_.eval_data->in_order(first, count)).item() * static_cast<double>(count);
-  }
-  return sum / static_cast<double>(rows);
+  return full_attention_loss(model_, *task_.eval_data, rows, task_.train.batch);
+}
+
+/// A resumed run finds its best so far among the lines of metrics.jsonl, and makes again what it loses there.
+void Trainer::keep_best(double loss) {
+  if (best_ && best_->loss <= loss) return;
+  best_ = {step_, loss};
+  task_.write(run_.path() / "best", {.step = step_, .last_loss = last_loss_});
+}
+
+void Trainer::write_output() {
+  task_.write(run_.path() / task_.output, {.step = step_, .last_loss = last_loss_});
 }
 
 void Trainer::save() {
@@ -164,8 +180,8 @@ void Trainer::save() {
     saved_step_ = step_;
     run_.prune_checkpoints(norms_.newest_good(run_.checkpoint_steps()));
   }
-  task_.write_outputs();
-  run_.draw_losses();
+  write_output();
+  run_.show_metrics();
 }
 
 TrainEnd Trainer::run() {
@@ -180,6 +196,7 @@ TrainEnd Trainer::run() {
     const bool evaluates = task_.eval_data && (step_ % train.eval_every == 0 || step_ == train.steps);
     if (evaluates) line["eval_loss"] = evaluate();
     metrics_->append(line);
+    if (evaluates) keep_best(line["eval_loss"].get<double>());
     const double speed = line["tokens_per_s"].get<double>();
     const double seconds = static_cast<double>(train.rows_per_step() * train.context) / speed;
     if (step_ == first + 1)

@@ -14,6 +14,7 @@
 #include "train/metrics.h"
 #include "train/optimizer.h"
 #include "train/run_folder.h"
+#include "train/run_numbers.h"
 #include "train/settings.h"
 
 namespace scca {
@@ -25,13 +26,25 @@ struct TrainTask {
   nlohmann::json settings;
   const TokenRows* data = nullptr;
   const TokenRows* eval_data = nullptr;  // null: no evaluations
-  /// Writes what the command leaves in the run's folder: an adapter, a model. Called at every save.
-  std::function<void()> write_outputs = [] {};
+  /// Writes what the command makes of the model, an adapter or a model, into a folder: into RUN/`output` at
+  /// every save, into RUN/best after an evaluation that was better than all before.
+  std::function<void(const std::filesystem::path& folder, const RunNumbers& numbers)> write =
+      [](const std::filesystem::path&, const RunNumbers&) {};
+  std::string output = "output";
 };
 
 /// What can be refused before anything is written. Throws UsageError for an attention spec that does not fit
 /// the model or the context, Error when the run cannot fit in memory. The plans stay cached in the result.
 AttentionSpec check_training(Llama& model, const TrainSettings& train);
+
+/// Mean loss under full attention over the first `rows` rows of `data`, nats a token.
+double full_attention_loss(Llama& model, const TokenRows& data, int64_t rows, int64_t batch);
+
+/// The evaluation with the lowest loss of a run.
+struct BestEvaluation {
+  int64_t step = 0;
+  double loss = 0;
+};
 
 enum class TrainEnd { finished, interrupted };
 
@@ -50,6 +63,8 @@ class Trainer {
   int64_t step() const { return step_; }
   /// Of the last step done, in this sitting or before.
   double last_loss() const { return last_loss_; }
+  /// nullopt before the first evaluation. What the model was then lies in RUN/best.
+  std::optional<BestEvaluation> best() const { return best_; }
 
  private:
   void resume();
@@ -58,6 +73,8 @@ class Trainer {
   nlohmann::json train_step();
   std::string go_back();
   double evaluate() const;
+  void keep_best(double loss);
+  void write_output();
   void save();
 
   Llama& model_;
@@ -70,6 +87,7 @@ class Trainer {
   int64_t step_ = 0, saved_step_ = -1;
   NormHistory norms_;
   double last_loss_ = 0;
+  std::optional<BestEvaluation> best_;
 };
 
 }  // namespace scca

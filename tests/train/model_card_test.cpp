@@ -25,9 +25,8 @@ struct Card {
     train.steps = 36;
     train.batch = 2;
     train.attention = "scca-fixed";
-    numbers.step = 36;
   }
-  std::string text() const { return model_card("runs/mine", adapter, base, trained, train, numbers); }
+  std::string text() const { return model_card("runs/mine/adapter", adapter, base, trained, train, numbers); }
 };
 
 }  // namespace
@@ -37,13 +36,14 @@ TEST_CASE("model card: base, RoPE, training and the lines that load it") {
   const std::string text = card.text();
   CHECK(text.starts_with("---\nbase_model: \"models/base\"\nlibrary_name: peft\n"));
   CHECK(contains(text, "| context | 512 tokens before, 2048 now |"));
-  CHECK(contains(text, "| RoPE | linear, factor 4, from 512 tokens |"));
-  CHECK(contains(text, "| training | 36 of 36 steps of 2 rows, 147456 tokens;"));
+  CHECK(contains(text, "| RoPE | base length 512, type linear, factor 4, made for 2048 tokens |"));
+  CHECK(contains(text, "| training | 0 of 36 steps of 2 rows, 0 tokens;"));
   CHECK(contains(text, "config=AutoConfig.from_pretrained(\"runs/mine/adapter\"))"));
   CHECK(contains(text, "PEFT does not read it"));
   CHECK(!contains(text, "last training loss"));
   card.numbers = {
-      .step = 36, .last_loss = 4.25, .before = 5, .after = 4, .judged_on = "4096 tokens of --eval-data"};
+      .step = 36, .last_loss = 4.25, .judged_on = "4096 tokens of --eval-data", .before = 5, .after = 4};
+  CHECK(contains(card.text(), "| training | 36 of 36 steps of 2 rows, 147456 tokens;"));
   CHECK(contains(card.text(), "| last training loss | 4.250 nats a token, perplexity 70.1 |"));
   CHECK(contains(
       card.text(),

@@ -54,12 +54,18 @@ int pretrain(const PretrainFlags& flags) {
   model.set_trainable({"all"});
   set_random_state({flags.train.seed, 0});
   const DType saved = flags.save_dtype == "bf16" ? DType::bf16 : DType::f32;
-  return run_training(model, config, tokenizer, flags.train, settings_of(flags, config), [&](const RunFolder& run) {
-    const std::filesystem::path folder = run.path() / "model";
+  const std::string made = shell_word(flags.train.out + "/model");
+  const auto write = [&](const std::filesystem::path& folder) {
     std::filesystem::create_directories(folder);
     model.save(folder.string(), saved);
     write_file(folder / "tokenizer.model", read_text_file(flags.tokenizer));
-  });
+  };
+  return run_training(model, config, tokenizer, flags.train, settings_of(flags, config),
+                      {.name = "model",
+                       .write = write,
+                       .next = {concat("scca generate --model ", made, " --prompt \"...\""),
+                                concat("scca eval --model ", made, " --data HELD_OUT_TEXT --context ",
+                                       flags.train.context)}});
 }
 
 Action set_up(CLI::App& app) {

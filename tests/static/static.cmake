@@ -12,9 +12,8 @@ function(scca_static_test)
     list(APPEND objects $<TARGET_OBJECTS:${target}>)
   endforeach()
   add_executable(scca_static ${SCCA_STATIC}/kernels.cpp ${SCCA_STATIC}/kernel_facts.cpp
-                 ${SCCA_STATIC}/kernel_table.cpp ${SCCA_STATIC}/occupancy.cpp
-                 ${PROJECT_SOURCE_DIR}/core/file.cpp)
-  target_link_libraries(scca_static PRIVATE scca_settings)
+                 ${SCCA_STATIC}/kernel_table.cpp ${SCCA_STATIC}/occupancy.cpp)
+  target_link_libraries(scca_static PRIVATE scca_core scca_core_kernels)
   target_include_directories(scca_static SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   set_target_properties(scca_static PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
   add_dependencies(scca_static ${ARGN})

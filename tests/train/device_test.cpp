@@ -44,9 +44,8 @@ Tensor batch(int64_t step, int64_t vocabulary) {
 std::vector<double> ten_steps(Device device, const Run& run) {
   Llama model = model_on(device, run.dtype);
   Optimizer optimizer(model);
-  const ForwardOptions options{.attention = parse_attention_spec(run.attention),
-                               .training = true,
-                               .checkpointing = run.checkpointing};
+  const ForwardOptions options{
+      .attention = parse_attention_spec(run.attention), .training = true, .checkpointing = run.checkpointing};
   std::vector<double> figures;
   for (int64_t step = 0; step < 10; ++step) {
     const Tensor loss = model.loss(batch(step, model.config.vocab_size), options);
@@ -105,9 +104,9 @@ TEST_CASE("device: memory is back where it was, and ids are given in host memory
       Llama model = model_on(device, DType::f32);
       CHECK(memory_counters(device).live_bytes > before);
       CHECK(model.token_losses(batch(0, 512)).device() == Device::cpu);
-      CHECK_THROWS_WITH_AS(model.to(Device::cpu),
-                           "llama: model.embed_tokens.weight learns already; move the model before that is chosen",
-                           Error);
+      CHECK_THROWS_WITH_AS(
+          model.to(Device::cpu),
+          "llama: model.embed_tokens.weight learns already; move the model before that is chosen", Error);
     }
     CHECK(memory_counters(device).live_bytes <= before + 4096);  // the plans' work lists stay cached
   }

@@ -114,7 +114,8 @@ TEST_CASE("plan-memory: sizes beyond all reason are refused, not counted wrong")
   expect({{"intermediate_size", 2147483647}, {"num_hidden_layers", 16384}}, {}, 1,
          "expected at most 2.81475e+14; is one");
   expect({{"num_hidden_layers", 16384}}, {"--batch", "65536"}, 2, "more than 10^18 bytes");
-  expect({}, {"--lora-rank", "65537"}, 2, "--lora-rank: found '65537', expected a whole number from 0 to 65536");
+  expect(json::object(), {"--lora-rank", "65537"}, 2,
+         "--lora-rank: found '65537', expected a whole number from 0 to 65536");
   // A large one is counted right: no part is negative.
   json large = json::parse(read_text_file(kConfigs));
   large.update({{"num_hidden_layers", 1024}});

@@ -214,7 +214,9 @@ TEST_CASE("texts: deeply nested JSON is a line, whichever file it is in") {
     refused(copy.logits({"--attention", "@" + (folder / "plan.json").string()}), "plan.json");
     fs::create_directories(folder / "adapter");
     write_file(folder / "adapter/adapter_config.json", "{\"r\":" + value + "}");
+    write_with_header(folder / "adapter/adapter_model.safetensors", "{}");
     refused(copy.logits({"--adapter", (folder / "adapter").string()}), "adapter_config.json");
+    fs::remove_all(folder / "adapter");  // beside it, this folder would look like a run's
     write_with_header(folder / "model.safetensors", "{\"a\":" + value + "}");
     refused(copy.logits(), "model.safetensors: header");
     fs::remove(folder / "model.safetensors");

@@ -136,7 +136,8 @@ TEST_CASE("spec: parameters") {
        "or a fraction such as 1/4\n"
        "  local(chunk=99999999999999999999)\n              ^"},
       {"local(chunk=1/2147483648)",
-       "local: chunk is '1/2147483648', which is more than 2147483647, expected tokens such as 512 or a "
+       "local: chunk is '1/2147483648', which is more than 2147483647, expected tokens such as 512 or 2k or "
+       "a "
        "fraction such as 1/4\n"
        "  local(chunk=1/2147483648)\n              ^"},
       {"mix(local*2147483648)",

@@ -31,14 +31,14 @@ check() {
 case "$mode" in
   all)
     BUILD=build run train/build.sh all -DSCCA_WERROR=ON
-    check build --preset default
+    check build --preset default --parallel "$(nproc)"
     ;;
   --quick)
     BUILD=build run train/build.sh all -DSCCA_WERROR=ON
-    check build --preset default -LE long
+    check build --preset default --parallel "$(nproc)" -LE long
     ;;
   --sanitized)
     BUILD=build-sanitized run train/build.sh scca_tests -DSCCA_WERROR=ON -DSCCA_SANITIZE=address,undefined -DSCCA_CUDA=OFF
-    check build-sanitized --preset sanitized
+    check build-sanitized --preset sanitized --parallel "$(nproc)"
     ;;
 esac

@@ -1,0 +1,21 @@
+// A text, JSONL or JSON file. Promise: what is taken from it is UTF-8 with LF line ends, and not empty.
+#include "tests/fuzz/fuzz.h"
+#include "train/documents.h"
+
+namespace scca::test {
+namespace {
+
+void take(std::string_view input) {
+  static const InputFile file;
+  file.write(input);
+  for_each_document(file.path(), [](const std::string& text) {
+    promise(!text.empty(), "an empty document");
+    promise(text.find('\r') == std::string::npos, "a carriage return in a document");
+    promise(first_invalid_utf8(text) == std::string::npos, "a document that is no UTF-8");
+  });
+}
+
+const RegisterFuzz line("documents", take);
+
+}  // namespace
+}  // namespace scca::test

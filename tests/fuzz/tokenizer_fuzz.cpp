@@ -1,0 +1,26 @@
+// A SentencePiece tokenizer.model. Promise: it encodes texts to ids of its own, and every decoding is UTF-8.
+#include "models/tokenizer.h"
+#include "models/utf8.h"
+#include "tests/fuzz/fuzz.h"
+#include "train/documents.h"
+
+namespace scca::test {
+namespace {
+
+void take(std::string_view input) {
+  static const InputFile file;
+  file.write(input);
+  const Tokenizer tokenizer(file.path());
+  for (const std::string text :
+       {"Once upon a time", "  two  spaces\n\n\tand \xF0\x9F\x98\x80 \xE2\x96\x81 \xFF", ""}) {
+    const std::vector<int32_t> ids = tokenizer.encode(text);
+    tokenizer.check_ids(ids);
+    promise(first_invalid_utf8(tokenizer.decode(ids)) == std::string::npos, "'", text,
+            "' decodes to what is no UTF-8");
+  }
+}
+
+const RegisterFuzz line("tokenizer", take);
+
+}  // namespace
+}  // namespace scca::test

@@ -70,6 +70,7 @@ AddedTokens read_added_tokens(const fs::path& folder, int64_t pieces,
     SCCA_CHECK(json.is_object(), settings.string(), ": ", short_text(json), ", expected a JSON object");
     const JsonFields fields(json, settings.string());
     added.legacy = fields.boolean("legacy").value_or(true);
+    added.adds_bos = fields.boolean("add_bos_token").value_or(false);
     if (const Json* decoder = fields.object("added_tokens_decoder"))
       read_decoder(*decoder, settings.string(), found);
   }

@@ -20,6 +20,8 @@ struct AddedTokens {
   /// Whether text behind an added token begins with the space that SentencePiece puts before a text
   /// (tokenizer_config.json's `legacy`; true where it says nothing, as in transformers 4).
   bool legacy = true;
+  /// Whether a text is meant to begin with BOS (add_bos_token; false where it says nothing).
+  bool adds_bos = false;
 };
 
 /// From tokenizer_config.json's added_tokens_decoder and from added_tokens.json, whichever the folder has.

@@ -103,7 +103,7 @@ void check_growth(const LlamaConfig& config, const AttentionSpec& attention, int
 std::vector<int32_t> generate(const Llama& model, const std::vector<int32_t>& prompt,
                               const SamplingOptions& options, const std::function<bool(int32_t)>& on_token) {
   options.validate();
-  SCCA_CHECK(!prompt.empty(), "generate: the prompt has no tokens; give some text, or --bos");
+  SCCA_CHECK(!prompt.empty(), "generate: the prompt has no tokens; give some text, or BOS");
   check_growth(model.config, options.attention, std::ssize(prompt), options.max_tokens);
   NoGrad no_grad;
   KeyValueCache cache = model.make_cache(static_cast<int64_t>(prompt.size()) + options.max_tokens);

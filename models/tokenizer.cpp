@@ -168,6 +168,7 @@ const AddedToken* Tokenizer::added(int32_t id) const {
 }
 
 int64_t Tokenizer::pieces() const { return processor_->GetPieceSize(); }
+bool Tokenizer::adds_bos() const { return added_.adds_bos; }
 int32_t Tokenizer::bos_id() const { return processor_->bos_id(); }
 int32_t Tokenizer::eos_id() const { return processor_->eos_id(); }
 int32_t Tokenizer::unk_id() const { return processor_->unk_id(); }

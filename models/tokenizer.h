@@ -41,6 +41,8 @@ class Tokenizer {
   int64_t pieces() const;
   /// -1 where the vocabulary has none.
   int32_t bos_id() const;
+  /// Whether the folder says that a text begins with BOS (tokenizer_config.json: add_bos_token).
+  bool adds_bos() const;
   int32_t eos_id() const;
   int32_t unk_id() const;
 

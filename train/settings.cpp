@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/numbers.h"
+#include "train/bos.h"
 #include "train/flag_values.h"
 #include "train/help.h"
 #include "train/text_input.h"
@@ -90,6 +91,7 @@ void add_train_flags(CLI::App& app, TrainSettings& s) {
   app.add_option("--data", s.data, "Text files, JSONL with a `text` field, or folders of both")
       ->type_name("PATH")
       ->required();
+  add_bos_flag(app, s.bos, "before every document");
   add_line_ends_flag(app, s.keep_line_ends);
   app.add_option("--context", s.context, "Tokens of a training row")->transform(token_count())->required();
   add_step_flags(app, s);
@@ -149,6 +151,7 @@ void check_settings(const TrainSettings& s) {
 
 nlohmann::json to_json(const TrainSettings& s) {
   return {{"data", s.data},
+          {"bos", s.bos},
           {"keep_line_ends", s.keep_line_ends},
           {"out", s.out},
           {"context", s.context},

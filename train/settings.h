@@ -18,6 +18,7 @@ namespace scca {
 /// Every field is the flag of its name (grad_accum: --grad-accum).
 struct TrainSettings {
   std::vector<std::string> data, eval_data;
+  std::string bos = "auto";     // before every document; see train/bos.h
   bool keep_line_ends = false;  // of the texts; else they become LF
   std::string out;
   bool resume = false;

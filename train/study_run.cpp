@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/file.h"
 #include "nn/json.h"
+#include "train/bos.h"
 #include "train/data.h"
 #include "train/evaluate.h"
 #include "train/interrupt.h"
@@ -50,8 +51,9 @@ class StudyRun {
  public:
   explicit StudyRun(const Study& study)
       : study_(study), settings_(study.settings), tokenizer_(load_tokenizer(study.settings.finetune.model)) {
-    const Encode encode = [&](std::string_view text) { return tokenizer_.encode(text); };
     const TrainSettings& train = settings_.finetune.train;
+    const bool bos = puts_bos(train.bos, tokenizer_);
+    const Encode encode = [&](std::string_view text) { return tokenizer_.encode(text, bos); };
     tokens_ =
         tokenize_data(train.eval_data, encode, tokenizer_.eos_id(), "--eval-data", train.keep_line_ends);
     if (static_cast<int64_t>(tokens_.size()) > train.eval_tokens)
@@ -161,9 +163,10 @@ class StudyRun {
   }
 
   nlohmann::json passkey(const Llama& model, const std::string& attention) const {
-    const PasskeyOptions options{.lengths = settings_.lengths,
-                                 .trials = settings_.passkey_trials,
-                                 .attention = parse_attention_spec(attention)};
+    PasskeyOptions options{.lengths = settings_.lengths,
+                           .trials = settings_.passkey_trials,
+                           .attention = parse_attention_spec(attention)};
+    options.bos = puts_bos(settings_.finetune.train.bos, tokenizer_);
     std::optional<Progress> progress;
     const auto cells = evaluate_passkey(model, tokenizer_, options, [&](int64_t done, int64_t total) {
       if (!progress) progress.emplace("passkey", total);

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "core/check.h"
+#include "train/bos.h"
 #include "train/data.h"
 #include "train/documents.h"
 #include "train/flag_values.h"
@@ -21,7 +22,6 @@ void add_text_flags(CLI::App& app, TextFlags& flags) {
       ->required();
   app.add_option("--max-tokens", flags.max_tokens, "Use the first so many tokens of the data (default: all)")
       ->transform(token_count(kMostTextTokens));
-  app.add_flag("--bos", flags.bos, "Put BOS before every document");
   add_line_ends_flag(app, flags.keep_line_ends);
 }
 
@@ -44,7 +44,8 @@ std::string read_prompt(const std::string& file, std::string text, bool keep_lin
 std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags) {
   if (flags.max_tokens < 0)
     fail<UsageError>("--max-tokens ", flags.max_tokens, ": expected 1 or more, or 0 for all");
-  const Encode encode = [&](std::string_view text) { return tokenizer.encode(text, flags.bos); };
+  const bool bos = puts_bos(flags.bos, tokenizer);
+  const Encode encode = [&](std::string_view text) { return tokenizer.encode(text, bos); };
   std::vector<int32_t> tokens =
       tokenize_data(flags.data, encode, tokenizer.eos_id(), "--data", flags.keep_line_ends);
   if (flags.max_tokens > 0 && static_cast<int64_t>(tokens.size()) > flags.max_tokens)

@@ -15,12 +15,12 @@ namespace scca {
 
 struct TextFlags {
   std::vector<std::string> data;
-  int64_t max_tokens = 0;  // the first so many; 0: all
-  bool bos = false;        // before every document
+  int64_t max_tokens = 0;    // the first so many; 0: all
+  std::string bos = "auto";  // before every document; see train/bos.h
   bool keep_line_ends = false;
 };
 
-/// --data, --max-tokens, --bos and --keep-line-ends.
+/// --data, --max-tokens and --keep-line-ends.
 void add_text_flags(CLI::App& app, TextFlags& flags);
 
 /// --keep-line-ends: of every command that reads text.

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "core/check.h"
+#include "train/bos.h"
 #include "train/data.h"
+#include "train/messages.h"
 #include "train/rope_flags.h"
 #include "train/table.h"
 #include "train/trainer.h"
@@ -82,7 +84,8 @@ void say_end(const RunFolder& run, const TrainingOutput& output, const RunNumber
 int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokenizer,
                  const TrainSettings& train, nlohmann::json settings, const TrainingOutput& output) {
   check_training(model, train);  // before the time that tokenising takes
-  const Encode encode = [&](std::string_view text) { return tokenizer.encode(text); };
+  const bool bos = puts_bos(train.bos, tokenizer);
+  const Encode encode = [&](std::string_view text) { return tokenizer.encode(text, bos); };
   const auto rows_of = [&](const std::vector<std::string>& paths, const char* flag) {
     return TokenRows(tokenize_data(paths, encode, tokenizer.eos_id(), flag, train.keep_line_ends),
                      train.context, flag);
@@ -113,6 +116,10 @@ int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokeni
                   run);
   const bool was_done = trainer.step() == train.steps;
   announce_rope(given, model.config, train.context);
+  announce_bos(train.bos, tokenizer, "before every document");
+  if (const std::string whole = parse_attention_spec(train.attention).longer_than(train.context);
+      !whole.empty())
+    note(whole);
   if (trainer.run() == TrainEnd::interrupted) {
     std::cerr << "stopped and saved after step " << trainer.step() << " of " << train.steps
               << "; the same command with --resume goes on from there\n";

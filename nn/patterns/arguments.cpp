@@ -74,6 +74,7 @@ Length Arguments::length(const std::string& name, Length standard) {
   Length value = argument ? read_length(name, *argument) : standard;
   if (value == Length::tokens(0)) reject(name, concat(name, " is 0, expected at least 1 token"));
   if (at_) value = Length::tokens(value.of(*at_));
+  if (!value.is_fraction()) longest_ = std::max(longest_, value.of(1));
   if (value != standard) note(name + "=" + value.to_string());
   return value;
 }
@@ -119,6 +120,7 @@ std::vector<Part> Arguments::parts() {
     if (!argument.key.empty()) continue;
     const NamedPattern part = make_pattern(source_, argument.value, at_);
     result.push_back({part.pattern, argument.weight});
+    longest_ = std::max(longest_, part.longest);
     note(argument.weight == 1 ? part.spec : concat(part.spec, "*", argument.weight));
   }
   if (result.empty())

@@ -56,6 +56,9 @@ class Arguments {
   /// The patterns inside: mix(local*2, window). At least one.
   std::vector<Part> parts();
 
+  /// The longest length in tokens that was read, also inside parts; 0 where all are fractions.
+  int64_t longest() const { return longest_; }
+
   /// Throws UsageError pointing at the value of this parameter.
   [[noreturn]] void reject(const std::string& name, std::string_view message) const;
   /// Throws UsageError at an argument that nothing has read; returns the canonical spec: the parameters in
@@ -73,6 +76,7 @@ class Arguments {
   std::optional<int64_t> at_;
   std::vector<std::string> takes_, canonical_;
   bool takes_parts_ = false;
+  int64_t longest_ = 0;
 };
 
 }  // namespace scca

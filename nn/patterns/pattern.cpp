@@ -37,7 +37,8 @@ NamedPattern make_pattern(std::string_view source, const Call& call, std::option
     if (entry.name != call.word) continue;
     Arguments arguments(source, call, at);
     PatternPtr pattern = entry.make(arguments);
-    return {std::move(pattern), arguments.finish()};
+    std::string spec = arguments.finish();
+    return {std::move(pattern), std::move(spec), arguments.longest()};
   }
   spec_error(source, call.at,
              concat("unknown pattern '", call.word, "'", suggestion(call.word, known),

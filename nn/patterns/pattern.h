@@ -36,7 +36,8 @@ using PatternPtr = std::shared_ptr<const Pattern>;
 
 struct NamedPattern {
   PatternPtr pattern;
-  std::string spec;  // canonical
+  std::string spec;     // canonical
+  int64_t longest = 0;  // of its chunks that are given in tokens; 0: all are fractions
 };
 
 /// One pattern, by its spec without layers: parse_pattern("local(chunk=1/8)"). Throws UsageError.

@@ -95,6 +95,14 @@ std::string AttentionSpec::to_string() const {
   return result + state_->patterns.back().spec;
 }
 
+std::string AttentionSpec::longer_than(int64_t tokens) const {
+  for (const NamedPattern& named : state_->patterns)
+    if (named.longest > tokens)
+      return concat("attention ", named.spec, ": its chunk of ", named.longest, " tokens is longer than the ",
+                    tokens, " there are, so that all of them are one chunk");
+  return "";
+}
+
 int64_t AttentionSpec::distinct_layers() const {
   return state_->layers.empty() ? 1 : state_->layers.rbegin()->first + 2;
 }

@@ -28,6 +28,10 @@ class AttentionSpec {
   /// The canonical form; parses to the same spec.
   std::string to_string() const;
 
+  /// "... its chunk of 4096 tokens is longer than the 1024 there are, ...": what someone who gives such a
+  /// chunk should know; empty where all chunks fit.
+  std::string longer_than(int64_t tokens) const;
+
   /// How many first layers must be looked at to have seen every pattern: 1 + the last layer named, and one of
   /// the others. 1 when all layers are alike.
   int64_t distinct_layers() const;

@@ -181,7 +181,7 @@ TEST_CASE("commands: eval's flags choose the tokens") {
   CHECK(eval({"--context", "40", "--max-tokens", "81"})["tokens"] == 78);
   CHECK(eval({"--context", "40", "--max-tokens", "79"})["tokens"] == 39);
   CHECK(eval({"--context", "40", "--max-tokens", "81", "--stride", "10"})["tokens"] == 5 * 39);
-  const json bos = eval({"--context", "40", "--max-tokens", "40", "--bos"});
+  const json bos = eval({"--context", "40", "--max-tokens", "40", "--bos", "on"});
   CHECK(bos["nll"] != eval({"--context", "40", "--max-tokens", "40"})["nll"]);
   CHECK(eval({"--context", "40", "--attention", "window(chunk=4)"})["nll"] !=
         eval({"--context", "40"})["nll"]);

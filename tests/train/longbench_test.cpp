@@ -264,7 +264,7 @@ TEST_CASE("longbench: the command, end to end") {
   // The same prompt by the command that continues texts.
   write_file(folder / "prompt", prompt_of(task_of("multifieldqa_en"), sample_of("Who?", story, {})));
   const json continued =
-      run_scca({"generate", "--model", kModel, "--prompt-file", (folder / "prompt").string(), "--bos",
+      run_scca({"generate", "--model", kModel, "--prompt-file", (folder / "prompt").string(), "--bos", "on",
                 "--temperature", "0", "--max-tokens", "64", "--json"})
           .json();
   std::string ids;

@@ -79,8 +79,10 @@ void check_refused(const RunResult& result, const std::string& part) {
   CAPTURE(part);
   CAPTURE(result.err);
   CHECK(result.code == 1);
-  const std::string& err = result.err;  // the line that says the RoPE may stand before the error's
-  const size_t error = err.starts_with("RoPE: ") ? err.find('\n') + 1 : 0;
+  const std::string& err = result.err;
+  size_t error = 0;  // lines that say the RoPE and BOS may stand before the error's
+  while (err.compare(error, 5, "RoPE:") == 0 || err.compare(error, 4, "BOS ") == 0)
+    error = err.find('\n', error) + 1;
   CHECK(result.out.empty());
   CHECK(err.compare(error, 4, "scca") == 0);
   CHECK(err.find('\n', error) == err.size() - 1);

@@ -4,11 +4,13 @@
 #include <memory>
 
 #include "core/check.h"
+#include "train/bos.h"
 #include "train/command.h"
 #include "train/evaluate.h"
 #include "train/flag_values.h"
 #include "train/help.h"
 #include "train/losses.h"
+#include "train/messages.h"
 #include "train/model_flags.h"
 #include "train/progress.h"
 #include "train/rope_flags.h"
@@ -17,6 +19,8 @@
 
 namespace scca {
 namespace {
+
+const std::string kWhere = "before every document";
 
 struct Flags {
   ModelFlags model;
@@ -33,6 +37,9 @@ EvaluationOptions options_of(const Flags& flags) {
   options.validate();
   if (!flags.losses_file.empty() && options.mode == EvaluationMode::sliding)
     fail<UsageError>("--save-losses goes with --mode windows, whose windows are all of one length");
+  if (flags.text.bos == "windows" && (options.mode == EvaluationMode::sliding || flags.stride != 0))
+    fail<UsageError>(
+        "--bos windows goes with --mode windows and no --stride: every token stands in one window");
   return options;
 }
 
@@ -51,9 +58,13 @@ int run(const Flags& flags) {
   const EvaluationOptions options = options_of(flags);
   const Llama model = load_model(flags.model, flags.context);
   options.attention.check_layers(model.config.num_hidden_layers);
-  const std::vector<int32_t> tokens = read_tokens(load_tokenizer(flags.model), flags.text);
+  const Tokenizer tokenizer = load_tokenizer(flags.model);
+  std::vector<int32_t> tokens = read_tokens(tokenizer, flags.text);
+  if (flags.text.bos == "windows") tokens = bos_before_windows(tokens, flags.context, tokenizer.bos_id());
   evaluation_windows(static_cast<int64_t>(tokens.size()), options);  // an error comes before the warning
   announce_rope(given_config(flags.model), model.config, flags.context);
+  announce_bos(flags.text.bos, tokenizer, kWhere);
+  if (const std::string whole = options.attention.longer_than(flags.context); !whole.empty()) note(whole);
   std::optional<Progress> progress;
   const Evaluation evaluation =
       evaluate(model, tokens, options, [&](int64_t done, int64_t total, double nll) {
@@ -74,6 +85,7 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_model_flags(app, flags->model);
   add_text_flags(app, flags->text);
+  add_bos_flag(app, flags->text.bos, kWhere, /*windows=*/true);
   begin_section(app, section::kEvaluation);
   app.add_option("--context", flags->context, "Tokens of a window")->transform(token_count())->required();
   app.add_option("--stride", flags->stride,

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "train/bos.h"
 #include "train/command.h"
 #include "train/flag_values.h"
 #include "train/help.h"
@@ -18,7 +19,10 @@
 namespace scca {
 namespace {
 
+const std::string kWhere = "before every prompt";
+
 struct Flags {
+  std::string bos = "auto";
   ModelFlags model;
   std::string attention = "full", png;
   PasskeyOptions options;
@@ -51,8 +55,10 @@ int run(Flags flags) {
   const Llama model = load_model(flags.model, longest);
   options.attention.check_layers(model.config.num_hidden_layers);
   const Tokenizer tokenizer = load_tokenizer(flags.model);
+  options.bos = puts_bos(flags.bos, tokenizer);
   check_lengths(model.config, tokenizer, options);
   announce_rope(given_config(flags.model), model.config, longest);
+  announce_bos(flags.bos, tokenizer, kWhere);
   std::optional<Progress> progress;
   const std::vector<PasskeyCell> cells =
       evaluate_passkey(model, tokenizer, options, [&](int64_t done, int64_t total) {
@@ -92,7 +98,7 @@ Action set_up(CLI::App& app) {
       ->transform(whole_number())
       ->capture_default_str();
   app.add_option("--seed", options.seed, "Of the keys")->transform(seed_number())->capture_default_str();
-  app.add_flag("--bos", options.bos, "Put BOS before every prompt");
+  add_bos_flag(app, flags->bos, kWhere);
   begin_section(app, section::kOutput);
   app.add_option("--png", flags->png, "Also draw the share of keys found into this file")->type_name("FILE");
   app.add_flag("--json", flags->json, "Print one JSON object");

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 
+#include "train/bos.h"
 #include "train/command.h"
 #include "train/flag_values.h"
 #include "train/help.h"
@@ -43,9 +44,11 @@ int run(Flags flags) {
   flags.options.validate();
   const Llama model = load_model(flags.model, flags.options.context);
   flags.options.attention.check_layers(model.config.num_hidden_layers);
-  const std::vector<int32_t> tokens = read_tokens(load_tokenizer(flags.model), flags.text);
+  const Tokenizer tokenizer = load_tokenizer(flags.model);
+  const std::vector<int32_t> tokens = read_tokens(tokenizer, flags.text);
   check_recall(tokens, flags.options, model.config.vocab_size);
   announce_rope(given_config(flags.model), model.config, flags.options.context);
+  announce_bos(flags.text.bos, tokenizer, "before every document");
   std::optional<Progress> progress;
   const Recall recall = evaluate_recall(model, tokens, flags.options, [&](int64_t done, int64_t total) {
     if (!progress) progress.emplace("recall", total);
@@ -64,6 +67,7 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_model_flags(app, flags->model);
   add_text_flags(app, flags->text);
+  add_bos_flag(app, flags->text.bos, "before every document");
   begin_section(app, section::kAttention);
   app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
       ->type_name("SPEC")

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "train/bos.h"
 #include "train/command.h"
 #include "train/flag_values.h"
 #include "train/heatmap.h"
@@ -19,7 +20,10 @@
 namespace scca {
 namespace {
 
+const std::string kWhere = "before every prompt";
+
 struct Flags {
+  std::string bos = "auto";
   ModelFlags model;
   std::vector<std::string> tasks;
   std::string attention = "full", png;
@@ -126,11 +130,13 @@ int run(Flags flags) {
   const Llama model = load_model(flags.model, longest);
   options.attention.check_layers(model.config.num_hidden_layers);
   const Tokenizer tokenizer = load_tokenizer(flags.model);
+  options.bos = puts_bos(flags.bos, tokenizer);
   for (const std::string& name : flags.tasks) {
     options.task = name;
     check_lengths(model.config, tokenizer, options);
   }
   announce_rope(given_config(flags.model), model.config, longest);
+  announce_bos(flags.bos, tokenizer, kWhere);
   const Grid grid = evaluate(flags, model, tokenizer);
   if (flags.json) {
     print_json(to_json(grid, flags));
@@ -162,7 +168,7 @@ Action set_up(CLI::App& app) {
       ->transform(whole_number())
       ->capture_default_str();
   app.add_option("--seed", options.seed, "Of the prompts")->transform(seed_number())->capture_default_str();
-  app.add_flag("--bos", options.bos, "Put BOS before every prompt");
+  add_bos_flag(app, flags->bos, kWhere);
   begin_section(app, section::kOutput);
   app.add_option("--png", flags->png, "Also draw the scores into this file")->type_name("FILE");
   app.add_flag("--json", flags->json, "Print one JSON object");

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/check.h"
+#include "train/bos.h"
 #include "train/command.h"
 #include "train/flag_values.h"
 #include "train/help.h"
@@ -16,17 +17,20 @@
 namespace scca {
 namespace {
 
+const std::string kWhere = "before the prompt";
+
 struct Flags {
   ModelFlags model;
   std::string prompt, prompt_file, attention = "full";
   SamplingOptions sampling;
-  bool bos = false, ignore_eos = false, keep_line_ends = false, json = false;
+  std::string bos = "auto";
+  bool ignore_eos = false, keep_line_ends = false, json = false;
 };
 
 std::vector<int32_t> prompt_ids(const Tokenizer& tokenizer, const Flags& flags) {
   const std::string text = read_prompt(flags.prompt_file, flags.prompt, flags.keep_line_ends);
-  std::vector<int32_t> ids = tokenizer.encode(text, flags.bos);
-  if (ids.empty()) fail<UsageError>("--prompt: is empty; give some text, or --bos to begin from nothing");
+  std::vector<int32_t> ids = tokenizer.encode(text, puts_bos(flags.bos, tokenizer));
+  if (ids.empty()) fail<UsageError>("--prompt: is empty; give some text, or --bos on to begin from nothing");
   return ids;
 }
 
@@ -42,6 +46,7 @@ int run(Flags flags) {
   check_ids(prompt, model.config.vocab_size, "--prompt");
   check_growth(model.config, flags.sampling.attention, std::ssize(prompt), flags.sampling.max_tokens);
   announce_rope(given_config(flags.model), model.config, std::ssize(prompt) + flags.sampling.max_tokens);
+  announce_bos(flags.bos, tokenizer, kWhere);
   TextStream stream(tokenizer, prompt);
   std::string text;
   const auto take = [&](const std::string& part) {
@@ -85,7 +90,7 @@ Action set_up(CLI::App& app) {
   app.add_option("--seed", sampling.seed, "The same seed gives the same text")
       ->transform(seed_number())
       ->capture_default_str();
-  app.add_flag("--bos", flags->bos, "Put BOS before the prompt");
+  add_bos_flag(app, flags->bos, kWhere);
   app.add_flag("--ignore-eos", flags->ignore_eos, "Go on after the end of a document");
   add_line_ends_flag(app, flags->keep_line_ends);
   begin_section(app, section::kOutput);

@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/file.h"
 #include "core/random.h"
+#include "train/bos.h"
 #include "train/command.h"
 #include "train/flag_values.h"
 #include "train/help.h"
@@ -21,7 +22,7 @@ struct Flags {
   ModelFlags model;  // --model alone: only its tokenizer is read
   int64_t min_tokens = 0, max_tokens = 0, count = 1000;
   uint64_t seed = 1;  // evaluations take 0 by default: they are to ask for other keys
-  bool bos = false;
+  std::string bos = "auto";
 };
 
 void check_flags(const Flags& flags) {
@@ -52,9 +53,8 @@ int run(const Flags& flags) {
   check_flags(flags);
   const Task& task = find_task(flags.task, "prompts");
   const Tokenizer tokenizer = load_tokenizer(flags.model);
-  const CountTokens count = [&](std::string_view text) {
-    return std::ssize(tokenizer.encode(text, flags.bos));
-  };
+  const bool bos = puts_bos(flags.bos, tokenizer);
+  const CountTokens count = [&](std::string_view text) { return std::ssize(tokenizer.encode(text, bos)); };
   // the shortest first: a length that is too short for the task shows at once, whichever lengths are drawn
   make_prompt(task, count, {flags.min_tokens, {}, flags.seed, 0});
   FileWriter file(flags.out);
@@ -93,7 +93,7 @@ Action set_up(CLI::App& app) {
   app.add_option("--seed", flags->seed, "Of the prompts: another one than is evaluated with")
       ->transform(seed_number())
       ->capture_default_str();
-  app.add_flag("--bos", flags->bos, "Count a BOS before every prompt");
+  add_bos_flag(app, flags->bos, "counted before every prompt");
   begin_section(app, section::kOutput);
   app.add_option("--out", flags->out, "JSONL file, for --data of scca finetune")
       ->type_name("FILE")

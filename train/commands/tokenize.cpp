@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/check.h"
+#include "train/bos.h"
 #include "train/command.h"
 #include "train/help.h"
 #include "train/model_flags.h"
@@ -14,7 +15,8 @@ namespace {
 struct Flags {
   ModelFlags model;
   std::string text, file, ids;
-  bool bos = false, keep_line_ends = false, json = false;
+  std::string bos = "off";  // the ids of the text itself, unless it is asked for
+  bool keep_line_ends = false, json = false;
 };
 
 int decode(const Tokenizer& tokenizer, const Flags& flags) {
@@ -31,7 +33,7 @@ int decode(const Tokenizer& tokenizer, const Flags& flags) {
 }
 
 int encode(const Tokenizer& tokenizer, const Flags& flags, const std::string& text) {
-  const std::vector<int32_t> ids = tokenizer.encode(text, flags.bos);
+  const std::vector<int32_t> ids = tokenizer.encode(text, puts_bos(flags.bos, tokenizer));
   if (flags.json) {
     print_json({{"ids", ids}});
     return 0;
@@ -54,7 +56,7 @@ Action set_up(CLI::App& app) {
   CLI::Option* ids =
       input->add_option("--decode", flags->ids, "Ids to decode, with commas: 1,2,3")->type_name("IDS");
   input->require_option(1);
-  app.add_flag("--bos", flags->bos, "Put BOS first");
+  add_bos_flag(app, flags->bos, "before the text");
   add_line_ends_flag(app, flags->keep_line_ends);
   begin_section(app, section::kOutput);
   app.add_flag("--json", flags->json, "Print one JSON object");

@@ -105,7 +105,7 @@ TEST_CASE("commands: ids with and without BOS, and back to text") {
           json{{"text", sample["decoded"]}});
   }
   CHECK(checked > 5);
-  CHECK(run_scca({"tokenize", "--model", kModel, "--text", "Hello", "--bos", "--json"}).json()["ids"] ==
+  CHECK(run_scca({"tokenize", "--model", kModel, "--text", "Hello", "--bos", "on", "--json"}).json()["ids"] ==
         json{1, 346, 306, 414});
   CHECK(run_scca({"tokenize", "--model", kModel, "--text", "Hello"}).out == "346,306,414\n");
   CHECK(run_scca({"tokenize", "--model", kModel, "--decode", "346,306,414"}).out == "Hello\n");
@@ -113,8 +113,8 @@ TEST_CASE("commands: ids with and without BOS, and back to text") {
 
 TEST_CASE("commands: greedy generation is the reference's, token by token") {
   const json expected = reference("reference_logits.json");
-  const json made = run_scca({"generate", "--model", kModel, "--bos", "--prompt", "", "--max-tokens", "256",
-                              "--temperature", "0", "--json"})
+  const json made = run_scca({"generate", "--model", kModel, "--bos", "on", "--prompt", "", "--max-tokens",
+                              "256", "--temperature", "0", "--json"})
                         .json();
   json ids = made["prompt_ids"];
   for (const json& id : made["ids"]) ids.push_back(id);

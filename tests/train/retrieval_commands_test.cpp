@@ -51,7 +51,7 @@ TEST_CASE("eval passkey: beyond the context there is a warning, stretched there 
                                        "540",  "--depths", "50",      "--trials", "1"};
   CHECK(run_scca(flags).err.find("warning: 540 tokens are more than the 512") != std::string::npos);
   std::vector<std::string> stretched = flags;
-  stretched.insert(stretched.end(), {"--rope", "linear", "--bos", "--attention", "window(chunk=64)"});
+  stretched.insert(stretched.end(), {"--rope", "linear", "--bos", "on", "--attention", "window(chunk=64)"});
   const RunResult result = run_scca(stretched);
   CHECK(result.code == 0);
   CHECK(result.err.find("warning") == std::string::npos);

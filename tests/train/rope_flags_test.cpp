@@ -347,7 +347,7 @@ TEST_CASE("rope flags: generate beyond the pretrained length says what logits sa
     std::string prompt = "Once upon a time";
     for (int i = 0; i < 8; ++i) prompt += ", there was a big cat";
     const nlohmann::json text =
-        run_scca({"generate", "--model", model, "--prompt", prompt, "--bos", "--max-tokens", "30",
+        run_scca({"generate", "--model", model, "--prompt", prompt, "--bos", "on", "--max-tokens", "30",
                   "--temperature", "0", "--ignore-eos", "--json"})
             .json();
     std::vector<int> ids = text["prompt_ids"].get<std::vector<int>>();

@@ -33,6 +33,9 @@ struct Descriptor {
 
 /// Opened for reading; not a folder (which open() itself would accept).
 int open_for_reading(const fs::path& path, struct stat& status) {
+  const size_t zero = path.native().find('\0');  // a name out of JSON; the system would read it up to there
+  SCCA_CHECK(zero == std::string::npos, "'", path.native().substr(0, zero),
+             "': cannot be read: the name goes on after a zero byte, which no file's name holds");
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) fail_file(path, "cannot be read", errno);
   int error = ::fstat(descriptor, &status) == 0 ? 0 : errno;

@@ -8,14 +8,14 @@
 namespace scca {
 namespace {
 
-constexpr size_t kBeginning = size_t{1} << 16, kBlock = size_t{1} << 20;
+constexpr size_t kBlock = size_t{1} << 16;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
 TextSource::TextSource(const std::filesystem::path& path) : name_(path.string()), file_(path) {
-  while (buffer_.size() < kBeginning && read_more()) continue;
-  beginning_ = buffer_.substr(0, kBeginning);
+  while (buffer_.size() < kBlock && read_more()) continue;
+  beginning_ = buffer_.substr(0, kBlock);
   refuse_binary(beginning_, name_);
   if (beginning_.starts_with(kByteOrderMark)) beginning_.erase(0, kByteOrderMark.size());
 }

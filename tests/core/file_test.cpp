@@ -51,6 +51,16 @@ TEST_CASE("file: without commit the old file stays and nothing else does") {
   CHECK(folder.names() == std::vector<std::string>{"x"});
 }
 
+TEST_CASE("file: a name with a zero byte is refused, though a file of the name before it is there") {
+  const TemporaryFolder folder;
+  write_file(folder / "x", "text");
+  const fs::path name = (folder / "x").string() + std::string("\0y", 2);
+  const std::string expected = "'" + (folder / "x").string() +
+                               "': cannot be read: the name goes on after a zero byte, which no file's name holds";
+  CHECK(error_of([&] { read_text_file(name); }) == expected);
+  CHECK(error_of([&] { MappedFile::open(name); }) == expected);
+}
+
 // A limit on the file size fails a write half way, as a full disk does, and needs no disk to fill.
 TEST_CASE("file: a write that fails half way leaves the old file and no temporary") {
   const TemporaryFolder folder;

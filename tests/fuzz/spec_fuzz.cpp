@@ -9,7 +9,11 @@ namespace {
 
 void take(std::string_view input) {
   const Extent extent{1 + take_number(input, 32), 1 + take_number(input, 8)};
-  if (input.find('@') == 0) return;  // a file's name; plan_fuzz.cpp takes its content
+  const size_t first = input.find_first_not_of(" \t\r\n");
+  if (first != input.npos && input[first] == '@') {  // a file's name; plan_fuzz.cpp takes its content
+    if (input.find('\0') != input.npos) parse_attention_spec(input);  // which no file has
+    return;
+  }
   const AttentionSpec spec = parse_attention_spec(input);
   const std::string printed = spec.to_string();
   promise(parse_attention_spec(printed).to_string() == printed, "'", input, "' prints as '", printed,

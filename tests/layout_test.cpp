@@ -1,5 +1,5 @@
 // The house's rule: core <- ops <- nn <- models <- train. A folder includes only itself and those to its
-// left.
+// left. The same in train, room by room.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -16,8 +16,14 @@ namespace {
 
 const std::vector<std::string> kFolders{"core", "ops", "nn", "models", "train"};
 
-size_t place_of(const std::string& folder) {
-  return static_cast<size_t>(std::find(kFolders.begin(), kFolders.end(), folder) - kFolders.begin());
+/// Those of train; what stands in none of them (main.cpp) may include all.
+const std::vector<std::string> kRooms{"train/report", "train/data",  "train/cli",   "train/evaluation",
+                                      "train/run",    "train/study", "train/bench", "train/commands"};
+
+/// Of the name that `path` lies below, places.size() when there is none.
+size_t place_of(const std::string& path, const std::vector<std::string>& places) {
+  const auto holds = [&](const std::string& place) { return path.starts_with(place + "/"); };
+  return static_cast<size_t>(std::find_if(places.begin(), places.end(), holds) - places.begin());
 }
 
 /// take(path below root, line) for every line of the sources below the folders.
@@ -35,14 +41,16 @@ void for_each_line(const fs::path& root,
 
 /// "nn/linear.cpp includes models/llama.h", for each include that points right.
 std::vector<std::string> wrong_arrows(const fs::path& root) {
-  const std::regex include("^\\s*#\\s*include\\s*\"([a-z_]+)/([^\"]*)\"");
+  const std::regex include("^\\s*#\\s*include\\s*\"([^\"]*)\"");
   std::vector<std::string> wrong;
   for_each_line(root, [&](const std::string& file, const std::string& line) {
     std::smatch match;
     if (!std::regex_search(line, match, include)) return;
-    const bool known = place_of(match[1]) < kFolders.size();
-    if (!known || place_of(match[1]) > place_of(file.substr(0, file.find('/'))))
-      wrong.push_back(scca::concat(file, " includes ", match[1].str(), "/", match[2].str()));
+    const std::string other = match[1];
+    const size_t folder = place_of(other, kFolders), room = place_of(other, kRooms);
+    if (folder == kFolders.size() || folder > place_of(file, kFolders) ||
+        (room < kRooms.size() && room > place_of(file, kRooms)))
+      wrong.push_back(scca::concat(file, " includes ", other));
   });
   return wrong;
 }
@@ -66,8 +74,13 @@ TEST_CASE("layout: no include points right") {
 TEST_CASE("layout: an include that points right would be seen") {
   const fs::path root = fs::temp_directory_path() / "scca_layout_test";
   for (const std::string& folder : kFolders) fs::create_directories(root / folder);
+  fs::create_directories(root / "train" / "data");
   std::ofstream(root / "ops" / "bad.h") << "#include \"core/tensor.h\"\n#include \"nn/linear.h\"\n";
-  CHECK(wrong_arrows(root) == std::vector<std::string>{"ops/bad.h includes nn/linear.h"});
+  std::ofstream(root / "train" / "data" / "a.h")
+      << "#include \"train/report/axis.h\"\n #include \"train/run/b.h\"\n";
+  std::ofstream(root / "train" / "main.cpp") << "#include \"train/commands/c.h\"\n";
+  CHECK(wrong_arrows(root) ==
+        std::vector<std::string>{"ops/bad.h includes nn/linear.h", "train/data/a.h includes train/run/b.h"});
   fs::remove_all(root);
 }
 
@@ -82,9 +95,19 @@ TEST_CASE("layout: JSON is parsed in one place, which bounds its depth") {
   fs::remove_all(root);
 }
 
-TEST_CASE("layout: every folder says what it is") {
-  for (const std::string& folder : kFolders) {
-    INFO(folder);
-    CHECK(fs::exists(fs::path(SCCA_SOURCE_DIR) / folder / "README.md"));
+TEST_CASE("layout: every folder and room says what it is") {
+  for (const auto* places : {&kFolders, &kRooms}) {
+    for (const std::string& place : *places) {
+      INFO(place);
+      CHECK(fs::exists(fs::path(SCCA_SOURCE_DIR) / place / "README.md"));
+    }
+  }
+}
+
+TEST_CASE("layout: every room of train stands in the list of rooms") {
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SCCA_SOURCE_DIR) / "train")) {
+    const std::string file = fs::relative(entry.path(), SCCA_SOURCE_DIR).string();
+    if (!file.ends_with(".cpp") && !file.ends_with(".h")) continue;
+    CHECK_MESSAGE((file == "train/main.cpp" || place_of(file, kRooms) < kRooms.size()), file);
   }
 }

@@ -68,12 +68,13 @@ Result run(const OpFunction& op, const Inputs& from, const std::vector<bool>& wa
   return backward_of(op(inputs), inputs);
 }
 
-/// An input, or the output, is written between forward and backward: an error that says so, or the gradients of the
-/// values before, to the bit.
+/// An input, or the output, is written between forward and backward: an error that says so, or the gradients
+/// of the values before, to the bit.
 void check_writes_in_between(const OpFunction& op, const Inputs& from, const Result& undisturbed,
                              const std::vector<bool>& wanted) {
   for (size_t i = 0; i <= from.size(); ++i) {
-    INFO((i < from.size() ? concat("input ", i) : std::string("the output")), " is written between forward and backward");
+    INFO((i < from.size() ? concat("input ", i) : std::string("the output")),
+         " is written between forward and backward");
     Inputs own;
     for (const Tensor& t : from) own.push_back(t.clone());
     const Inputs inputs = leaves_of(own, wanted);
@@ -177,15 +178,16 @@ void check_f32(const OpFunction& op, const std::vector<Shape>& shapes, const Res
   check_subsets(op, inputs, f32, options);
 }
 
-/// The same elements on a device, two elements after an aligned address: as a row of an even width may lie, too near
-/// for the kernels' 16-byte loads.
+/// The same elements on a device, two elements after an aligned address: as a row of an even width may lie,
+/// too near for the kernels' 16-byte loads.
 Tensor inside_a_larger_tensor(const Tensor& t, Device device) {
   Tensor inside = Tensor::empty({t.numel() + 2}, t.dtype(), device).rows(2, t.numel());
   inside.copy_from(t.reshape({t.numel()}));
   return inside.reshape(t.shape());
 }
 
-/// One dtype on one device. f32 has its tolerance; bf16 may err bf16_factor times as much as it does on the CPU.
+/// One dtype on one device. f32 has its tolerance; bf16 may err bf16_factor times as much as it does on the
+/// CPU.
 void check_on(Device device, DType dtype, const OpFunction& op, const std::vector<Shape>& shapes,
               const Result& exact, const std::vector<bool>& wanted, const OpCheck& options) {
   INFO(std::string(name_of(dtype)), " on ", std::string(name_of(device)));
@@ -195,7 +197,7 @@ void check_on(Device device, DType dtype, const OpFunction& op, const std::vecto
     if (dtype == DType::f32) return options.f32_tolerance;
     const bool is_output = i == exact.grads.size();
     return 1e-6 + options.bf16_factor * scaled_difference(is_output ? on_cpu.output : on_cpu.grads[i],
-                                        is_output ? exact.output : exact.grads[i]);
+                                                          is_output ? exact.output : exact.grads[i]);
   };
   {  // First this one: what an op keeps for all later calls (a plan's work list) is no leak.
     INFO("inputs that begin inside a larger tensor");

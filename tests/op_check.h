@@ -33,14 +33,14 @@ struct OpCheck {
 };
 
 /// Runs, and reports as doctest checks: f64 finite differences against backward; f32 against f64; every
-/// subset of wanted gradients gives the same bits; an input or the output written between forward and backward is an
-/// error or changes no bit; live memory is back to where it was. Then on every other
-/// device that there is, in f32 and bf16: the CPU's results, and again subsets and memory. `op` gets inputs on
-/// the device, and moves what else it holds.
+/// subset of wanted gradients gives the same bits; an input or the output written between forward and
+/// backward is an error or changes no bit; live memory is back to where it was. Then on every other device
+/// that there is, in f32 and bf16: the CPU's results, and again subsets and memory. `op` gets inputs on the
+/// device, and moves what else it holds.
 void check_op(const OpFunction& op, const std::vector<Shape>& shapes, const OpCheck& options = {});
 
-/// The devices beside the CPU that this program can run on. Where there are none, counts a check as skipped: the
-/// run ends with their number and the reason.
+/// The devices beside the CPU that this program can run on. Where there are none, counts a check as skipped:
+/// the run ends with their number and the reason.
 std::vector<Device> other_devices();
 /// The CPU and those.
 std::vector<Device> all_devices();

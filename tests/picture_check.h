@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/check.h"
-#include "train/canvas.h"
+#include "train/report/canvas.h"
 
 namespace scca {
 

@@ -1,7 +1,7 @@
 #include "core/bus_error.h"
-#include "train/command.h"
-#include "train/interrupt.h"
-#include "train/standard_streams.h"
+#include "train/cli/command.h"
+#include "train/cli/standard_streams.h"
+#include "train/run/interrupt.h"
 
 int main(int argc, char** argv) {
   scca::open_standard_streams();

@@ -50,7 +50,8 @@ TEST_CASE("device: host memory may change once it has been handed over") {
     for (size_t i = 0; i < host.size(); ++i) host[i] = static_cast<float>(i % 1000);
     Tensor there = Tensor::empty({static_cast<int64_t>(host.size())}, DType::f32, device);
     const size_t bytes = there.bytes();
-    SCCA_ON_DEVICE(device, copy_from_host(there.raw(), reinterpret_cast<const std::byte*>(host.data()), bytes));
+    SCCA_ON_DEVICE(device,
+                   copy_from_host(there.raw(), reinterpret_cast<const std::byte*>(host.data()), bytes));
     std::fill(host.begin(), host.end(), -1.0f);
     const std::vector<float> back = there.to_vector<float>();
     bool kept = true;

@@ -55,8 +55,9 @@ TEST_CASE("file: a name with a zero byte is refused, though a file of the name b
   const TemporaryFolder folder;
   write_file(folder / "x", "text");
   const fs::path name = (folder / "x").string() + std::string("\0y", 2);
-  const std::string expected = "'" + (folder / "x").string() +
-                               "': cannot be read: the name goes on after a zero byte, which no file's name holds";
+  const std::string expected =
+      "'" + (folder / "x").string() +
+      "': cannot be read: the name goes on after a zero byte, which no file's name holds";
   CHECK(error_of([&] { read_text_file(name); }) == expected);
   CHECK(error_of([&] { MappedFile::open(name); }) == expected);
 }

@@ -31,7 +31,8 @@ TEST_CASE("tensor: what does not fit is refused with the values") {
   CHECK_THROWS_WITH_AS(Tensor::empty({-1}), "tensor: negative size in shape [-1]", Error);
   // 2^64 elements are not 0 elements, and 2^61 of 8 bytes not 0 bytes
   for (const Shape& shape : {Shape{int64_t{1} << 32, int64_t{1} << 32}, Shape{int64_t{1} << 61}})
-    CHECK_THROWS_WITH_AS(Tensor::empty(shape, DType::f64), doctest::Contains("has more than 2^60 elements"), Error);
+    CHECK_THROWS_WITH_AS(Tensor::empty(shape, DType::f64), doctest::Contains("has more than 2^60 elements"),
+                         Error);
 }
 
 TEST_CASE("tensor: borrowed memory is read, and not handed out for writing") {

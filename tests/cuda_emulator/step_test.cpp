@@ -5,7 +5,7 @@
 #include "core/random.h"
 #include "tests/cuda_emulator/include/cuemu/counters.h"
 #include "tests/op_check.h"
-#include "train/optimizer.h"
+#include "train/run/optimizer.h"
 
 using namespace scca;
 using namespace scca::test;
@@ -28,8 +28,10 @@ struct Steps {
   /// As the trainer makes it.
   void step() {
     Tensor ids = Tensor::empty({2, 33}, DType::i32);
-    for (int64_t i = 0; i < ids.numel(); ++i) ids.data<int32_t>()[i] = static_cast<int32_t>((i * 7 + done) % 512);
-    const Tensor loss = model.loss(ids, {.attention = parse_attention_spec("s2(chunk=16)"), .training = true});
+    for (int64_t i = 0; i < ids.numel(); ++i)
+      ids.data<int32_t>()[i] = static_cast<int32_t>((i * 7 + done) % 512);
+    const Tensor loss =
+        model.loss(ids, {.attention = parse_attention_spec("s2(chunk=16)"), .training = true});
     backward(loss);
     loss.item();
     const double norm = optimizer->gradient_norm();
@@ -39,7 +41,9 @@ struct Steps {
 
 }  // namespace
 
-TEST_CASE("emulator: a training step copies to the host its loss and its gradient norm, and no step takes more memory than the last") {
+TEST_CASE(
+    "emulator: a training step copies to the host its loss and its gradient norm, and no step takes more "
+    "memory than the last") {
   if (cuemu_counters == nullptr) return;
   for (const Device device : other_devices()) {
     Steps steps(device);

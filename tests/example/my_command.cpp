@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "nn/patterns/check_plan.h"
-#include "train/command.h"
+#include "train/cli/command.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // A training run's checkpoint. Promise: what is restored from it is whole.
 #include "tests/fuzz/fuzz.h"
-#include "train/checkpoint.h"
+#include "train/run/checkpoint.h"
 
 namespace scca::test {
 namespace {

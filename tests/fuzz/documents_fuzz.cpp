@@ -1,6 +1,6 @@
 // A text, JSONL or JSON file. Promise: what is taken from it is UTF-8 with LF line ends, and not empty.
 #include "tests/fuzz/fuzz.h"
-#include "train/documents.h"
+#include "train/data/documents.h"
 
 namespace scca::test {
 namespace {

@@ -2,7 +2,7 @@
 #include "models/tokenizer.h"
 #include "models/utf8.h"
 #include "tests/fuzz/fuzz.h"
-#include "train/documents.h"
+#include "train/data/documents.h"
 
 namespace scca::test {
 namespace {

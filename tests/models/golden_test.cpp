@@ -7,10 +7,10 @@
 
 #include "core/file.h"
 #include "models/adapter.h"
-#include "nn/json.h"
 #include "models/weights.h"
+#include "nn/json.h"
 #include "tests/op_check.h"
-#include "train/optimizer.h"
+#include "train/run/optimizer.h"
 
 using namespace scca;
 using namespace scca::test;
@@ -19,9 +19,9 @@ namespace {
 
 const std::vector<std::string> kCases{"mha_untied", "gqa_tied", "head_dim"};
 
-/// Our f32 sums run in another order than torch's: we ask for its own error against f64, times a small factor. The error is
-/// the largest of one run over few numbers, a noisy measure: builds with and without sanitizers, which sum in different
-/// orders, reach 0.5 to 6 times it.
+/// Our f32 sums run in another order than torch's: we ask for its own error against f64, times a small
+/// factor. The error is the largest of one run over few numbers, a noisy measure: builds with and without
+/// sanitizers, which sum in different orders, reach 0.5 to 6 times it.
 constexpr double kFactor = 10;
 
 /// Where the model is computed: exactly, in f32, and in f32 on every other device.

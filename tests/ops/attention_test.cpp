@@ -267,8 +267,9 @@ TEST_CASE("attention: bf16 errs at most twice what rounding inputs' exact result
         double naive = 0;
         for (const double value : values(exact[i]))
           naive = std::max(naive, std::abs(static_cast<double>(bf16(value)) - value));
-        // Tensor cores also take weights and score gradients in bf16. These roundings fall either way and average out
-        // over the keys or queries that a result sums, where the rounding of a large result does not.
+        // Tensor cores also take weights and score gradients in bf16. These roundings fall either way and
+        // average out over the keys or queries that a result sums, where the rounding of a large result does
+        // not.
         CHECK(max_difference(low[i], exact[i]) <= 2 * naive);
       }
     }

@@ -1,6 +1,6 @@
 // scca bench: what attention and a fine-tuning step reach of this machine's matrix products, on the CPU or on
 // CUDA.
-#include "train/bench.h"
+#include "train/bench/bench.h"
 
 #include <algorithm>
 #include <iostream>
@@ -8,13 +8,13 @@
 
 #include "core/check.h"
 #include "core/parallel.h"
-#include "train/bench_cuda.h"
-#include "train/command.h"
-#include "train/flag_values.h"
-#include "train/help.h"
-#include "train/model_flags.h"
-#include "train/progress.h"
-#include "train/table.h"
+#include "train/bench/cuda.h"
+#include "train/cli/command.h"
+#include "train/cli/flag_values.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/report/progress.h"
+#include "train/report/table.h"
 
 namespace scca {
 namespace {

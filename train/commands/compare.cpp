@@ -4,11 +4,11 @@
 #include <sstream>
 
 #include "core/check.h"
-#include "train/command.h"
-#include "train/evaluate.h"
-#include "train/help.h"
-#include "train/losses.h"
-#include "train/table.h"
+#include "train/cli/command.h"
+#include "train/cli/help.h"
+#include "train/evaluation/evaluate.h"
+#include "train/evaluation/losses.h"
+#include "train/report/table.h"
 
 namespace scca {
 namespace {

@@ -4,18 +4,18 @@
 #include <memory>
 
 #include "core/check.h"
-#include "train/bos.h"
-#include "train/command.h"
-#include "train/evaluate.h"
-#include "train/flag_values.h"
-#include "train/help.h"
-#include "train/losses.h"
-#include "train/messages.h"
-#include "train/model_flags.h"
-#include "train/progress.h"
-#include "train/rope_flags.h"
-#include "train/table.h"
-#include "train/text_input.h"
+#include "train/cli/command.h"
+#include "train/cli/flag_values.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/cli/rope_flags.h"
+#include "train/cli/text_input.h"
+#include "train/data/bos.h"
+#include "train/evaluation/evaluate.h"
+#include "train/evaluation/losses.h"
+#include "train/report/messages.h"
+#include "train/report/progress.h"
+#include "train/report/table.h"
 
 namespace scca {
 namespace {

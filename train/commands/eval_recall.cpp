@@ -2,16 +2,16 @@
 #include <iostream>
 #include <memory>
 
-#include "train/bos.h"
-#include "train/command.h"
-#include "train/flag_values.h"
-#include "train/help.h"
-#include "train/model_flags.h"
-#include "train/progress.h"
-#include "train/recall.h"
-#include "train/rope_flags.h"
-#include "train/table.h"
-#include "train/text_input.h"
+#include "train/cli/command.h"
+#include "train/cli/flag_values.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/cli/rope_flags.h"
+#include "train/cli/text_input.h"
+#include "train/data/bos.h"
+#include "train/evaluation/recall.h"
+#include "train/report/progress.h"
+#include "train/report/table.h"
 
 namespace scca {
 namespace {

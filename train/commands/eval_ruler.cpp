@@ -5,17 +5,17 @@
 #include <optional>
 
 #include "core/check.h"
-#include "train/bos.h"
-#include "train/command.h"
-#include "train/flag_values.h"
-#include "train/heatmap.h"
-#include "train/help.h"
-#include "train/model_flags.h"
-#include "train/progress.h"
-#include "train/retrieval.h"
-#include "train/rope_flags.h"
-#include "train/table.h"
-#include "train/text_input.h"
+#include "train/cli/command.h"
+#include "train/cli/flag_values.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/cli/rope_flags.h"
+#include "train/cli/text_input.h"
+#include "train/data/bos.h"
+#include "train/evaluation/retrieval.h"
+#include "train/report/heatmap.h"
+#include "train/report/progress.h"
+#include "train/report/table.h"
 
 namespace scca {
 namespace {

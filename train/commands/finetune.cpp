@@ -1,9 +1,9 @@
 // scca finetune: a pretrained model to a longer context. Leaves an adapter in RUN/adapter.
-#include "train/finetune.h"
+#include "train/run/finetune.h"
 
 #include <memory>
 
-#include "train/command.h"
+#include "train/cli/command.h"
 
 namespace scca {
 namespace {

@@ -6,13 +6,13 @@
 #include <memory>
 
 #include "core/check.h"
-#include "train/bos.h"
-#include "train/command.h"
-#include "train/flag_values.h"
-#include "train/help.h"
-#include "train/model_flags.h"
-#include "train/rope_flags.h"
-#include "train/text_input.h"
+#include "train/cli/command.h"
+#include "train/cli/flag_values.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/cli/rope_flags.h"
+#include "train/cli/text_input.h"
+#include "train/data/bos.h"
 
 namespace scca {
 namespace {

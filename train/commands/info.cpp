@@ -8,10 +8,10 @@
 #include "core/check.h"
 #include "core/device.h"
 #include "core/parallel.h"
-#include "train/bench.h"
-#include "train/command.h"
-#include "train/help.h"
-#include "train/table.h"
+#include "train/bench/bench.h"
+#include "train/cli/command.h"
+#include "train/cli/help.h"
+#include "train/report/table.h"
 
 namespace scca {
 namespace {

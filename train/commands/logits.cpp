@@ -9,12 +9,12 @@
 #include "core/check.h"
 #include "models/generate.h"
 #include "ops/cast.h"
-#include "train/command.h"
-#include "train/help.h"
-#include "train/model_flags.h"
-#include "train/rope_flags.h"
-#include "train/table.h"
-#include "train/text_input.h"
+#include "train/cli/command.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/cli/rope_flags.h"
+#include "train/cli/text_input.h"
+#include "train/report/table.h"
 
 namespace scca {
 namespace {

@@ -5,10 +5,10 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "train/command.h"
-#include "train/help.h"
-#include "train/model_flags.h"
-#include "train/rope_flags.h"
+#include "train/cli/command.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/cli/rope_flags.h"
 
 namespace scca {
 namespace {

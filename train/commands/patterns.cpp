@@ -10,10 +10,10 @@
 #include "nn/patterns/parameters.h"
 #include "nn/patterns/plan_json.h"
 #include "nn/patterns/spec.h"
-#include "train/command.h"
-#include "train/flag_values.h"
-#include "train/help.h"
-#include "train/pattern_picture.h"
+#include "train/cli/command.h"
+#include "train/cli/flag_values.h"
+#include "train/cli/help.h"
+#include "train/report/pattern_picture.h"
 
 namespace scca {
 namespace {

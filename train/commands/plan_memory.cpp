@@ -5,13 +5,13 @@
 
 #include "core/check.h"
 #include "core/device.h"
-#include "train/command.h"
-#include "train/finetune.h"
-#include "train/flag_values.h"
-#include "train/help.h"
-#include "train/memory.h"
-#include "train/progress.h"
-#include "train/table.h"
+#include "train/cli/command.h"
+#include "train/cli/flag_values.h"
+#include "train/cli/help.h"
+#include "train/report/progress.h"
+#include "train/report/table.h"
+#include "train/run/finetune.h"
+#include "train/run/memory.h"
 
 namespace scca {
 namespace {

@@ -11,11 +11,11 @@
 #include "models/config.h"
 #include "models/llama.h"
 #include "models/tokenizer.h"
-#include "train/command.h"
-#include "train/help.h"
-#include "train/memory.h"
-#include "train/model_flags.h"
-#include "train/training_run.h"
+#include "train/cli/command.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/run/memory.h"
+#include "train/run/training_run.h"
 
 namespace scca {
 namespace {

@@ -6,13 +6,13 @@
 #include "core/check.h"
 #include "core/file.h"
 #include "core/random.h"
-#include "train/bos.h"
-#include "train/command.h"
-#include "train/flag_values.h"
-#include "train/help.h"
-#include "train/model_flags.h"
-#include "train/progress.h"
-#include "train/tasks/task.h"
+#include "train/cli/command.h"
+#include "train/cli/flag_values.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/data/bos.h"
+#include "train/evaluation/tasks/task.h"
+#include "train/report/progress.h"
 
 namespace scca {
 namespace {

@@ -1,13 +1,13 @@
 // scca study: attention patterns compared, from training to the page.
-#include "train/study.h"
+#include "train/study/study.h"
 
 #include <iostream>
 #include <memory>
 
-#include "train/command.h"
-#include "train/flag_values.h"
-#include "train/help.h"
-#include "train/study_page.h"
+#include "train/cli/command.h"
+#include "train/cli/flag_values.h"
+#include "train/cli/help.h"
+#include "train/study/page.h"
 
 namespace scca {
 namespace {

@@ -3,11 +3,11 @@
 #include <memory>
 
 #include "core/check.h"
-#include "train/bos.h"
-#include "train/command.h"
-#include "train/help.h"
-#include "train/model_flags.h"
-#include "train/text_input.h"
+#include "train/cli/command.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/cli/text_input.h"
+#include "train/data/bos.h"
 
 namespace scca {
 namespace {

@@ -1,7 +1,7 @@
 // scca version: for who types it as a word; the flag says the same.
 #include <iostream>
 
-#include "train/command.h"
+#include "train/cli/command.h"
 
 namespace scca {
 namespace {

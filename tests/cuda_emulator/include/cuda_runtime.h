@@ -1,6 +1,6 @@
 #pragma once
-// NVIDIA's own header, then the device side that only nvcc would add to it. The prototypes of the runtime stay
-// NVIDIA's, so the emulator's definitions of them cannot drift.
+// NVIDIA's own header, then the device side that only nvcc would add to it. The prototypes of the runtime
+// stay NVIDIA's, so the emulator's definitions of them cannot drift.
 #define cudaLaunchKernelEx cuemu_not_this_launch  // its form loses the kernel's type: launch.h has another
 #include_next <cuda_runtime.h>
 #undef cudaLaunchKernelEx

@@ -1,12 +1,13 @@
-// What was run, and what was not. For the table of tests/static: list_launch. For mutation: a kernel from which one barrier or wait is gone must fail its tests.
+// What was run, and what was not. For the table of tests/static: list_launch. For mutation: a kernel from
+// which one barrier or wait is gone must fail its tests.
 //   CUEMU_LIST_SYNCS=FILE        appends each place met: "ops/rms_norm.cu:57 __syncthreads"
 //   CUEMU_SKIP_SYNC=ops/x.cu:57  that place does nothing
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <set>
-#include <tuple>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "internal.h"
@@ -50,7 +51,8 @@ void list_launch(const Launch& launch) {
   if (!list) return;
   const dim3 block = launch.config.blockDim;
   const size_t threads = size_t{block.x} * block.y * block.z, bytes = launch.config.dynamicSmemBytes;
-  static std::set<std::tuple<const void*, size_t, size_t>>* met = new std::set<std::tuple<const void*, size_t, size_t>>;
+  static std::set<std::tuple<const void*, size_t, size_t>>* met =
+      new std::set<std::tuple<const void*, size_t, size_t>>;
   if (!met->insert({launch.kernel, threads, bytes}).second) return;
   std::FILE* file = std::fopen(list, "a");
   if (!file) fatal(std::string("CUEMU_LIST_LAUNCHES: cannot write ") + list);

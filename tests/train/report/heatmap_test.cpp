@@ -1,0 +1,78 @@
+#include "train/report/heatmap.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "tests/picture_check.h"
+
+using namespace scca;
+
+namespace {
+
+constexpr Color lowest{68, 1, 84}, highest{253, 231, 37}, missing{238, 238, 238};
+const double not_measured = std::nan("");
+
+Heatmap grid(int rows, int columns, std::vector<double> values) {
+  Heatmap map{.title = "Recall", .row_label = "depth", .column_label = "tokens", .value_label = "found"};
+  for (int r = 0; r < rows; ++r) map.row_names.push_back(std::to_string(r));
+  for (int c = 0; c < columns; ++c) map.column_names.push_back(std::to_string(c));
+  map.values = std::move(values);
+  return map;
+}
+
+}  // namespace
+
+TEST_CASE("heatmap: cells have the colour of their value, rows from the top, NaN apart") {
+  PictureFolder folder;
+  write_heatmap(folder.file("h.png"), grid(2, 3, {0, 0, 0, 1, 1, not_measured}));
+  Picture picture(folder.file("h.png"));
+  // A cell is 90 x 44 with its value written in it.
+  CHECK(picture.count(lowest) > 3 * 80 * 30);
+  CHECK(picture.count(lowest) < 3 * 90 * 44 + 200);  // and the end of the colour bar
+  CHECK(picture.count(highest) > 2 * 80 * 30);
+  CHECK(picture.count(missing) > 80 * 30);
+  CHECK(picture.count(missing) < 90 * 44);
+  int half = picture.height / 2;
+  auto top_row = [&](Color color) {
+    for (int y = 0; y < picture.height; ++y)
+      if (picture.count(color, 0, y, picture.width * 3 / 4, y + 1) > 60) return y;
+    return picture.height;
+  };
+  CHECK(top_row(lowest) < half);
+  CHECK(top_row(highest) == top_row(lowest) + 44);
+}
+
+TEST_CASE("heatmap: a fixed scale holds although the values span less") {
+  PictureFolder folder;
+  Heatmap map = grid(1, 2, {0.5, 0.5});
+  map.low = 0;
+  map.high = 1;
+  write_heatmap(folder.file("h.png"), map);
+  Picture picture(folder.file("h.png"));
+  CHECK(picture.count({35, 144, 140}) > 2 * 80 * 30);  // halfway between the two middle stops
+}
+
+TEST_CASE("heatmap: one cell, constant values, long names and many cells are drawn") {
+  PictureFolder folder;
+  write_heatmap(folder.file("h.png"), grid(1, 1, {3}));
+  write_heatmap(folder.file("h.png"), grid(2, 2, {-1e12, 1e12, 0, 5}));
+  write_heatmap(folder.file("h.png"), grid(100, 150, std::vector<double>(15000, 2.5)));
+  CHECK(Picture(folder.file("h.png")).width < 1400);
+  Heatmap map = grid(1, 2, {1, 2});
+  map.column_names = {"full", "scca-fixed(chunk=512,shift=256)"};
+  write_heatmap(folder.file("h.png"), map);
+  CHECK(Picture(folder.file("h.png")).height > 250);
+}
+
+TEST_CASE("heatmap: what cannot be drawn is said, and no file is left") {
+  PictureFolder folder;
+  std::string path = folder.file("h.png");
+  CHECK(contains(error_of([&] {
+                   write_heatmap(path, grid(2, 2, {1, 2, 3}));
+                 }),
+                 "3 values for 2 rows of 2 columns"));
+  CHECK(contains(error_of([&] { write_heatmap(path, Heatmap{}); }), "0 values for 0 rows"));
+  CHECK(contains(error_of([&] { write_heatmap(path, grid(1, 1, {not_measured})); }), "none of the 1 values"));
+  CHECK(folder.files() == 0);
+}

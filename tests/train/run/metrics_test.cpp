@@ -1,0 +1,111 @@
+#include "train/run/metrics.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <iostream>
+#include <sstream>
+
+#include "core/file.h"
+#include "tests/temporary_folder.h"
+
+using namespace scca;
+using test::TemporaryFolder;
+
+namespace {
+
+nlohmann::json metric(int64_t step) {
+  return {{"step", step},      {"loss", 1.0 / static_cast<double>(step)},
+          {"lr", 0.1},         {"grad_norm", 2},
+          {"tokens_per_s", 9}, {"peak_bytes", 100}};
+}
+
+std::string lines_of(const std::vector<int64_t>& steps) {
+  std::string text;
+  for (const int64_t step : steps) text += metric(step).dump() + "\n";
+  return text;
+}
+
+struct File {
+  TemporaryFolder folder;
+  std::filesystem::path path = folder / "metrics.jsonl";
+
+  /// The steps of what is read. Every other whole line must have been named.
+  std::vector<int64_t> steps(const std::string& text) const {
+    write_file(path, text);
+    std::ostringstream notes;
+    std::streambuf* const before = std::cerr.rdbuf(notes.rdbuf());
+    std::vector<int64_t> steps;
+    for (const nlohmann::json& line : read_metrics(path)) steps.push_back(line["step"].get<int64_t>());
+    std::cerr.rdbuf(before);
+    const auto named = std::ranges::count(notes.str(), '\n'), lines = std::ranges::count(text, '\n');
+    const bool last_lacks_end = !text.empty() && text.back() != '\n';
+    CHECK(named + static_cast<std::ptrdiff_t>(steps.size()) >= lines);
+    CHECK(named + static_cast<std::ptrdiff_t>(steps.size()) <= lines + last_lacks_end);
+    return steps;
+  }
+};
+
+using Steps = std::vector<int64_t>;
+
+}  // namespace
+
+TEST_CASE("metrics: the file is cut to the checkpoint's step, and a half line goes") {
+  const File file;
+  {
+    Metrics metrics(file.path, 0);
+    for (int64_t step = 1; step <= 5; ++step) metrics.append(metric(step));
+  }
+  const std::string five = read_text_file(file.path);
+  CHECK(five == lines_of({1, 2, 3, 4, 5}));
+  write_file(file.path, five + "{\"step\": 6, \"lo");  // a run killed while it wrote
+  {
+    Metrics metrics(file.path, 3);
+    CHECK(metrics.before().size() == 3);
+    CHECK(read_text_file(file.path) == lines_of({1, 2, 3}));
+    metrics.append(metric(4));
+    metrics.append(metric(5));
+  }
+  CHECK(read_text_file(file.path) == five);
+  { Metrics metrics(file.path, 0); }
+  CHECK(read_text_file(file.path).empty());
+}
+
+TEST_CASE("metrics: any one damaged line is lost, and only it") {
+  const File file;
+  const std::string whole = lines_of({1, 2, 3, 4, 5});
+  for (const size_t damaged : {size_t{0}, size_t{2}, size_t{4}}) {  // the first, one in the middle, the last
+    const std::string line = metric(static_cast<int64_t>(damaged) + 1).dump();
+    const size_t begin = whole.find(line);
+    Steps others{1, 2, 3, 4, 5};
+    others.erase(others.begin() + static_cast<std::ptrdiff_t>(damaged));
+    for (size_t i = 0; i < line.size(); ++i) {
+      for (const char* value : {"?", "\"", "0"}) {
+        const std::string broken = std::string(whole).replace(begin + i, 1, value);
+        CAPTURE(broken);
+        const Steps steps = file.steps(broken);
+        // A digit of a figure may become another one: such a line cannot be told from a whole one.
+        CHECK((steps == others || steps == Steps{1, 2, 3, 4, 5}));
+      }
+      CHECK(file.steps(std::string(whole).replace(begin + i, 1, "\x01")) == others);
+    }
+  }
+}
+
+TEST_CASE("metrics: a damaged step number is seen by its neighbours") {
+  const File file;
+  CHECK(file.steps(lines_of({1, 2, 7, 4, 5})) == Steps{1, 2, 4, 5});
+  CHECK(file.steps(lines_of({9, 2, 3})) == Steps{2, 3});
+  CHECK(file.steps(lines_of({1, 2, 1})) == Steps{1, 2});
+  CHECK(file.steps(lines_of({1, 2, 5, 6})) == Steps{1, 2, 5, 6});  // two were lost before
+  CHECK(file.steps(lines_of({3})) == Steps{3});
+  CHECK(file.steps("x\n" + lines_of({2}) + "x\n" + lines_of({4})) == Steps{2, 4});
+  CHECK(file.steps("").empty());
+}
+
+TEST_CASE("metrics: a last line whose end alone was lost is whole") {
+  const File file;
+  const std::string text = lines_of({1, 2, 3});
+  CHECK(file.steps(text.substr(0, text.size() - 1)) == Steps{1, 2, 3});
+  CHECK(file.steps(text.substr(0, text.size() - 2)) == Steps{1, 2});
+}

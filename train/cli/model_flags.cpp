@@ -1,0 +1,83 @@
+#include "train/cli/model_flags.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <iostream>
+
+#include "core/check.h"
+#include "core/device.h"
+#include "models/adapter.h"
+#include "models/adapter_base.h"
+#include "models/model_folder.h"
+#include "train/cli/help.h"
+#include "train/cli/rope_flags.h"
+
+namespace scca {
+namespace {
+
+void put_on_adapter(Llama& model, const ModelFlags& flags) {
+  const bool tied = model.config.tie_word_embeddings;
+  const std::filesystem::path folder = adapter_folder(flags.adapter);
+  if (folder != flags.adapter)
+    std::cerr << "note: --adapter " << flags.adapter << " is a run's folder; its adapter is "
+              << folder.string() << "\n";
+  const AdapterInfo info = load_adapter(model, folder);
+  if (const std::string other = other_base(info, flags.model); !other.empty())
+    std::cerr << "warning: " << other << "\n";
+  if (tied && !model.config.tie_word_embeddings)
+    std::cerr << "note: the base ties its head to its embedding, and this adapter changes one without the "
+                 "other, as PEFT "
+                 "does; from here on they are two\n";
+}
+
+}  // namespace
+
+void add_device_flags(CLI::App& app, ModelFlags& flags) {
+  begin_section(app, section::kMachine);
+  app.add_option("--dtype", flags.dtype, "What frozen weights and activations are kept in")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  app.add_option("--device", flags.device, "Where to run; auto: cuda where there is a device")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+}
+
+void add_model_flags(CLI::App& app, ModelFlags& flags, bool with_adapter) {
+  begin_section(app, section::kModel);
+  app.add_option("--model", flags.model,
+                 "The base: a folder with config.json, model.safetensors and tokenizer.model")
+      ->type_name("FOLDER")
+      ->required();
+  if (with_adapter)
+    app.add_option("--adapter", flags.adapter, "A fine-tuned adapter's folder; brings its RoPE along")
+        ->type_name("FOLDER");
+  add_rope_flags(app, flags);
+  add_device_flags(app, flags);
+}
+
+DType dtype_of(const ModelFlags& flags) { return flags.dtype == "bf16" ? DType::bf16 : DType::f32; }
+
+Device device_of(const ModelFlags& flags) {
+  if (flags.device == "auto") return why_unusable(Device::cuda).empty() ? Device::cuda : Device::cpu;
+  const Device device = flags.device == "cuda" ? Device::cuda : Device::cpu;
+  need_device(device, "--device " + flags.device);
+  return device;
+}
+
+Llama load_model(const ModelFlags& flags, int64_t context) {
+  const Device device = device_of(flags);  // refused before anything is read
+  Llama model = Llama::load(flags.model, dtype_of(flags));
+  if (!flags.adapter.empty()) put_on_adapter(model, flags);
+  const LlamaConfig config = with_rope_flags(model.config, flags, context);
+  model.set_rope(config.rope, config.max_position_embeddings);
+  model.to(device);
+  return model;
+}
+
+Tokenizer load_tokenizer(const ModelFlags& flags) {
+  if (!std::filesystem::is_directory(flags.model)) fail(why_no_model(flags.model, "tokenizer.model"));
+  return Tokenizer(flags.model);
+}
+
+}  // namespace scca

@@ -1,0 +1,78 @@
+#include "train/cli/text_input.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <charconv>
+
+#include "core/check.h"
+#include "train/cli/flag_values.h"
+#include "train/cli/help.h"
+#include "train/data/bos.h"
+#include "train/data/data.h"
+#include "train/data/documents.h"
+#include "train/report/messages.h"
+
+namespace scca {
+
+void add_text_flags(CLI::App& app, TextFlags& flags) {
+  begin_section(app, section::kData);
+  app.add_option("--data", flags.data, "Text files, JSONL with a `text` field, or folders of both")
+      ->type_name("PATH")
+      ->required();
+  app.add_option("--max-tokens", flags.max_tokens, "Use the first so many tokens of the data (default: all)")
+      ->transform(token_count(kMostTextTokens));
+  add_line_ends_flag(app, flags.keep_line_ends);
+}
+
+void add_line_ends_flag(CLI::App& app, bool& keep_line_ends) {
+  app.add_flag("--keep-line-ends", keep_line_ends, "Leave CR LF and CR as they are; else they become LF");
+}
+
+std::string read_prompt(const std::string& file, std::string text, bool keep_line_ends) {
+  TextForm form(keep_line_ends);
+  if (!file.empty()) {
+    text = read_text(file, form);
+  } else {
+    form.apply(text);
+  }
+  if (const std::string changes = form.changes(); !changes.empty())
+    note(concat(file.empty() ? "the text" : file, ": ", changes));
+  return text;
+}
+
+std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags) {
+  if (flags.max_tokens < 0)
+    fail<UsageError>("--max-tokens ", flags.max_tokens, ": expected 1 or more, or 0 for all");
+  const bool bos = puts_bos(flags.bos, tokenizer);
+  const Encode encode = [&](std::string_view text) { return tokenizer.encode(text, bos); };
+  std::vector<int32_t> tokens =
+      tokenize_data(flags.data, encode, tokenizer.eos_id(), "--data", flags.keep_line_ends);
+  if (flags.max_tokens > 0 && static_cast<int64_t>(tokens.size()) > flags.max_tokens)
+    tokens.resize(static_cast<size_t>(flags.max_tokens));
+  return tokens;
+}
+
+std::vector<int32_t> parse_ids(std::string_view text, const std::string& flag) {
+  std::vector<int32_t> ids;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view word = text.substr(begin, end - begin);
+    int32_t id = 0;
+    const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || stop != word.data() + word.size() || id < 0)
+      fail<UsageError>(flag, ": '", word, "' is not a token id; expected numbers with commas, as in 1,2,3");
+    ids.push_back(id);
+    begin = end + 1;
+  }
+  return ids;
+}
+
+void check_ids(const std::vector<int32_t>& ids, int64_t vocabulary, const std::string& flag) {
+  for (const int32_t id : ids) {
+    if (id >= vocabulary)
+      fail<UsageError>(flag, ": id ", id, " is beyond the vocabulary; expected 0 to ", vocabulary - 1);
+  }
+}
+
+}  // namespace scca

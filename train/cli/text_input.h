@@ -1,0 +1,43 @@
+#pragma once
+// Token ids as commands take them: from texts on disk, or written out.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/tokenizer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace scca {
+
+struct TextFlags {
+  std::vector<std::string> data;
+  int64_t max_tokens = 0;    // the first so many; 0: all
+  std::string bos = "auto";  // before every document; see train/data/bos.h
+  bool keep_line_ends = false;
+};
+
+/// --data, --max-tokens and --keep-line-ends.
+void add_text_flags(CLI::App& app, TextFlags& flags);
+
+/// --keep-line-ends: of every command that reads text.
+void add_line_ends_flag(CLI::App& app, bool& keep_line_ends);
+
+/// What is to be tokenised at once: the whole of `file`, or `text` where no file is named, with LF for line
+/// ends as tokenize_data. Throws Error as read_text (train/data/documents.h).
+std::string read_prompt(const std::string& file, std::string text, bool keep_line_ends);
+
+/// The documents as one sequence, each followed by EOS. Throws Error when there is no text.
+std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags);
+
+/// Ids written with commas: "1,2,3". `flag` is where they were given. Throws UsageError naming what is not an
+/// id.
+std::vector<int32_t> parse_ids(std::string_view text, const std::string& flag);
+
+/// Throws UsageError naming the first id that is not below `vocabulary`.
+void check_ids(const std::vector<int32_t>& ids, int64_t vocabulary, const std::string& flag);
+
+}  // namespace scca

@@ -1,0 +1,180 @@
+#include "train/report/heatmap.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "core/check.h"
+#include "train/report/axis.h"
+#include "train/report/canvas.h"
+
+namespace scca {
+namespace {
+
+const TextStyle title_style{.size = 21, .bold = true}, label_style{.size = 16, .align = Align::center},
+    name_style{.size = 14, .color = colors::grey}, value_style{.size = 14, .align = Align::center};
+constexpr int margin = 24, bar_width = 20, bar_gap = 36;
+constexpr Color missing_color{238, 238, 238};
+
+/// Viridis (van der Walt and Smith): as bright as it is high, so it also reads in grey and with colour
+/// blindness.
+Color scale_color(double share) {
+  static constexpr Color stops[] = {{68, 1, 84},    {72, 40, 120},  {62, 73, 137},  {49, 104, 142},
+                                    {38, 130, 142}, {31, 158, 137}, {53, 183, 121}, {109, 205, 89},
+                                    {180, 222, 44}, {253, 231, 37}};
+  constexpr int last = 9;
+  double at = std::clamp(share, 0.0, 1.0) * last;
+  int below = std::min(static_cast<int>(at), last - 1);
+  return mix(stops[below], stops[below + 1], at - below);
+}
+
+Color readable_on(Color background) {
+  return 0.299 * background.r + 0.587 * background.g + 0.114 * background.b < 128 ? colors::white
+                                                                                  : colors::black;
+}
+
+/// Enough decimals to tell the values of the scale apart, the same for all.
+std::string value_text(double value, double range) {
+  int decimals = range >= 50 ? 0 : range >= 5 ? 1 : range >= 0.05 ? 2 : 4;
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  return text;
+}
+
+class HeatmapPicture {
+ public:
+  explicit HeatmapPicture(const Heatmap& map) : map_(map) {
+    low_ = high_ = std::numeric_limits<double>::quiet_NaN();
+    for (double v : map.values) {
+      if (!std::isfinite(v)) continue;
+      low_ = std::fmin(low_, v);
+      high_ = std::fmax(high_, v);
+    }
+    if (!std::isnan(map.low)) low_ = map.low;
+    if (!std::isnan(map.high)) high_ = map.high;
+    if (!(low_ < high_)) {
+      low_ -= 0.5;
+      high_ = low_ + 1;
+    }
+    measure();
+  }
+
+  Canvas draw() {
+    Canvas canvas(width_, height_);
+    for (size_t i = 0; i < title_.size(); ++i)
+      canvas.text({margin, margin + 8 + 29.0 * static_cast<double>(i)}, title_[i], title_style);
+    draw_cells(canvas);
+    draw_names(canvas);
+    draw_bar(canvas);
+    return canvas;
+  }
+
+ private:
+  int rows() const { return static_cast<int>(map_.row_names.size()); }
+  int columns() const { return static_cast<int>(map_.column_names.size()); }
+
+  static double widest(const std::vector<std::string>& texts, const TextStyle& style) {
+    double width = 0;
+    for (const std::string& text : texts) width = std::max(width, Canvas::text_width(text, style));
+    return width;
+  }
+
+  void measure() {
+    std::vector<std::string> texts;
+    for (double v : map_.values)
+      if (std::isfinite(v)) texts.push_back(value_text(v, high_ - low_));
+    double value_width = widest(texts, value_style) + 14;
+    double name_width = widest(map_.column_names, name_style);
+    cell_width_ = std::clamp(1080 / columns(), 6, 90);
+    cell_height_ = std::clamp(640 / rows(), 6, 44);
+    show_values_ = value_width - 10 <= cell_width_ && cell_height_ >= 18;
+    names_upwards_ = name_width + 8 > cell_width_;
+
+    bar_axis_.low = low_;
+    bar_axis_.high = high_;
+    set_ticks(bar_axis_, std::clamp(rows() * cell_height_ / 40, 2, 6));
+    left_ = margin + (map_.row_label.empty() ? 0 : 28) +
+            static_cast<int>(widest(map_.row_names, name_style)) + 10;
+    right_ = left_ + columns() * cell_width_;
+    width_ = right_ + bar_gap + bar_width + 10 + static_cast<int>(widest(bar_axis_.labels, name_style)) +
+             (map_.value_label.empty() ? 0 : 30) + margin;
+    title_ = Canvas::wrap_text(map_.title, width_ - 2 * margin, title_style);
+    top_ = margin + static_cast<int>(title_.size()) * 29 + 10;
+    bottom_ = top_ + rows() * cell_height_;
+    names_height_ = names_upwards_ ? static_cast<int>(name_width) + 12 : 24;
+    height_ = bottom_ + names_height_ + (map_.column_label.empty() ? 0 : 28) + margin - 8;
+  }
+
+  void draw_cells(Canvas& canvas) const {
+    int gap = cell_width_ >= 10 && cell_height_ >= 10 ? 1 : 0;
+    for (int row = 0; row < rows(); ++row) {
+      for (int column = 0; column < columns(); ++column) {
+        double value = map_.values[static_cast<size_t>(row) * columns() + column];
+        double x = left_ + column * cell_width_, y = top_ + row * cell_height_;
+        double share = (value - low_) / (high_ - low_);
+        bool measured = std::isfinite(value);
+        Color color = measured ? scale_color(share) : missing_color;
+        canvas.rect(x, y, x + cell_width_ - gap, y + cell_height_ - gap, color);
+        if (!show_values_) continue;
+        TextStyle style = value_style;
+        style.color = readable_on(color);
+        canvas.text({x + (cell_width_ - 1) / 2.0, y + (cell_height_ - 1) / 2.0},
+                    measured ? value_text(value, high_ - low_) : "-", style);
+      }
+    }
+  }
+
+  /// Where cells are thinner than text, every second, third ... name.
+  void draw_names(Canvas& canvas) const {
+    TextStyle right = name_style, below = name_style, upwards = label_style;
+    right.align = Align::right;
+    below.align = names_upwards_ ? Align::right : Align::center;
+    below.upwards = names_upwards_;
+    upwards.upwards = true;
+    int row_step = (17 + cell_height_ - 1) / cell_height_, column_step = (17 + cell_width_ - 1) / cell_width_;
+    for (int row = 0; row < rows(); row += row_step)
+      canvas.text({left_ - 9.0, top_ + (row + 0.5) * cell_height_}, map_.row_names[row], right);
+    for (int column = 0; column < columns(); column += names_upwards_ ? column_step : 1)
+      canvas.text({left_ + (column + 0.5) * cell_width_, bottom_ + (names_upwards_ ? 7.0 : 13.0)},
+                  map_.column_names[column], below);
+    canvas.text({(left_ + right_) / 2.0, height_ - margin - 2.0}, map_.column_label, label_style);
+    canvas.text({margin + 8.0, (top_ + bottom_) / 2.0}, map_.row_label, upwards);
+  }
+
+  void draw_bar(Canvas& canvas) const {
+    double x = right_ + bar_gap, length = bottom_ - 1 - top_;
+    for (int y = 0; y < length; ++y)
+      canvas.rect(x, top_ + y, x + bar_width, top_ + y + 1, scale_color(1 - (y + 0.5) / length));
+    for (size_t i = 0; i < bar_axis_.ticks.size(); ++i) {
+      double y = bottom_ - 1 - bar_axis_.share(bar_axis_.ticks[i]) * length;
+      double line = std::clamp(std::round(y), top_ + 0.0, bottom_ - 2.0);
+      canvas.rect(x + bar_width, line, x + bar_width + 4, line + 1, colors::grey);
+      canvas.text({x + bar_width + 8, y}, bar_axis_.labels[i], name_style);
+    }
+    TextStyle upwards = label_style;
+    upwards.upwards = true;
+    canvas.text({width_ - margin - 4.0, (top_ + bottom_) / 2.0}, map_.value_label, upwards);
+  }
+
+  const Heatmap& map_;
+  double low_, high_;
+  Axis bar_axis_;
+  bool show_values_ = false, names_upwards_ = false;
+  int cell_width_ = 0, cell_height_ = 0, left_ = 0, right_ = 0, top_ = 0, bottom_ = 0, names_height_ = 0;
+  int width_ = 0, height_ = 0;
+  std::vector<std::string> title_;
+};
+
+}  // namespace
+
+void write_heatmap(const std::string& path, const Heatmap& map) {
+  SCCA_CHECK(!map.row_names.empty() && !map.column_names.empty() &&
+                 map.values.size() == map.row_names.size() * map.column_names.size(),
+             "write_heatmap: ", path, ": ", map.values.size(), " values for ", map.row_names.size(),
+             " rows of ", map.column_names.size(), " columns");
+  SCCA_CHECK(std::any_of(map.values.begin(), map.values.end(), [](double v) { return std::isfinite(v); }),
+             "write_heatmap: ", path, ": none of the ", map.values.size(), " values is finite");
+  HeatmapPicture(map).draw().write_png(path);
+}
+
+}  // namespace scca

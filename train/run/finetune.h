@@ -1,0 +1,35 @@
+#pragma once
+// Fine-tuning as one call: a pretrained model to a longer context, by LoRA, RoPE scaling and a sparse pattern
+// in training. What `scca finetune` does once its flags are read, and `scca study` does once a pattern and
+// seed.
+#include <set>
+#include <string>
+
+#include "nn/lora.h"
+#include "train/cli/model_flags.h"
+#include "train/run/settings.h"
+
+namespace scca {
+
+struct FinetuneSettings {
+  TrainSettings train;
+  ModelFlags model;
+  LoraOptions lora;
+  std::set<std::string> learning{"embed", "norm"};  // of the base: some of embed, norm, head, or all or none
+
+  /// Ends with the loss before and after under full attention, and the commands to go on with.
+  bool concluded = true;
+
+  /// attention scca-fixed and checkpointing on, where TrainSettings has full and off.
+  FinetuneSettings();
+};
+
+/// --lora-rank, --lora-alpha, --lora-rs, --lora-targets, --lora-dropout and --train.
+void add_lora_flags(CLI::App& app, FinetuneSettings& settings);
+
+/// Trains in settings.train.out and leaves the adapter in its folder adapter/. RoPE as with_default_rope
+/// (train/cli/rope_flags.h). Returns the exit code: 0, or 1 after
+/// Ctrl-C, with everything saved. Throws UsageError for settings without a meaning, Error as Trainer.
+int finetune(FinetuneSettings settings);
+
+}  // namespace scca

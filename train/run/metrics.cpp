@@ -1,0 +1,113 @@
+#include "train/run/metrics.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iostream>
+#include <set>
+
+#include "core/check.h"
+#include "core/file.h"
+#include "nn/json.h"
+
+namespace scca {
+namespace {
+
+/// The step of a line, with the numbers that every line has; 0 for what is none.
+int64_t step_of(const nlohmann::json& line) {
+  if (!line.is_object()) return 0;
+  for (const char* key : {"step", "loss", "lr", "grad_norm", "tokens_per_s", "peak_bytes"})
+    if (!line.contains(key) || !line[key].is_number()) return 0;
+  return line["step"].is_number_integer() ? std::max<int64_t>(line["step"].get<int64_t>(), 0) : 0;
+}
+
+/// Steps follow each other; 0 is a damaged line. Where lines were lost earlier there is a gap, so that the
+/// nearest line on one side must do.
+bool fits(const std::vector<int64_t>& steps, size_t i) {
+  if (steps[i] == 0) return false;
+  size_t before = i, after = i + 1;  // before: of the line in front of it, plus one
+  while (before > 0 && steps[before - 1] == 0) --before;
+  while (after < steps.size() && steps[after] == 0) ++after;
+  const int64_t step_before = before > 0 ? steps[before - 1] : 0;
+  if (after == steps.size()) return steps[i] > step_before;
+  return steps[i] - step_before == static_cast<int64_t>(i + 1 - before) ||
+         steps[after] - steps[i] == static_cast<int64_t>(after - i);
+}
+
+nlohmann::json parsed(std::string_view line, const std::string& where) {
+  try {
+    return parse_json(line, where);
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+std::vector<nlohmann::json> read_metrics(const std::filesystem::path& file) {
+  std::vector<nlohmann::json> lines, kept;
+  if (!std::filesystem::exists(file)) return kept;
+  const std::string text = read_text_file(file);
+  std::vector<int64_t> steps;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    nlohmann::json line = parsed(std::string_view(text).substr(begin, end - begin), file.string());
+    const int64_t step = step_of(line);
+    begin = end + 1;
+    if (end == text.size() && step == 0) break;  // a run was killed while it wrote this
+    lines.push_back(std::move(line));
+    steps.push_back(step);
+  }
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (fits(steps, i)) {
+      kept.push_back(std::move(lines[i]));
+    } else {
+      std::cerr << "note: " << file.string() << ":" << i + 1
+                << ": this line is damaged and left out; the lines around it are whole\n";
+    }
+  }
+  return kept;
+}
+
+std::string metrics_csv(const std::vector<nlohmann::json>& lines) {
+  std::set<std::string> others;
+  for (const nlohmann::json& line : lines)
+    for (const auto& [key, value] : line.items())
+      if (key != "step") others.insert(key);
+  std::string text = "step";
+  for (const std::string& key : others) text += "," + key;
+  text += "\n";
+  for (const nlohmann::json& line : lines) {
+    text += line.at("step").dump();
+    for (const std::string& key : others) text += "," + (line.contains(key) ? line.at(key).dump() : "");
+    text += "\n";
+  }
+  return text;
+}
+
+Metrics::Metrics(const std::filesystem::path& file, int64_t step) : file_(file), before_(read_metrics(file)) {
+  std::erase_if(before_, [&](const nlohmann::json& line) { return line["step"].get<int64_t>() > step; });
+  std::string kept;
+  for (const nlohmann::json& line : before_) kept += line.dump() + "\n";
+  write_file(file_, kept);
+  descriptor_ = ::open(file_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (descriptor_ < 0) fail(file_.string(), ": cannot be written: ", std::strerror(errno));
+}
+
+Metrics::~Metrics() { ::close(descriptor_); }
+
+void Metrics::append(const nlohmann::json& line) {
+  const std::string text = line.dump() + "\n";
+  const off_t end = ::lseek(descriptor_, 0, SEEK_END);
+  const ssize_t written = ::write(descriptor_, text.data(), text.size());
+  if (written == static_cast<ssize_t>(text.size())) return;
+  const int error = written < 0 ? errno : ENOSPC;
+  const bool cut = ::ftruncate(descriptor_, end) == 0;
+  fail(file_.string(), ": cannot be written: ", std::strerror(error),
+       cut ? "" : " (its last line is not whole)");
+}
+
+}  // namespace scca

@@ -1,0 +1,67 @@
+#pragma once
+// The settings of a training run that pretrain and finetune share: the flags, their values as JSON, and the
+// comparison that keeps a resumed run honest.
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "train/run/schedule.h"
+
+namespace CLI {
+class App;
+}
+
+namespace scca {
+
+/// Every field is the flag of its name (grad_accum: --grad-accum).
+struct TrainSettings {
+  std::vector<std::string> data, eval_data;
+  std::string bos = "auto";     // before every document; see train/data/bos.h
+  bool keep_line_ends = false;  // of the texts; else they become LF
+  std::string out;
+  bool resume = false;
+  int64_t context = 0;     // tokens of a row
+  int64_t steps = 1000;    // of the optimizer
+  int64_t batch = 1;       // rows of a forward pass
+  int64_t grad_accum = 1;  // forward passes of a step
+  double lr = 2e-4;
+  int64_t warmup = 20;
+  std::string schedule = "constant";  // or cosine
+  double lr_final = 0.1;              // cosine: the last rate, as a share of lr
+  double clip = 1;                    // the gradient's norm is cut to this; 0: not cut
+  double weight_decay = 0;
+  uint64_t seed = 0;
+  std::string attention = "full";
+  bool checkpointing = false;
+  int64_t save_every = 100;     // steps; 0: at the end only
+  int64_t eval_every = 0;       // steps; 0: never
+  int64_t eval_tokens = 65536;  // of eval_data, at most
+
+  Schedule schedule_of_steps() const;
+  int64_t rows_per_step() const { return batch * grad_accum; }
+};
+
+/// Adds the flags; defaults are what `settings` holds.
+void add_train_flags(CLI::App& app, TrainSettings& settings);
+
+/// Throws UsageError naming the flag, its value and what is allowed.
+void check_settings(const TrainSettings& settings);
+
+nlohmann::json to_json(const TrainSettings& settings);
+
+/// Says which of these settings differs, by its flag and with both values ("--lr is 0.5 but RUN began with
+/// 0.0002"), those of the names in `free` aside: first a flag that was given, else what a flag names
+/// (model_config, and X_fingerprint for what --x names). Empty when none does.
+std::string first_difference(const nlohmann::json& before, const nlohmann::json& now,
+                             const std::set<std::string>& free, const std::string& run);
+
+/// Settings that do not shape the losses, such as where the run lies, may differ between sittings; steps may
+/// grow. Throws UsageError naming the first flag that differs otherwise, with both values.
+void check_same_settings(const nlohmann::json& before, const nlohmann::json& now, const std::string& run);
+
+/// "a,b,c" to {"a", "b", "c"}.
+std::vector<std::string> split_list(const std::string& list);
+
+}  // namespace scca

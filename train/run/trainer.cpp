@@ -1,0 +1,215 @@
+#include "train/run/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <iostream>
+
+#include "core/autograd.h"
+#include "core/check.h"
+#include "core/device.h"
+#include "core/hash.h"
+#include "core/random.h"
+#include "train/report/progress.h"
+#include "train/run/checkpoint.h"
+#include "train/run/interrupt.h"
+#include "train/run/restore.h"
+
+namespace scca {
+namespace {
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+ForwardOptions training_options(Llama& model, const TrainSettings& settings) {
+  ForwardOptions options;
+  options.attention = check_training(model, settings);
+  options.checkpointing = settings.checkpointing;
+  options.training = true;
+  return options;
+}
+
+/// Four significant figures: enough to watch a loss.
+std::string figures(double value) {
+  std::ostringstream out;
+  out.precision(4);
+  out << value;
+  return out.str();
+}
+
+}  // namespace
+
+AttentionSpec check_training(Llama& model, const TrainSettings& train) {
+  AttentionSpec attention = parse_attention_spec(train.attention);
+  attention.check_layers(model.config.num_hidden_layers);
+  for (int64_t layer = 0; layer < model.config.num_hidden_layers; ++layer)
+    attention.plan(train.context, model.config.num_attention_heads, layer);
+  const ModelShape shape = shape_of(model);
+  check_memory(estimate_memory(shape, train), available_memory(shape.device));
+  return attention;
+}
+
+double full_attention_loss(Llama& model, const TokenRows& data, int64_t rows, int64_t batch) {
+  const NoGrad no_grad;
+  double sum = 0;
+  for (int64_t first = 0; first < rows; first += batch) {
+    const int64_t count = std::min(batch, rows - first);
+    sum += model.loss(data.in_order(first, count)).item() * static_cast<double>(count);
+  }
+  return sum / static_cast<double>(rows);
+}
+
+Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
+    : model_(model),
+      task_(std::move(task)),
+      run_(run),
+      forward_(training_options(model, task_.train)),
+      optimizer_(model),
+      order_(task_.train.seed, task_.data->rows()) {
+  task_.settings["version"] = SCCA_VERSION;
+  task_.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());
+  resume();
+  run_.write_config(task_.settings);
+}
+
+void Trainer::resume() {
+  if (const auto state = restore_newest(run_, task_.settings, task_.train.steps, optimizer_.state())) {
+    set_random_state(state->random);
+    step_ = saved_step_ = state->step;
+    std::cerr << "resuming " << run_.name() << " after step " << step_ << "\n";
+  }
+  metrics_ = std::make_unique<Metrics>(run_.path() / "metrics.jsonl", step_);
+  for (const nlohmann::json& line : metrics_->before()) {
+    norms_.add(line["step"].get<int64_t>(), line["grad_norm"].get<double>());
+    last_loss_ = line["loss"].get<double>();
+    const double judged = line.value("eval_loss", HUGE_VAL);
+    if (judged < (best_ ? best_->loss : HUGE_VAL)) best_ = {line["step"].get<int64_t>(), judged};
+  }
+}
+
+void Trainer::announce() const {
+  const TrainSettings& train = task_.train;
+  const double rows = static_cast<double>(task_.data->rows());
+  std::cerr << "training " << short_number(static_cast<double>(optimizer_.parameter_count()))
+            << " parameters on " << short_number(static_cast<double>(task_.data->tokens()))
+            << " tokens: " << task_.data->rows() << " rows of " << train.context << ", "
+            << train.rows_per_step() << " a step, "
+            << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows) << " epochs in "
+            << train.steps << " steps; attention " << forward_.attention.to_string()
+            << "; predicted peak memory " << describe(estimate_memory(shape_of(model_), train)) << "\n";
+}
+
+/// Gradients of the mean loss over the step's rows; returns that loss.
+double Trainer::forward_backward() {
+  const TrainSettings& train = task_.train;
+  const double share = 1.0 / static_cast<double>(train.grad_accum);
+  double sum = 0;
+  for (int64_t i = 0; i < train.grad_accum; ++i) {
+    const int64_t first = (step_ * train.grad_accum + i) * train.batch;
+    const Tensor loss = model_.loss(task_.data->batch(order_, first, train.batch), forward_);
+    backward(loss, Tensor::full(loss.shape(), share, loss.dtype(), loss.device()));
+    const double value = loss.item();  // waits for the device: when all of its work is queued
+    if (!std::isfinite(value)) return value;
+    sum += value;
+  }
+  return sum * share;
+}
+
+/// One optimizer step; returns its line of metrics.jsonl.
+nlohmann::json Trainer::train_step() {
+  const TrainSettings& train = task_.train;
+  const double started = now_seconds();
+  const double loss = forward_backward();
+  const double norm = std::isfinite(loss) ? optimizer_.gradient_norm() : loss;
+  if (!std::isfinite(norm))
+    fail("step ", step_ + 1, ": the ", std::isfinite(loss) ? "gradient's norm" : "loss", " is ", norm,
+         ", so the run stops; ", go_back(), ". Use a lower --lr or a longer --warmup in a new --out");
+  norms_.add(step_ + 1, norm);
+  const double lr = train.schedule_of_steps().at(step_ + 1);
+  const double scale = train.clip > 0 && norm > train.clip ? train.clip / norm : 1.0;
+  optimizer_.step(step_ + 1, {.lr = lr, .weight_decay = train.weight_decay}, scale);
+  ++step_;
+  last_loss_ = loss;
+  const double tokens = static_cast<double>(train.rows_per_step() * train.context);
+  return {{"step", step_},
+          {"loss", loss},
+          {"lr", lr},
+          {"grad_norm", norm},
+          {"tokens_per_s", tokens / (now_seconds() - started)},
+          {"peak_bytes", memory_counters(model_.device()).peak_bytes}};
+}
+
+/// Leaves the outputs of the newest checkpoint that is known to be good; returns what is left, in words.
+std::string Trainer::go_back() {
+  if (saved_step_ <= 0) return "there is no checkpoint yet";
+  const std::optional<int64_t> good = norms_.newest_good(run_.checkpoint_steps());
+  if (!good)
+    return concat("the checkpoint of step ", saved_step_, " is kept, but none is from before the norm rose");
+  try {
+    Checkpoint(run_.checkpoint_path(*good)).restore(optimizer_.state());
+    write_output();
+  } catch (const std::exception& error) {
+    return concat("its last good weights, of step ", *good, ", cannot be had back: ", error.what());
+  }
+  return concat("the checkpoint of step ", *good,
+                ", from before the gradient's norm rose, is kept, and what ", run_.name(),
+                " holds for use is of that step");
+}
+
+double Trainer::evaluate() const {
+  const int64_t rows =
+      std::min(task_.eval_data->rows(), std::max<int64_t>(task_.train.eval_tokens / task_.train.context, 1));
+  return full_attention_loss(model_, *task_.eval_data, rows, task_.train.batch);
+}
+
+/// A resumed run finds its best so far among the lines of metrics.jsonl, and makes again what it loses there.
+void Trainer::keep_best(double loss) {
+  if (best_ && best_->loss <= loss) return;
+  best_ = {step_, loss};
+  task_.write(run_.path() / "best", {.step = step_, .last_loss = last_loss_});
+}
+
+void Trainer::write_output() {
+  task_.write(run_.path() / task_.output, {.step = step_, .last_loss = last_loss_});
+}
+
+void Trainer::save() {
+  if (saved_step_ != step_) {
+    write_checkpoint(run_.checkpoint_path(step_), {step_, random_state(), task_.settings},
+                     optimizer_.state());
+    saved_step_ = step_;
+    run_.prune_checkpoints(norms_.newest_good(run_.checkpoint_steps()));
+  }
+  write_output();
+  run_.show_metrics();
+}
+
+TrainEnd Trainer::run() {
+  const TrainSettings& train = task_.train;
+  const InterruptGuard interrupt;
+  announce();
+  Progress progress("training", train.steps, step_);
+  const int64_t first = step_;
+  reset_peak(model_.device());
+  while (step_ < train.steps && !InterruptGuard::requested()) {
+    nlohmann::json line = train_step();
+    const bool evaluates = task_.eval_data && (step_ % train.eval_every == 0 || step_ == train.steps);
+    if (evaluates) line["eval_loss"] = evaluate();
+    metrics_->append(line);
+    if (evaluates) keep_best(line["eval_loss"].get<double>());
+    const double speed = line["tokens_per_s"].get<double>();
+    const double seconds = static_cast<double>(train.rows_per_step() * train.context) / speed;
+    if (step_ == first + 1)
+      progress.note(concat("the first step took ", figures(seconds), " s: about ",
+                           format_duration(seconds * static_cast<double>(train.steps - first)), " in all"));
+    if (evaluates)
+      progress.note(concat("step ", step_, ": evaluation loss ", line["eval_loss"].get<double>()));
+    progress.update(step_, "loss " + figures(last_loss_) + "  " + short_number(speed) + " tok/s");
+    if (train.save_every > 0 && step_ % train.save_every == 0 && step_ < train.steps) save();
+  }
+  progress.finish();
+  save();
+  return step_ == train.steps ? TrainEnd::finished : TrainEnd::interrupted;
+}
+
+}  // namespace scca

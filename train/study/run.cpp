@@ -1,0 +1,221 @@
+// The work of a study: train, evaluate, and leave each result in a file that is written once.
+#include <functional>
+#include <iostream>
+#include <optional>
+
+#include "core/check.h"
+#include "core/file.h"
+#include "nn/json.h"
+#include "train/cli/rope_flags.h"
+#include "train/data/bos.h"
+#include "train/data/data.h"
+#include "train/evaluation/evaluate.h"
+#include "train/evaluation/losses.h"
+#include "train/evaluation/passkey.h"
+#include "train/evaluation/recall.h"
+#include "train/report/progress.h"
+#include "train/run/interrupt.h"
+#include "train/run/run_folder.h"
+#include "train/study/contents.h"
+#include "train/study/study.h"
+
+namespace scca {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Writes what `make` returns into the file, unless the file is there.
+void keep(const fs::path& file, const std::function<nlohmann::json()>& make) {
+  if (!fs::exists(file)) write_result(file, make());
+}
+
+/// A model that is loaded when something is asked of it: a finished study loads none.
+class LazyModel {
+ public:
+  LazyModel(ModelFlags flags, int64_t context) : flags_(std::move(flags)), context_(context) {}
+  const Llama& operator*() {
+    if (!model_) {
+      model_.emplace(load_model(flags_, context_));
+      announce_rope(given_config(flags_), model_->config, 0);
+    }
+    return *model_;
+  }
+
+ private:
+  ModelFlags flags_;
+  int64_t context_;
+  std::optional<Llama> model_;
+};
+
+class StudyRun {
+ public:
+  explicit StudyRun(const Study& study)
+      : study_(study), settings_(study.settings), tokenizer_(load_tokenizer(study.settings.finetune.model)) {
+    const TrainSettings& train = settings_.finetune.train;
+    const bool bos = puts_bos(train.bos, tokenizer_);
+    const Encode encode = [&](std::string_view text) { return tokenizer_.encode(text, bos); };
+    tokens_ =
+        tokenize_data(train.eval_data, encode, tokenizer_.eos_id(), "--eval-data", train.keep_line_ends);
+    if (static_cast<int64_t>(tokens_.size()) > train.eval_tokens)
+      tokens_.resize(static_cast<size_t>(train.eval_tokens));
+    // Two windows for a standard error; recall puts a passage beside them.
+    const int64_t longest = settings_.lengths.back();
+    const int64_t needed = 2 * longest + (settings_.recall_passages > 0 ? kPassageTokens : 0);
+    SCCA_CHECK(static_cast<int64_t>(tokens_.size()) >= needed, "--eval-data: ", tokens_.size(),
+               " tokens are judged on, expected at least ", needed, " for a length of ", longest,
+               "; give more data, larger --eval-tokens or smaller --lengths");
+  }
+
+  const std::vector<int32_t>& judged_on() const { return tokens_; }
+
+  /// False after Ctrl-C.
+  bool run() {
+    for (const StudyRow& row : study_.rows) {
+      const std::vector<fs::path> folders = study_.folders(row);
+      for (size_t k = 0; k < folders.size(); ++k) {
+        std::cerr << "== " << row.name
+                  << (row.trained ? concat(", seed ", k + 1, " of ", folders.size()) : "") << "\n";
+        fs::create_directories(folders[k]);
+        if (row.trained && !train_row(row, folders[k], k)) return false;
+        evaluate_row(row, folders[k]);
+      }
+    }
+    return true;
+  }
+
+ private:
+  FinetuneSettings run_settings(const StudyRow& row, const fs::path& folder, size_t k, int64_t steps) const {
+    FinetuneSettings run = settings_.finetune;
+    run.train.attention = row.attention;
+    run.train.out = folder.string();
+    run.train.resume = true;
+    run.train.steps = steps;
+    run.train.seed += k;
+    run.train.eval_data.clear();  // judged here, not on the way
+    run.concluded = false;
+    return run;
+  }
+
+  /// A request that comes in the last step stops the study, though that run is whole.
+  static bool trained(const FinetuneSettings& run) {
+    return finetune(run) == 0 && !InterruptGuard::requested();
+  }
+
+  /// Up to the mark of equal FLOPs, a look there, and on to the end: the same run, as if it had not been
+  /// stopped.
+  bool train_row(const StudyRow& row, const fs::path& folder, size_t k) const {
+    const int64_t steps = settings_.finetune.train.steps;
+    if (!fs::exists(folder / "mark.json")) {
+      if (!trained(run_settings(row, folder, k, row.mark))) return false;
+      LazyModel model(model_flags(row, folder), study_.context());
+      keep(folder / "mark.json", [&] {
+        nlohmann::json at_mark = to_json(evaluate_at(*model, study_.settings.lengths.back(), "full"));
+        at_mark["step"] = row.mark;
+        return at_mark;
+      });
+    }
+    return fs::exists(folder / "own.json") || row.mark == steps ||
+           trained(run_settings(row, folder, k, steps));
+  }
+
+  ModelFlags model_flags(const StudyRow& row, const fs::path& folder) const {
+    ModelFlags flags = settings_.finetune.model;
+    if (row.name == "rope-untrained") return with_default_rope(flags);
+    flags.rope.clear();  // the base's, or the adapter's
+    flags.rope_factor.reset();
+    if (row.trained) flags.adapter = (folder / "adapter").string();
+    return flags;
+  }
+
+  void evaluate_row(const StudyRow& row, const fs::path& folder) const {
+    LazyModel model(model_flags(row, folder), study_.context());
+    // A model is judged under full attention, but for base-window, which is that attention.
+    const std::string attention = row.trained ? "full" : row.attention;
+    for (const int64_t length : settings_.lengths) {
+      const fs::path losses = folder / concat("losses_", length, ".safetensors");
+      if (!fs::exists(losses))
+        fs::remove(folder / concat("eval_", length, ".json"));  // they are made together
+      keep(folder / concat("eval_", length, ".json"), [&] {
+        const Evaluation evaluation = evaluate_at(*model, length, attention);
+        write_losses(losses, losses_of(evaluation, tokens_, {.context = length}));
+        return to_json(evaluation);
+      });
+    }
+    if (settings_.passkey_trials > 0)
+      keep(folder / "passkey.json", [&] { return passkey(*model, attention); });
+    if (settings_.recall_passages > 0)
+      keep(folder / "recall.json", [&] { return recall(*model, attention); });
+    if (row.trained) {
+      keep(folder / "own.json",
+           [&] { return to_json(evaluate_at(*model, settings_.lengths.back(), row.attention)); });
+    }
+  }
+
+  Evaluation evaluate_at(const Llama& model, int64_t length, const std::string& attention) const {
+    const EvaluationOptions options{.context = length, .attention = parse_attention_spec(attention)};
+    std::optional<Progress> progress;
+    Evaluation evaluation = evaluate(model, tokens_, options, [&](int64_t done, int64_t total, double nll) {
+      if (!progress) progress.emplace(concat("perplexity at ", length), total);
+      progress->update(done, concat("nll ", nll));
+    });
+    if (progress) progress->finish();
+    return evaluation;
+  }
+
+  nlohmann::json passkey(const Llama& model, const std::string& attention) const {
+    PasskeyOptions options{.lengths = settings_.lengths,
+                           .trials = settings_.passkey_trials,
+                           .attention = parse_attention_spec(attention)};
+    options.bos = puts_bos(settings_.finetune.train.bos, tokenizer_);
+    std::optional<Progress> progress;
+    const auto cells = evaluate_passkey(model, tokenizer_, options, [&](int64_t done, int64_t total) {
+      if (!progress) progress.emplace("passkey", total);
+      progress->update(done);
+    });
+    if (progress) progress->finish();
+    return passkey_json(cells, options);
+  }
+
+  nlohmann::json recall(const Llama& model, const std::string& attention) const {
+    const RecallOptions options{.context = settings_.lengths.back(),
+                                .passages = settings_.recall_passages,
+                                .attention = parse_attention_spec(attention)};
+    return to_json(evaluate_recall(model, tokens_, options), options);
+  }
+
+  const Study& study_;
+  const StudySettings& settings_;
+  Tokenizer tokenizer_;
+  std::vector<int32_t> tokens_;
+};
+
+/// A folder holds one study: results of other settings, or of other texts and models, would be taken for this
+/// one's.
+void check_same_study(const fs::path& file, const nlohmann::json& now) {
+  if (!fs::exists(file)) return;
+  const Json before = parse_json(read_text_file(file), file.string());
+  SCCA_CHECK(before.is_object(), file.string(), ": is damaged; choose a new --out");
+  const std::string difference = first_difference(
+      before, now, {"seeds", "device", "out", "model", "data", "eval_data"}, file.parent_path().string());
+  if (!difference.empty())
+    fail<UsageError>(difference,
+                     "; only --seeds may grow when a study goes on: give it what it began with, or choose a "
+                     "new --out");
+}
+
+}  // namespace
+
+int run_study(const Study& study) {
+  RunFolder::check(study.out(), study.settings.finetune.train.resume);
+  fs::create_directories(study.out());
+  StudyRun run(study);
+  nlohmann::json settings = to_json(study.settings);
+  settings.update(contents_of(study.settings, run.judged_on()));
+  check_same_study(study.out() / "study.json", settings);
+  write_file(study.out() / "study.json", settings.dump(2) + "\n");
+  if (run.run()) return 0;
+  std::cerr << "stopped; the same command with --resume goes on from there\n";
+  return 1;
+}
+
+}  // namespace scca

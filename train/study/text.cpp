@@ -1,0 +1,74 @@
+#include "train/study/text.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+#include "train/report/table.h"
+
+namespace scca {
+namespace {
+
+/// "+0.007", "−0.012".
+std::string with_sign(double value, int digits) {
+  return (value < 0 ? "−" : "+") + fixed(std::abs(value), digits);
+}
+
+}  // namespace
+
+double own_perplexity(const StudyResult& seed) { return seed.own.value(); }
+double perplexity_at_mark(const StudyResult& seed) { return seed.at_mark.value(); }
+double longest_perplexity(const StudyResult& seed) { return seed.perplexity.rbegin()->second; }
+
+double passkey_share(const StudyResult& seed, int64_t length) {
+  int64_t correct = 0, trials = 0;
+  for (const PasskeyCell& cell : seed.passkey)
+    if (cell.length == length) correct += cell.correct, trials += cell.trials;
+  SCCA_CHECK(trials > 0, "study: no passkey of ", length, " tokens was asked for");
+  return static_cast<double>(correct) / static_cast<double>(trials);
+}
+
+const StudyRowResult& reference_row(const std::vector<StudyRowResult>& results) {
+  if (const StudyRowResult* full = find_pattern(results, "full")) return *full;
+  return *std::ranges::find_if(results, [](const StudyRowResult& row) { return row.row->trained; });
+}
+
+const StudyRowResult* find_pattern(const std::vector<StudyRowResult>& results, const std::string& pattern) {
+  for (const StudyRowResult& row : results)
+    if (row.row->trained && row.row->name.substr(0, row.row->name.find('(')) == pattern) return &row;
+  return nullptr;
+}
+
+RowDifference difference(const StudyRowResult& row, const StudyRowResult& reference) {
+  std::vector<double> means;
+  double error = 0;
+  for (size_t k = 0; k < row.seeds.size(); ++k) {
+    const StudyResult& other = reference.seeds[std::min(k, reference.seeds.size() - 1)];
+    const PairedDifference d = paired_difference(read_losses(row.seeds[k].losses), read_losses(other.losses));
+    means.push_back(d.mean);
+    error = std::max(error, d.standard_error);
+  }
+  return {spread(means), error};
+}
+
+std::string text_of(const Spread& s, int digits) {
+  const std::string mean = fixed(s.mean, digits);
+  return s.count < 2 ? mean : concat(mean, " (", fixed(s.low, digits), " to ", fixed(s.high, digits), ")");
+}
+
+std::string text_of(const RowDifference& d) {
+  const Spread& s = d.over_seeds;
+  const std::string mean = concat(with_sign(s.mean, 3), " ± ", fixed(d.standard_error, 3));
+  return s.count < 2 ? mean : concat(mean, " (", with_sign(s.low, 3), " to ", with_sign(s.high, 3), ")");
+}
+
+std::string percent(double share) { return fixed(100 * share, share < 0.995 && share > 0 ? 1 : 0) + " %"; }
+
+std::string percent_text(const Spread& s) {
+  const std::string mean = fixed(100 * s.mean, 0) + " %";
+  return s.count < 2 || s.low == s.high
+             ? mean
+             : concat(mean, " (", fixed(100 * s.low, 0), " to ", fixed(100 * s.high, 0), ")");
+}
+
+}  // namespace scca

@@ -67,10 +67,12 @@ class CheckpointNode : public Node {
     set_random_state(random);
     Tensor input = std::move(x);
     if (wants(0)) input.set_requires_grad();
-    const Tensor output = block(input);
+    const Tensor output = run_again(input);
     set_random_state(now);
     if (output.requires_grad()) scca::backward(output, std::move(grad));
-    return {input.grad()};
+    Tensor dx = input.grad();
+    dx.mark(MemoryKind::workspace);  // no parameter's
+    return {dx};
   }
 
   void check_fresh() const override {
@@ -82,6 +84,11 @@ class CheckpointNode : public Node {
           to_string(read.shape),
           " that its block reads was written after forward; write after backward, or run the forward again");
     }
+  }
+
+  Tensor run_again(const Tensor& input) const {
+    const Region again(Way::again);
+    return block(input);
   }
 
   std::function<Tensor(const Tensor&)> block;
@@ -109,6 +116,7 @@ Saved::Saved(Node& node, const char* name) : name_(name), next_(node.saved_) { n
 
 Saved& Saved::operator=(const Tensor& tensor) {
   Tensor::operator=(tensor.detach());
+  if (kind() == MemoryKind::workspace) mark(MemoryKind::activations);
   version_ = version();
   return *this;
 }
@@ -129,6 +137,7 @@ void Node::describe(const Tensor& output) {
 
 std::vector<Tensor> Leaf::backward(Tensor gradient) {
   accumulate(grad, std::move(gradient));
+  grad.mark(MemoryKind::gradients);
   return {};
 }
 
@@ -147,6 +156,7 @@ bool recorded(std::initializer_list<const Tensor*> inputs) {
 
 void attach(const std::shared_ptr<Node>& node, Tensor& output, std::initializer_list<const Tensor*> inputs) {
   for (const Tensor* input : inputs) node->edges.push_back(input->node());
+  node->where = where();
   node->describe(output);
   output.set_node(node);
 }
@@ -175,6 +185,7 @@ void backward(const Tensor& output, Tensor grad) {
   while (!ready.empty()) {
     const std::shared_ptr<Node> node = std::move(ready.back());
     ready.pop_back();
+    const Region region({node->where.name, node->where.index, Way::backward});
     auto entry = grads.extract(node.get());
     const bool is_leaf = node->edges.empty();
     std::vector<Tensor> outgoing(node->edges.size());

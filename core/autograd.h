@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/region.h"
 #include "core/tensor.h"
 
 namespace scca {
@@ -55,6 +56,7 @@ class Node {
   Shape shape;                               // of the output, as are dtype and device
   DType dtype = DType::f32;
   Device device = Device::cpu;
+  Where where;            // the op was recorded; its backward belongs there too
   bool consumed = false;  // backward has passed; a second pass is an error
 
  private:

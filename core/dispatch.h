@@ -33,9 +33,20 @@
   }
 
 /// The one device switch. A build without CUDA has no cuda:: definitions to link; its arm is an error naming
-/// the op.
+/// the op. While this thread plans (core/planning.h) nothing is called, and no argument is evaluated: what is
+/// to be counted is allocated before.
+#define SCCA_ON_DEVICE(device, call)         \
+  do {                                       \
+    if (::scca::planning()) {                \
+      ::scca::plan_kernel(#call);            \
+      break;                                 \
+    }                                        \
+    const ::scca::KernelScope within_kernel; \
+    SCCA_BY_DEVICE(device, call);            \
+  } while (false)
+
 #ifdef SCCA_CUDA
-#define SCCA_ON_DEVICE(device, call)     \
+#define SCCA_BY_DEVICE(device, call)     \
   do {                                   \
     if ((device) == ::scca::Device::cpu) \
       cpu::call;                         \
@@ -43,7 +54,7 @@
       cuda::call;                        \
   } while (false)
 #else
-#define SCCA_ON_DEVICE(device, call)                                      \
+#define SCCA_BY_DEVICE(device, call)                                      \
   do {                                                                    \
     if ((device) != ::scca::Device::cpu)                                  \
       ::scca::fail("this build has no CUDA, so it cannot run ", #call,    \
@@ -53,6 +64,23 @@
 #endif
 
 namespace scca {
+
+class Planning;
+Planning* planning();
+void plan_kernel(const char* call);
+
+/// Marks that a kernel runs on this thread: it may not allocate.
+class KernelScope {
+ public:
+  KernelScope();
+  ~KernelScope();
+  KernelScope(const KernelScope&) = delete;
+  KernelScope& operator=(const KernelScope&) = delete;
+
+ private:
+  bool before_;
+};
+bool in_kernel();
 
 /// Calls f.template operator()<T>() with the C++ type of a floating dtype.
 template <class F>

@@ -1,9 +1,15 @@
 #pragma once
-// Memory by device: what Storage and Tensor are made of. Work on CUDA is queued in one stream, and these calls join
-// the queue: a copy or a fill comes after the kernels called before it.
+// Memory by device: what Storage and Tensor are made of. Work on CUDA is queued in one stream, and these
+// calls join the queue: a copy or a fill comes after the kernels called before it.
 #include <cstddef>
 
 #include "core/dispatch.h"
+
+/// As SCCA_ON_DEVICE, for the calls below, which are no kernels.
+#define SCCA_MEMORY(device, call)                          \
+  do {                                                     \
+    if (!::scca::planning()) SCCA_BY_DEVICE(device, call); \
+  } while (false)
 
 namespace scca {
 

@@ -51,6 +51,7 @@ void philox_block(uint64_t seed, uint64_t first_counter, uint64_t counter_high, 
 
 void fill_uniform(Tensor& tensor, double low, double high) {
   const RandomState draw = next_draw();
+  if (!tensor.has_values()) return;
   visit_float(tensor.dtype(), "fill_uniform", [&]<class T>() {
     T* out = tensor.data<T>();
     parallel_for(tensor.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
@@ -65,6 +66,7 @@ void fill_uniform(Tensor& tensor, double low, double high) {
 
 void fill_normal(Tensor& tensor, double deviation) {
   const RandomState draw = next_draw();
+  if (!tensor.has_values()) return;
   visit_float(tensor.dtype(), "fill_normal", [&]<class T>() {
     T* out = tensor.data<T>();
     parallel_for(tensor.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {

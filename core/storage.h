@@ -11,10 +11,17 @@
 
 namespace scca {
 
+/// What memory is for. Who owns it says so (Storage::mark); what nobody marks is workspace.
+enum class MemoryKind : uint8_t { workspace, weights, adapters, optimizer, gradients, activations };
+inline constexpr size_t kMemoryKinds = 6;
+
+class PlannedMemory;  // core/planning.cpp
+
 class Storage {
  public:
   /// Uninitialised memory, aligned to 64 bytes. Throws Error (how much was asked, how much is live) when
-  /// there is none, or no such device.
+  /// there is none, or no such device; and from within a kernel: the op allocates what its kernel writes, so
+  /// that a plan (core/planning.h) sees it. While this thread plans: a size that is counted, and no memory.
   static std::shared_ptr<Storage> allocate(size_t bytes, Device device);
 
   /// Memory that belongs to `owner` (a mapped file): not counted, not freed here, and never to be written.
@@ -35,6 +42,11 @@ class Storage {
   size_t bytes() const { return bytes_; }
   Device device() const { return device_; }
   bool borrowed() const { return owner_ != nullptr; }
+  /// Whether there is no memory behind it.
+  bool planned() const { return plan_ != nullptr; }
+  /// From now on these bytes count as `kind`, where they are planned; nothing elsewhere.
+  void mark(MemoryKind kind);
+  MemoryKind kind() const { return kind_; }
 
  private:
   Storage(std::byte* data, size_t bytes, Device device, std::shared_ptr<const void> owner)
@@ -44,7 +56,9 @@ class Storage {
   std::atomic<uint64_t> version_ = 0;  // threads that fill one tensor may each ask for its pointer
   size_t bytes_;
   Device device_;
+  MemoryKind kind_ = MemoryKind::workspace;
   std::shared_ptr<const void> owner_;
+  std::shared_ptr<PlannedMemory> plan_;
 };
 
 struct MemoryCounters {
@@ -52,8 +66,12 @@ struct MemoryCounters {
   int64_t peak_bytes = 0;  // the most there has been since reset_peak()
 };
 
+/// While this thread plans, those of its plan.
 MemoryCounters memory_counters(Device device = Device::cpu);
 void reset_peak(Device device = Device::cpu);
+
+/// What `bytes` asked for add to the counters: on the CPU blocks are rounded up to 64.
+size_t counted_bytes(size_t bytes, Device device);
 
 /// Fill every fresh block with NaN (all bits set), so that a kernel that reads what it has not written is
 /// seen. Tests only.

@@ -62,12 +62,13 @@ Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(Shape shape, DType dtype, Device device) {
   Tensor t = empty(std::move(shape), dtype, device);
-  SCCA_ON_DEVICE(device, set_bytes(t.raw(), 0, t.bytes()));  // all our dtypes are zero when their bits are
+  SCCA_MEMORY(device, set_bytes(t.raw(), 0, t.bytes()));  // all our dtypes are zero when their bits are
   return t;
 }
 
 Tensor Tensor::full(Shape shape, double value, DType dtype, Device device) {
   Tensor t = empty(std::move(shape), dtype);
+  if (!t.has_values()) return t.to(device);
   visit_dtype(dtype, "full", [&]<class T>() { std::fill_n(t.data<T>(), t.numel(), static_cast<T>(value)); });
   return t.to(device);
 }
@@ -80,6 +81,7 @@ int64_t Tensor::size(int64_t dim) const {
 
 double Tensor::item() const {
   SCCA_CHECK(numel_ == 1, "tensor: item() of shape ", to_string(shape_), ", expected one element");
+  if (!has_values()) return 0;
   return visit_dtype(dtype_, "item", [&]<class T>() { return static_cast<double>(to_vector<T>()[0]); });
 }
 
@@ -123,7 +125,7 @@ void Tensor::check_leaves_no_gradient(const char* what) const {
 Tensor Tensor::clone() const {
   check_leaves_no_gradient("clone");
   Tensor t = empty(shape_, dtype_, device());
-  SCCA_ON_DEVICE(device(), copy_within(t.raw(), raw(), bytes()));
+  SCCA_MEMORY(device(), copy_within(t.raw(), raw(), bytes()));
   return t;
 }
 
@@ -142,11 +144,11 @@ void Tensor::copy_from(const Tensor& other) {
   SCCA_CHECK(shape_ == other.shape_ && dtype_ == other.dtype_, "copy: ", to_string(other.shape_), " ",
              name_of(other.dtype_), " does not go into ", to_string(shape_), " ", name_of(dtype_));
   if (device() == other.device()) {
-    SCCA_ON_DEVICE(device(), copy_within(raw(), other.raw(), bytes()));
+    SCCA_MEMORY(device(), copy_within(raw(), other.raw(), bytes()));
   } else if (device() == Device::cpu) {
-    SCCA_ON_DEVICE(other.device(), copy_to_host(raw(), other.raw(), bytes()));
+    SCCA_MEMORY(other.device(), copy_to_host(raw(), other.raw(), bytes()));
   } else {
-    SCCA_ON_DEVICE(device(), copy_from_host(raw(), other.raw(), bytes()));
+    SCCA_MEMORY(device(), copy_from_host(raw(), other.raw(), bytes()));
   }
 }
 

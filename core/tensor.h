@@ -36,6 +36,14 @@ class Tensor {
   static Tensor of(const std::vector<T>& values, Shape shape);
 
   explicit operator bool() const { return storage_ != nullptr; }
+  /// No while memory is only planned (core/planning.h): then there is a shape, and nothing may be read or
+  /// written.
+  bool has_values() const { return storage_ && !storage_->planned(); }
+  /// For plans: what this tensor's memory is for.
+  void mark(MemoryKind kind) const {
+    if (storage_) storage_->mark(kind);
+  }
+  MemoryKind kind() const { return storage_ ? storage_->kind() : MemoryKind::workspace; }
 
   const Shape& shape() const { return shape_; }
   int64_t rank() const { return static_cast<int64_t>(shape_.size()); }
@@ -61,7 +69,7 @@ class Tensor {
   uint64_t version() const { return storage_ ? storage_->version() : 0; }
   std::weak_ptr<const Storage> memory() const { return storage_; }
 
-  /// The one element of a tensor of one element. Waits for the device.
+  /// The one element of a tensor of one element; 0 where it is only planned. Waits for the device.
   double item() const;
   /// The elements, wherever they are. Waits for the device.
   template <class T>
@@ -123,6 +131,7 @@ template <class T>
 const T* Tensor::data() const {
   SCCA_CHECK(dtype_ == DTypeOf<T>::value, "tensor: read as ", name_of(DTypeOf<T>::value), " but holds ",
              name_of(dtype_));
+  SCCA_CHECK(!storage_ || has_values(), "tensor: ", to_string(shape_), " is only planned and has no values");
   return storage_ ? reinterpret_cast<const T*>(raw()) : nullptr;
 }
 
@@ -138,7 +147,7 @@ Tensor Tensor::of(const std::vector<T>& values, Shape shape) {
   Tensor t = empty(std::move(shape), DTypeOf<T>::value);
   SCCA_CHECK(t.numel() == static_cast<int64_t>(values.size()), "tensor: ", values.size(),
              " values do not fill shape ", to_string(t.shape()));
-  std::copy(values.begin(), values.end(), t.data<T>());
+  if (t.has_values()) std::copy(values.begin(), values.end(), t.data<T>());
   return t;
 }
 

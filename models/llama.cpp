@@ -39,6 +39,7 @@ Tensor extended(Tensor& cache_SGK, const Tensor& fresh_BTGK, int64_t length) {
 /// The token that follows each one; the last of a row has none and is ignored by the loss.
 Tensor next_tokens(const Tensor& ids_BT) {
   Tensor targets = Tensor::empty({ids_BT.numel()}, DType::i32);
+  if (!targets.has_values()) return targets;
   const int32_t* ids = ids_BT.data<int32_t>();
   int32_t* next = targets.data<int32_t>();
   const int64_t tokens = ids_BT.size(1);
@@ -202,8 +203,11 @@ Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const 
   for (size_t i = 0; i < layers.size(); ++i) {
     const PlanPtr plan = options.attention.plan(tokens, config.num_attention_heads, static_cast<int64_t>(i));
     if (cache) cache->plans[i] = plan;
-    const auto block = [&layer = layers[i], plan, pass, past = cache ? &cache->layers[i] : nullptr](
-                           const Tensor& in) { return layer(in, plan, pass, past); };
+    const auto block = [i, &layer = layers[i], plan, pass,
+                        past = cache ? &cache->layers[i] : nullptr](const Tensor& in) {
+      const Region region("block", static_cast<int64_t>(i));
+      return layer(in, plan, pass, past);
+    };
     x = options.checkpointing ? checkpoint(block, x) : block(x);
   }
   if (cache) cache->length = tokens;
@@ -218,6 +222,7 @@ Tensor Llama::head_logits(const Tensor& hidden) const { return linear(hidden, ca
 
 Tensor Llama::loss(const Tensor& ids_BT, const ForwardOptions& options) const {
   const Tensor x = hidden(ids_BT, options);
+  const Region region("the loss");
   return linear_cross_entropy(x, cast(head(), dtype), next_tokens(ids_BT), kNoTarget);
 }
 

@@ -24,6 +24,14 @@ void check(const AdamWParameter& p) {
              " lies in a mapped file; clone() what is to be trained");
 }
 
+/// Room on CUDA for a list of `count` of these.
+template <class P>
+Tensor room_for(int64_t count, Device device) {
+  static_assert(sizeof(P) % sizeof(int32_t) == 0);
+  if (device == Device::cpu) return {};
+  return Tensor::empty({count * static_cast<int64_t>(sizeof(P) / sizeof(int32_t))}, DType::i32, device);
+}
+
 }  // namespace
 
 void adamw_step(std::vector<AdamWParameter>& parameters, const AdamWOptions& options, int64_t t,
@@ -35,7 +43,10 @@ void adamw_step(std::vector<AdamWParameter>& parameters, const AdamWOptions& opt
     check(p);
     device = p.parameter.device();
   }
-  SCCA_ON_DEVICE(device, adamw(parameters, options, t, grad_scale));
+  int64_t pieces = 0;
+  for (const AdamWParameter& p : parameters) pieces += pieces_of(p.grad);
+  Tensor list = room_for<UpdatePiece>(pieces, device);
+  SCCA_ON_DEVICE(device, adamw(parameters, options, t, grad_scale, list));
 }
 
 double gradient_norm(std::span<const Tensor> grads) {
@@ -43,8 +54,13 @@ double gradient_norm(std::span<const Tensor> grads) {
   for (const Tensor& grad : grads) {
     if (grad) device = grad.device();
   }
+  int64_t pieces = 0;
+  for (const Tensor& grad : grads) pieces += pieces_of(grad);
+  NormWorkspace workspace{
+      Tensor::empty({pieces}, DType::f64, device), room_for<NormPiece>(pieces, device), {}};
+  if (device != Device::cpu) workspace.total = Tensor::empty({}, DType::f64, device);
   double sum = 0;
-  SCCA_ON_DEVICE(device, sum_of_squares(grads, sum));
+  SCCA_ON_DEVICE(device, sum_of_squares(grads, workspace, sum));
   return std::sqrt(sum);
 }
 
@@ -66,8 +82,8 @@ void update(T* w, const T* grad, T* m, T* v, int64_t n, const AdamWFactors<T>& f
 
 }  // namespace
 
-void adamw(std::vector<AdamWParameter>& parameters, const AdamWOptions& options, int64_t t,
-           double grad_scale) {
+void adamw(std::vector<AdamWParameter>& parameters, const AdamWOptions& options, int64_t t, double grad_scale,
+           Tensor&) {
   const auto pieces = cut(parameters.size(), [&](size_t i) -> const Tensor& { return parameters[i].grad; });
   parallel_for(static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -87,9 +103,9 @@ void adamw(std::vector<AdamWParameter>& parameters, const AdamWOptions& options,
   });
 }
 
-void sum_of_squares(std::span<const Tensor> grads, double& sum) {
+void sum_of_squares(std::span<const Tensor> grads, NormWorkspace& workspace, double& sum) {
   const auto pieces = cut(grads.size(), [&](size_t i) -> const Tensor& { return grads[i]; });
-  std::vector<double> partial(pieces.size());
+  double* const parts = workspace.parts.data<double>();
   parallel_for(static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) {
       const Piece& piece = pieces[static_cast<size_t>(k)];
@@ -101,12 +117,12 @@ void sum_of_squares(std::span<const Tensor> grads, double& sum) {
           const double x = static_cast<double>(static_cast<Accumulator<T>>(g[i]));
           squares += x * x;
         }
-        partial[static_cast<size_t>(k)] = squares;
+        parts[k] = squares;
       });
     }
   });
   sum = 0;
-  for (const double squares : partial) sum += squares;
+  for (size_t k = 0; k < pieces.size(); ++k) sum += parts[k];
 }
 
 }  // namespace cpu

@@ -1,22 +1,14 @@
 #include "core/elementwise.cuh"
-#include "core/table.cuh"
+#include "core/upload.cuh"
 #include "ops/adamw.h"
 #include "ops/adamw_pieces.h"
 
 namespace scca::cuda {
 namespace {
 
-struct Update {
-  float* w;
-  const float* grad;
-  float *m, *v;
-  int64_t count;
-  int32_t decay, packs;
-};
-
 /// A piece of a parameter a block, all parameters in one launch. Moves 28 bytes a parameter.
-__global__ void step(const Update* updates, AdamWFactors<float> f) {
-  const Update u = updates[blockIdx.x];
+__global__ void step(const UpdatePiece* updates, AdamWFactors<float> f) {
+  const UpdatePiece u = updates[blockIdx.x];
   const float keep = u.decay ? f.keep : 1;
   const auto update = [&]<int K>(int64_t i) {
     Floats<K> w = load<K>(u.w + i), m = load<K>(u.m + i), v = load<K>(u.v + i);
@@ -39,12 +31,6 @@ __global__ void step(const Update* updates, AdamWFactors<float> f) {
   }
 }
 
-struct Squares {
-  const void* values;
-  int64_t count;
-  int32_t is_f32, packs;
-};
-
 template <int N, class T>
 __device__ double sum_of(const T* values, int64_t count) {
   double sum = 0;
@@ -57,9 +43,9 @@ __device__ double sum_of(const T* values, int64_t count) {
 }
 
 /// A piece of a gradient a block, all gradients in one launch: partial[piece]. Moves every gradient once.
-__global__ void sum_pieces(const Squares* pieces, double* partial) {
+__global__ void sum_pieces(const NormPiece* pieces, double* partial) {
   __shared__ double scratch[32];
-  const Squares p = pieces[blockIdx.x];
+  const NormPiece p = pieces[blockIdx.x];
   const auto* f32 = static_cast<const float*>(p.values);
   const auto* half = static_cast<const __nv_bfloat16*>(p.values);
   double sum = 0;
@@ -86,8 +72,8 @@ __global__ void __launch_bounds__(kMostThreads)
 
 /// The pieces are listed anew in each step: gradients lie elsewhere each time.
 void adamw(std::vector<AdamWParameter>& parameters, const AdamWOptions& options, int64_t t,
-           double grad_scale) {
-  std::vector<Update> updates;
+           double grad_scale, Tensor& list) {
+  std::vector<UpdatePiece> updates;
   for (const Piece& piece :
        cut(parameters.size(), [&](size_t i) -> const Tensor& { return parameters[i].grad; })) {
     AdamWParameter& p = parameters[piece.tensor];
@@ -98,12 +84,12 @@ void adamw(std::vector<AdamWParameter>& parameters, const AdamWOptions& options,
     updates.push_back({data<float>(p.parameter) + at, data<float>(p.grad) + at, data<float>(p.m) + at,
                        data<float>(p.v) + at, piece.count, p.decay, aligned(p.parameter, p.grad, p.m, p.v)});
   }
-  launch({"adamw", blocks_along_x("adamw", std::ssize(updates)), kThreads}, step, Table(updates).data(),
+  launch({"adamw", blocks_along_x("adamw", std::ssize(updates)), kThreads}, step, Upload(list).add(updates),
          AdamWFactors<float>(options, t, grad_scale));
 }
 
-void sum_of_squares(std::span<const Tensor> grads, double& sum) {
-  std::vector<Squares> pieces;
+void sum_of_squares(std::span<const Tensor> grads, NormWorkspace& workspace, double& sum) {
+  std::vector<NormPiece> pieces;
   for (const Piece& piece : cut(grads.size(), [&](size_t i) -> const Tensor& { return grads[i]; })) {
     const Tensor& grad = grads[piece.tensor];
     visit_work(grad.dtype(), "gradient_norm", [&]<class T>() {
@@ -111,12 +97,11 @@ void sum_of_squares(std::span<const Tensor> grads, double& sum) {
     });
   }
   const auto count = static_cast<int64_t>(pieces.size());
-  const Device device = Device::cuda;
-  Tensor partial = Tensor::empty({count}, DType::f64, device), total = Tensor::empty({}, DType::f64, device);
   launch({"gradient_norm", blocks_along_x("gradient_norm", count), kThreads}, sum_pieces,
-         Table(pieces).data(), data<double>(partial));
-  launch({"gradient_norm", 1, kMostThreads}, sum_partials, data<double>(partial), count, data<double>(total));
-  sum = total.item();
+         Upload(workspace.list).add(pieces), data<double>(workspace.parts));
+  launch({"gradient_norm", 1, kMostThreads}, sum_partials, data<double>(workspace.parts), count,
+         data<double>(workspace.total));
+  sum = workspace.total.item();
 }
 
 }  // namespace scca::cuda

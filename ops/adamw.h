@@ -37,8 +37,15 @@ void adamw_step(std::vector<AdamWParameter>& parameters, const AdamWOptions& opt
 /// order. The same bits at any thread count; NaN or inf where a gradient has one.
 double gradient_norm(std::span<const Tensor> grads);
 
+/// What the norm writes on its way: a number for each piece of the gradients; on CUDA the list of pieces, and
+/// the sum.
+struct NormWorkspace {
+  Tensor parts, list, total;
+};
+
+/// `list` is where CUDA puts the list of pieces; empty on the CPU.
 SCCA_KERNELS(void adamw(std::vector<AdamWParameter>& parameters, const AdamWOptions& options, int64_t t,
-                        double grad_scale);
-             void sum_of_squares(std::span<const Tensor> grads, double& sum);)
+                        double grad_scale, Tensor& list);
+             void sum_of_squares(std::span<const Tensor> grads, NormWorkspace& workspace, double& sum);)
 
 }  // namespace scca

@@ -14,6 +14,9 @@ struct Piece {
 };
 inline constexpr int64_t kPiece = 1 << 14;
 
+/// How many `tensor` is cut into; 0 for an empty one.
+inline int64_t pieces_of(const Tensor& tensor) { return tensor ? (tensor.numel() + kPiece - 1) / kPiece : 0; }
+
 /// tensor_at(i) is the i-th tensor, which may be empty.
 template <class TensorAt>
 std::vector<Piece> cut(size_t tensors, const TensorAt& tensor_at) {
@@ -25,6 +28,20 @@ std::vector<Piece> cut(size_t tensors, const TensorAt& tensor_at) {
   }
   return pieces;
 }
+
+/// Pieces as CUDA's kernels read them.
+struct UpdatePiece {
+  float* w;
+  const float* grad;
+  float *m, *v;
+  int64_t count;
+  int32_t decay, packs;
+};
+struct NormPiece {
+  const void* values;
+  int64_t count;
+  int32_t is_f32, packs;
+};
 
 /// The numbers of step t, worked out in f64 and rounded once. `keep` is what is left of a parameter that
 /// decays.

@@ -1,11 +1,37 @@
 #include "ops/attention.h"
 
 #include <cmath>
+#include <map>
 
 #include "core/autograd.h"
+#include "core/planning.h"
+#include "ops/attention_work.h"
 
 namespace scca {
 namespace {
+
+/// Of all heads. Counted once for a plan, which has a query for every token: layers share plans.
+double pairs_of(const PlanPtr& plan) {
+  thread_local std::vector<std::pair<std::weak_ptr<const AttentionPlan>, double>> known;
+  std::erase_if(known, [](const auto& entry) { return entry.first.expired(); });
+  for (const auto& [source, pairs] : known)
+    if (source.lock() == plan) return pairs;
+  std::map<const HeadPlan*, double> of_list;  // heads share lists
+  double pairs = 0;
+  for (const auto& head : plan->heads) {
+    const auto [at, is_new] = of_list.try_emplace(head.get(), 0);
+    if (is_new) at->second = static_cast<double>(visible_pairs(*head, plan->causal));
+    pairs += at->second;
+  }
+  known.emplace_back(plan, pairs);
+  return pairs;
+}
+
+/// FLOPs: `per_pair` for each visible pair and number of a head's width.
+void count_pairs(const char* kernel, const PlanPtr& plan, const Tensor& q, double per_pair) {
+  if (!planning() || !planning()->counts_flops()) return;
+  count_flops(kernel, per_pair * pairs_of(plan) * static_cast<double>(q.size(0) * q.size(3)));
+}
 
 struct AttentionNode : Node {
   const char* name() const override { return "attention"; }
@@ -14,9 +40,13 @@ struct AttentionNode : Node {
     const auto like = [&](const Tensor& x, size_t input) {
       return wants(input) ? Tensor::empty(x.shape(), x.dtype(), x.device()) : Tensor();
     };
-    Tensor dq = like(q, 0), dk = like(k, 1), dv = like(v, 2);
-    SCCA_ON_DEVICE(q.device(), attention_backward(q, k, v, out, log_sum_exp, *plan, scale, dout, dq, dk, dv));
-    return {dq, dk, dv};
+    AttentionGradients d{like(q, 0), like(k, 1), like(v, 2)};
+    const AttentionInput in{q, k, v, *plan, scale};
+    AttentionWorkspace workspace = backward_workspace(in, d);
+    count_pairs("attention_backward", plan, q, 10);
+    const AttentionOutput result{out.detach(), log_sum_exp.detach()};
+    SCCA_ON_DEVICE(q.device(), attention_backward(in, result, dout, d, workspace));
+    return {d.q, d.k, d.v};
   }
 
   Saved q{*this, "q"}, k{*this, "k"}, v{*this, "v"}, out{*this, "out"}, log_sum_exp{*this, "log_sum_exp"};
@@ -45,25 +75,63 @@ void check_arguments(const Tensor& q, const Tensor& k, const Tensor& v, const Pl
              " keys; the queries are the last of the positions");
 }
 
+/// CUDA's list for one pass over the plan.
+std::shared_ptr<const DeviceWork> work_for(AttentionPass pass, const AttentionInput& in) {
+  const Stay stay = pass == AttentionPass::key_gradients ? Stay::keys : Stay::queries;
+  const int rows = staying_rows(pass, in.q.dtype() == DType::bf16, in.q.size(3));
+  return work_on_device(in.plan, AttentionShape(in.q, in.k).first_query(), stay, rows, in.q.device());
+}
+
 }  // namespace
+
+AttentionWorkspace forward_workspace(const AttentionInput& in) {
+  AttentionWorkspace workspace;
+  if (in.q.device() != Device::cpu) workspace.queries_stay = work_for(AttentionPass::forward, in);
+  return workspace;
+}
+
+AttentionWorkspace backward_workspace(const AttentionInput& in, const AttentionGradients& gradients) {
+  AttentionWorkspace workspace;
+  const AttentionShape shape(in.q, in.k);
+  const Device device = in.q.device();
+  const bool shared =
+      shape.heads != shape.key_heads;  // query heads that share a key head, and so its gradient
+  if (in.q.dtype() != DType::f64 && (shared || (device == Device::cpu && in.q.dtype() == DType::bf16))) {
+    const auto sums_beside = [&](const Tensor& gradient) {
+      return gradient
+                 ? Tensor::empty({shape.batch, shape.heads, shape.tokens, shape.width}, DType::f32, device)
+                 : Tensor();
+    };
+    workspace.k_sums = sums_beside(gradients.k);
+    workspace.v_sums = sums_beside(gradients.v);
+  }
+  if (device == Device::cpu) return workspace;
+  workspace.statistics = Tensor::empty({shape.batch, shape.heads, shape.queries, 2}, DType::f32, device);
+  if (gradients.q) workspace.queries_stay = work_for(AttentionPass::query_gradient, in);
+  if (gradients.k || gradients.v) workspace.keys_stay = work_for(AttentionPass::key_gradients, in);
+  return workspace;
+}
 
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PlanPtr& plan, double scale) {
   check_arguments(q, k, v, plan);
   if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
-  Tensor out = Tensor::empty(q.shape(), q.dtype(), q.device());
-  Tensor log_sum_exp = Tensor::empty({q.size(0), q.size(2), q.size(1)},
-                                     q.dtype() == DType::f64 ? DType::f64 : DType::f32, q.device());
-  SCCA_ON_DEVICE(q.device(), attention_forward(q, k, v, *plan, scale, out, log_sum_exp));
-  if (auto node = record<AttentionNode>(out, {&q, &k, &v})) {
+  const DType statistics = q.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  AttentionOutput result{Tensor::empty(q.shape(), q.dtype(), q.device()),
+                         Tensor::empty({q.size(0), q.size(2), q.size(1)}, statistics, q.device())};
+  const AttentionInput in{q, k, v, *plan, scale};
+  AttentionWorkspace workspace = forward_workspace(in);
+  count_pairs("attention_forward", plan, q, 4);
+  SCCA_ON_DEVICE(q.device(), attention_forward(in, result, workspace));
+  if (auto node = record<AttentionNode>(result.out, {&q, &k, &v})) {
     node->q = q;  // every wanted gradient reads all of these: even dv needs the weights again
     node->k = k;
     node->v = v;
-    node->out = out;
-    node->log_sum_exp = log_sum_exp;
+    node->out = result.out;
+    node->log_sum_exp = result.log_sum_exp;
     node->plan = plan;
     node->scale = scale;
   }
-  return out;
+  return result.out;
 }
 
 }  // namespace scca

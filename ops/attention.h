@@ -20,14 +20,38 @@ namespace scca {
 Tensor attention(const Tensor& q_BTHK, const Tensor& k_BSGK, const Tensor& v_BSGK, const PlanPtr& plan,
                  double scale = 0);
 
-/// log_sum_exp is [B, H, T] in f32 (f64 for f64), -inf for a query that sees nothing. In backward an empty
-/// dq, dk or dv is not wanted; the others are overwritten.
-SCCA_KERNELS(void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v,
-                                    const AttentionPlan& plan, double scale, Tensor& out,
-                                    Tensor& log_sum_exp);
-             void attention_backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
-                                     const Tensor& log_sum_exp, const AttentionPlan& plan, double scale,
-                                     const Tensor& dout, Tensor& dq, Tensor& dk, Tensor& dv);)
+struct AttentionInput {
+  const Tensor &q, &k, &v;
+  const AttentionPlan& plan;
+  double scale;
+};
+
+/// log_sum_exp is [B, H, T] in f32 (f64 for f64), -inf for a query that sees nothing.
+struct AttentionOutput {
+  Tensor out, log_sum_exp;
+};
+
+/// An empty one is not wanted; the others are overwritten.
+struct AttentionGradients {
+  Tensor q, k, v;
+};
+
+/// What the kernels write and read beside. `k_sums`, `v_sums` [B, H, S, K] in f32: dK and dV by query head,
+/// where they cannot be summed in the gradients themselves. On CUDA: two numbers for each query and head, and
+/// the plan as lists of work (ops/attention_work.h).
+struct DeviceWork;
+struct AttentionWorkspace {
+  Tensor k_sums, v_sums, statistics;
+  std::shared_ptr<const DeviceWork> queries_stay, keys_stay;
+};
+AttentionWorkspace forward_workspace(const AttentionInput& in);
+AttentionWorkspace backward_workspace(const AttentionInput& in, const AttentionGradients& gradients);
+
+SCCA_KERNELS(void attention_forward(const AttentionInput& in, AttentionOutput& result,
+                                    AttentionWorkspace& workspace);
+             void attention_backward(const AttentionInput& in, const AttentionOutput& result,
+                                     const Tensor& dout, AttentionGradients& gradients,
+                                     AttentionWorkspace& workspace);)
 
 /// The sizes of a call, as both kernels read them.
 struct AttentionShape {

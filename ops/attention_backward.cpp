@@ -235,61 +235,69 @@ void gather(const AttentionShape& shape, const float* sums, T* gradient) {
   });
 }
 
-/// Where the heads sum dK or dV: in the gradient itself when it is f32 and no two heads share a row.
 template <class T>
-Tensor sums_for(const AttentionShape& shape, Tensor& gradient, bool in_place) {
-  if (!gradient) return {};
-  if (!in_place) return Tensor::zeros({shape.batch, shape.heads, shape.tokens, shape.width});
-  std::fill(gradient.data<T>(), gradient.data<T>() + gradient.numel(), T(0.0f));
-  return gradient;
+void clear(Tensor& tensor) {
+  std::fill_n(tensor.data<T>(), tensor.numel(), T(0.0f));
+}
+
+/// Where the heads sum dK or dV: in the gradient itself where there are no sums beside it.
+template <class T>
+float* cleared_sums(Tensor& gradient, Tensor& sums) {
+  if (!gradient) return nullptr;
+  if constexpr (std::is_same_v<T, float>) {
+    if (!sums) {
+      clear<T>(gradient);
+      return gradient.data<float>();
+    }
+  }
+  clear<float>(sums);
+  return sums.data<float>();
 }
 
 template <class T>
-void backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out, const Tensor& log_sum_exp,
-              const AttentionPlan& plan, double scale, const Tensor& dout, Tensor& dq, Tensor& dk,
-              Tensor& dv) {
-  const AttentionShape shape(q, k);
+void backward(const AttentionInput& in, const AttentionOutput& result, const Tensor& dout,
+              AttentionGradients& d, AttentionWorkspace& workspace) {
+  const AttentionShape shape(in.q, in.k);
   const Arguments<T> args{shape,
-                          plan.causal,
-                          static_cast<float>(scale),
-                          q.data<T>(),
-                          k.data<T>(),
-                          v.data<T>(),
-                          out.data<T>(),
+                          in.plan.causal,
+                          static_cast<float>(in.scale),
+                          in.q.data<T>(),
+                          in.k.data<T>(),
+                          in.v.data<T>(),
+                          result.out.data<T>(),
                           dout.data<T>(),
-                          log_sum_exp.data<float>(),
-                          dq ? dq.data<T>() : nullptr};
-  const bool in_place = q.dtype() == DType::f32 && shape.heads == shape.key_heads;
-  Tensor dk_sums = sums_for<T>(shape, dk, in_place), dv_sums = sums_for<T>(shape, dv, in_place);
-  float* const dk_data = dk ? dk_sums.data<float>() : nullptr;
-  float* const dv_data = dv ? dv_sums.data<float>() : nullptr;
+                          result.log_sum_exp.data<float>(),
+                          d.q ? d.q.data<T>() : nullptr};
+  float* const dk = cleared_sums<T>(d.k, workspace.k_sums);
+  float* const dv = cleared_sums<T>(d.v, workspace.v_sums);
+  const bool in_place = !workspace.k_sums && !workspace.v_sums;
   parallel_tasks(shape.batch * shape.heads, [&](int64_t task) {
     const int64_t b = task / shape.heads, head = task % shape.heads;
     const int64_t at = in_place ? shape.key_row(b, 0, head) : task * shape.tokens * shape.width;
-    const KeyGradients gradients{dk ? dk_data + at : nullptr, dv ? dv_data + at : nullptr,
+    const KeyGradients gradients{dk ? dk + at : nullptr, dv ? dv + at : nullptr,
                                  in_place ? shape.heads * shape.width : shape.width};
-    HeadBackward<T>(args, b, head, gradients).run(*plan.heads[head]);
+    HeadBackward<T>(args, b, head, gradients).run(*in.plan.heads[head]);
   });
   if (in_place) return;
-  if (dk) gather(shape, dk_data, dk.data<T>());
-  if (dv) gather(shape, dv_data, dv.data<T>());
+  if (dk) gather(shape, dk, d.k.data<T>());
+  if (dv) gather(shape, dv, d.v.data<T>());
 }
 
 }  // namespace
 
-void attention_backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
-                        const Tensor& log_sum_exp, const AttentionPlan& plan, double scale,
-                        const Tensor& dout, Tensor& dq, Tensor& dk, Tensor& dv) {
-  switch (q.dtype()) {
+void attention_backward(const AttentionInput& in, const AttentionOutput& result, const Tensor& dout,
+                        AttentionGradients& gradients, AttentionWorkspace& workspace) {
+  const auto f64_of = [](auto& tensor) { return tensor ? tensor.template data<double>() : nullptr; };
+  switch (in.q.dtype()) {
     case DType::f32:
-      return backward<float>(q, k, v, out, log_sum_exp, plan, scale, dout, dq, dk, dv);
+      return backward<float>(in, result, dout, gradients, workspace);
     case DType::bf16:
-      return backward<bf16>(q, k, v, out, log_sum_exp, plan, scale, dout, dq, dk, dv);
+      return backward<bf16>(in, result, dout, gradients, workspace);
     default:
-      return attention_backward_rows(AttentionShape(q, k), q.data<double>(), k.data<double>(),
-                                     v.data<double>(), out.data<double>(), log_sum_exp.data<double>(), plan,
-                                     scale, dout.data<double>(), dq ? dq.data<double>() : nullptr,
-                                     dk ? dk.data<double>() : nullptr, dv ? dv.data<double>() : nullptr);
+      return attention_backward_rows(AttentionShape(in.q, in.k), f64_of(in.q), f64_of(in.k), f64_of(in.v),
+                                     f64_of(result.out), f64_of(result.log_sum_exp), in.plan, in.scale,
+                                     f64_of(dout), f64_of(gradients.q), f64_of(gradients.k),
+                                     f64_of(gradients.v));
   }
 }
 

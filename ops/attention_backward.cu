@@ -32,12 +32,12 @@ struct Call {
 };
 
 /// Sizes of a block. A thread holds tiles x width / 2 numbers of each sum, and tiles x moving / 2 of scores
-/// and of dp. Two tiles read each moving row for 32 rows at once, and halve what the tensor cores ask of
-/// shared memory.
+/// and of dp. A second tile halves what the tensor cores ask of shared memory.
 template <class T, int width, Stay stay>
 struct Sizes {
   static constexpr bool tensor_core = sizeof(T) == 2;
-  static constexpr int tiles = tensor_core && width <= (stay == Stay::queries ? 96 : 64) ? 2 : 1;
+  static constexpr int tiles = tiles_of_warp(
+      stay == Stay::queries ? AttentionPass::query_gradient : AttentionPass::key_gradients, tensor_core, width);
   static constexpr int moving = tensor_core || width <= 64 ? 32 : width <= 96 ? 16 : 8;
   static constexpr int staying = 16 * tiles * kAttentionWarps;
 };
@@ -214,81 +214,65 @@ __global__ void add_heads(const float* sums, int64_t numbers, int64_t tokens, in
 
 /// The gradient itself where each query head has its own key head, else sums beside it.
 template <class T>
-struct KeyGradient {
-  KeyGradient(const AttentionShape& shape, Tensor& gradient) : shape_(shape), gradient_(gradient) {
-    if (gradient && shape.heads != shape.key_heads)
-      sums_ = Tensor::empty({shape.batch, shape.heads, shape.tokens, shape.width}, DType::f32, Device::cuda);
-  }
+Gradient<T> target_of(const AttentionShape& shape, Tensor& gradient, Tensor& sums) {
+  const int64_t head = shape.tokens * shape.width;
+  return {key_rows(shape, sums ? nullptr : data<T>(gradient)),
+          {data<float>(sums), shape.heads * head, head, static_cast<int>(shape.width), 0, 1}};
+}
 
-  Gradient<T> target() {
-    const int64_t head = shape_.tokens * shape_.width;
-    return {key_rows(shape_, sums_ ? nullptr : data<T>(gradient_)),
-            {data<float>(sums_), shape_.heads * head, head, static_cast<int>(shape_.width), 0, 1}};
-  }
-
-  void finish() {
-    if (!sums_) return;
-    launch({"attention", blocks_for(gradient_.numel()), kThreads}, add_heads<T>, data<float>(sums_),
-           gradient_.numel(), shape_.tokens, shape_.key_heads, shape_.heads / shape_.key_heads, shape_.width,
-           data<T>(gradient_));
-  }
-
- private:
-  const AttentionShape& shape_;
-  Tensor& gradient_;
-  Tensor sums_;
-};
+template <class T>
+void finish(const AttentionShape& shape, Tensor& gradient, const Tensor& sums) {
+  if (!sums) return;
+  launch({"attention", blocks_for(gradient.numel()), kThreads}, add_heads<T>, data<float>(sums),
+         gradient.numel(), shape.tokens, shape.key_heads, shape.heads / shape.key_heads, shape.width,
+         data<T>(gradient));
+}
 
 template <class T, Stay stay>
-void run(const AttentionShape& shape, const AttentionPlan& plan, Call<T> call) {
+void run(const AttentionShape& shape, const AttentionPlan& plan, const DeviceWork& list, Call<T> call) {
   visit_head_width(shape.width, [&]<int width>() {
-    const auto list =
-        work_on_device(plan, shape.first_query(), stay, Sizes<T, width, stay>::staying, Device::cuda);
-    call.work = work_of(*list, shape, plan);
-    launch({"attention", blocks_of(*list, shape), kAttentionThreads, sizeof(Shared<T, width, stay>)},
+    call.work = work_of(list, shape, plan);
+    launch({"attention", blocks_of(list, shape), kAttentionThreads, sizeof(Shared<T, width, stay>)},
            backward<T, width, stay>, call);
   });
 }
 
 template <class T>
-void backward_all(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
-                  const Tensor& log_sum_exp, const AttentionPlan& plan, double scale, const Tensor& dout,
-                  Tensor& dq, Tensor& dk, Tensor& dv) {
-  const AttentionShape shape(q, k);
-  Tensor statistics = Tensor::empty({shape.batch, shape.heads, shape.queries, 2}, DType::f32, Device::cuda);
-  float2* const pairs = reinterpret_cast<float2*>(data<float>(statistics));
+void backward_all(const AttentionInput& in, const AttentionOutput& result, const Tensor& dout,
+                  AttentionGradients& gradients, AttentionWorkspace& workspace) {
+  const AttentionShape shape(in.q, in.k);
+  float2* const pairs = reinterpret_cast<float2*>(data<float>(workspace.statistics));
   const int64_t rows = shape.batch * shape.queries * shape.heads;
-  launch({"attention", blocks_for(32 * rows), kThreads}, find_statistics<T>, data<T>(out), data<T>(dout),
-         data<float>(log_sum_exp), rows, shape.queries, shape.heads, static_cast<int>(shape.width), pairs);
+  launch({"attention", blocks_for(32 * rows), kThreads}, find_statistics<T>, data<T>(result.out), data<T>(dout),
+         data<float>(result.log_sum_exp), rows, shape.queries, shape.heads, static_cast<int>(shape.width), pairs);
 
   const auto of_query = [&](const Tensor& t) { return query_rows(shape, data<T>(t)); };
   const auto of_key = [&](const Tensor& t) { return key_rows(shape, data<T>(t)); };
   Call<T> call{};
   call.statistics = query_numbers(shape, static_cast<const float2*>(pairs));
   call.width = static_cast<int>(shape.width);
-  call.wide = wide_rows(shape.width, data<T>(q), data<T>(k), data<T>(v), data<T>(dout));
-  call.scale = static_cast<float>(scale);
-  if (dq) {
-    call.a = of_query(q), call.b = of_query(dout), call.x = of_key(k), call.y = of_key(v);
-    call.with_x.rows = query_rows(shape, data<T>(dq));
-    run<T, Stay::queries>(shape, plan, call);
+  call.wide = wide_rows(shape.width, data<T>(in.q), data<T>(in.k), data<T>(in.v), data<T>(dout));
+  call.scale = static_cast<float>(in.scale);
+  if (gradients.q) {
+    call.a = of_query(in.q), call.b = of_query(dout), call.x = of_key(in.k), call.y = of_key(in.v);
+    call.with_x.rows = query_rows(shape, data<T>(gradients.q));
+    run<T, Stay::queries>(shape, in.plan, *workspace.queries_stay, call);
   }
-  if (!dk && !dv) return;
-  KeyGradient<T> dk_sums(shape, dk), dv_sums(shape, dv);
-  call.a = of_key(k), call.b = of_key(v), call.x = of_query(q), call.y = of_query(dout);
-  call.with_x = dk_sums.target(), call.with_y = dv_sums.target();
-  run<T, Stay::keys>(shape, plan, call);
-  dk_sums.finish();
-  dv_sums.finish();
+  if (!gradients.k && !gradients.v) return;
+  call.a = of_key(in.k), call.b = of_key(in.v), call.x = of_query(in.q), call.y = of_query(dout);
+  call.with_x = target_of<T>(shape, gradients.k, workspace.k_sums);
+  call.with_y = target_of<T>(shape, gradients.v, workspace.v_sums);
+  run<T, Stay::keys>(shape, in.plan, *workspace.keys_stay, call);
+  finish<T>(shape, gradients.k, workspace.k_sums);
+  finish<T>(shape, gradients.v, workspace.v_sums);
 }
 
 }  // namespace
 
-void attention_backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out,
-                        const Tensor& log_sum_exp, const AttentionPlan& plan, double scale,
-                        const Tensor& dout, Tensor& dq, Tensor& dk, Tensor& dv) {
-  visit_work(q.dtype(), "attention",
-             [&]<class T>() { backward_all<T>(q, k, v, out, log_sum_exp, plan, scale, dout, dq, dk, dv); });
+void attention_backward(const AttentionInput& in, const AttentionOutput& result, const Tensor& dout,
+                        AttentionGradients& gradients, AttentionWorkspace& workspace) {
+  visit_work(in.q.dtype(), "attention",
+             [&]<class T>() { backward_all<T>(in, result, dout, gradients, workspace); });
 }
 
 }  // namespace scca::cuda

@@ -126,31 +126,29 @@ void forward_block(const AttentionShape& shape, const Block& task, bool causal, 
 }
 
 template <class T>
-void forward(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionPlan& plan, double scale,
-             Tensor& out, Tensor& log_sum_exp) {
-  const AttentionShape shape(q, k);
-  const std::vector<Block> blocks = blocks_of(plan, shape.batch, shape.first_query());
-  T* const outs = out.data<T>();
-  float* const statistics = log_sum_exp.data<float>();
+void forward(const AttentionInput& in, AttentionOutput& result) {
+  const AttentionShape shape(in.q, in.k);
+  const std::vector<Block> blocks = blocks_of(in.plan, shape.batch, shape.first_query());
+  T* const outs = result.out.data<T>();
+  float* const statistics = result.log_sum_exp.data<float>();
   parallel_tasks(static_cast<int64_t>(blocks.size()), [&](int64_t task) {
-    forward_block(shape, blocks[task], plan.causal, static_cast<float>(scale * log2_e), q.data<T>(),
-                  k.data<T>(), v.data<T>(), outs, statistics);
+    forward_block(shape, blocks[task], in.plan.causal, static_cast<float>(in.scale * log2_e), in.q.data<T>(),
+                  in.k.data<T>(), in.v.data<T>(), outs, statistics);
   });
 }
 
 }  // namespace
 
-void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionPlan& plan,
-                       double scale, Tensor& out, Tensor& log_sum_exp) {
-  switch (q.dtype()) {
+void attention_forward(const AttentionInput& in, AttentionOutput& result, AttentionWorkspace&) {
+  switch (in.q.dtype()) {
     case DType::f32:
-      return forward<float>(q, k, v, plan, scale, out, log_sum_exp);
+      return forward<float>(in, result);
     case DType::bf16:
-      return forward<bf16>(q, k, v, plan, scale, out, log_sum_exp);
+      return forward<bf16>(in, result);
     default:
-      return attention_forward_rows(AttentionShape(q, k), q.data<double>(), k.data<double>(),
-                                    v.data<double>(), plan, scale, out.data<double>(),
-                                    log_sum_exp.data<double>());
+      return attention_forward_rows(AttentionShape(in.q, in.k), in.q.data<double>(), in.k.data<double>(),
+                                    in.v.data<double>(), in.plan, in.scale, result.out.data<double>(),
+                                    result.log_sum_exp.data<double>());
   }
 }
 

@@ -24,7 +24,7 @@ struct Call {
 template <class T, int width>
 struct Sizes {
   static constexpr bool tensor_core = sizeof(T) == 2;
-  static constexpr int tiles = tensor_core ? 2 : 1;
+  static constexpr int tiles = tiles_of_warp(AttentionPass::forward, tensor_core, width);
   static constexpr int keys = tensor_core ? (width <= 64 ? 64 : 32) : (width <= 80 ? 32 : 16);
   static constexpr int queries = 16 * tiles * kAttentionWarps;
 };
@@ -167,24 +167,22 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
 
 }  // namespace
 
-void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionPlan& plan,
-                       double scale, Tensor& out, Tensor& log_sum_exp) {
-  const AttentionShape shape(q, k);
-  SCCA_CHECK(scale > 0, "attention: scale is ", scale, " on CUDA, expected above 0; negate q instead");
-  visit_work(q.dtype(), "attention", [&]<class T>() {
+void attention_forward(const AttentionInput& in, AttentionOutput& result, AttentionWorkspace& workspace) {
+  const AttentionShape shape(in.q, in.k);
+  SCCA_CHECK(in.scale > 0, "attention: scale is ", in.scale, " on CUDA, expected above 0; negate q instead");
+  visit_work(in.q.dtype(), "attention", [&]<class T>() {
     visit_head_width(shape.width, [&]<int width>() {
-      const auto list =
-          work_on_device(plan, shape.first_query(), Stay::queries, Sizes<T, width>::queries, Device::cuda);
-      const Call<T> call{query_rows(shape, data<T>(q)),
-                         key_rows(shape, data<T>(k)),
-                         key_rows(shape, data<T>(v)),
-                         query_rows(shape, data<T>(out)),
-                         query_numbers(shape, data<float>(log_sum_exp)),
-                         work_of(*list, shape, plan),
+      const DeviceWork& list = *workspace.queries_stay;
+      const Call<T> call{query_rows(shape, data<T>(in.q)),
+                         key_rows(shape, data<T>(in.k)),
+                         key_rows(shape, data<T>(in.v)),
+                         query_rows(shape, data<T>(result.out)),
+                         query_numbers(shape, data<float>(result.log_sum_exp)),
+                         work_of(list, shape, in.plan),
                          static_cast<int>(shape.width),
-                         wide_rows(shape.width, data<T>(q), data<T>(k), data<T>(v)),
-                         static_cast<float>(scale) * kLog2e};
-      launch({"attention", blocks_of(*list, shape), kAttentionThreads, sizeof(Shared<T, width>)},
+                         wide_rows(shape.width, data<T>(in.q), data<T>(in.k), data<T>(in.v)),
+                         static_cast<float>(in.scale) * kLog2e};
+      launch({"attention", blocks_of(list, shape), kAttentionThreads, sizeof(Shared<T, width>)},
              forward<T, width>, call);
     });
   });

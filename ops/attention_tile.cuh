@@ -9,7 +9,7 @@
 
 namespace scca::cuda {
 
-inline constexpr int kAttentionWarps = 4, kAttentionThreads = 32 * kAttentionWarps;
+inline constexpr int kAttentionThreads = 32 * kAttentionWarps;
 /// Dynamic shared memory that a block may have on every device with bf16 tensor cores and cp.async: of sm_80
 /// and later, sm_86, sm_89 and sm_120 have the least.
 inline constexpr size_t kMostShared = 99 << 10;

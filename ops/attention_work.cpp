@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "core/check.h"
+#include "core/planning.h"
 
 namespace scca {
 namespace {
@@ -144,14 +145,16 @@ struct Source {
   bool causal;
   Stay stay;
   Device device;
+  uint64_t plan;  // that the list is counted in; 0: it is there
 
   bool alive() const {
+    if (plan != 0 && plan != planning_id()) return false;
     return std::none_of(heads.begin(), heads.end(), [](const auto& head) { return head.expired(); });
   }
-  bool made(const AttentionPlan& plan, int64_t first, Stay side, int64_t size, Device place) const {
-    return tokens == plan.tokens && causal == plan.causal && first_query == first && stay == side &&
-           block == size && device == place &&
-           std::equal(heads.begin(), heads.end(), plan.heads.begin(), plan.heads.end(),
+  bool made(const AttentionPlan& whole, int64_t first, Stay side, int64_t size, Device place) const {
+    return tokens == whole.tokens && causal == whole.causal && first_query == first && stay == side &&
+           block == size && device == place && plan == planning_id() &&
+           std::equal(heads.begin(), heads.end(), whole.heads.begin(), whole.heads.end(),
                       [](const auto& mine, const auto& other) { return mine.lock() == other; });
   }
 };
@@ -190,8 +193,14 @@ std::shared_ptr<const DeviceWork> work_on_device(const AttentionPlan& plan, int6
   std::erase_if(known, [](const Entry& entry) { return !entry.first.alive(); });
   for (const auto& [source, work] : known)
     if (source.made(plan, first_query, stay, block, device)) return work;
-  const Source source{
-      {plan.heads.begin(), plan.heads.end()}, plan.tokens, first_query, block, plan.causal, stay, device};
+  const Source source{{plan.heads.begin(), plan.heads.end()},
+                      plan.tokens,
+                      first_query,
+                      block,
+                      plan.causal,
+                      stay,
+                      device,
+                      planning_id()};
   known.emplace_back(source, std::make_shared<const DeviceWork>(
                                  send(attention_work(plan, first_query, stay, block), device)));
   return known.back().second;

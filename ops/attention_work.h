@@ -47,6 +47,19 @@ inline constexpr int64_t work_bound = int64_t{1} << 30;
 /// and somebody has to say so). Throws Error for a plan of 2^30 tokens or more.
 AttentionWork attention_work(const AttentionPlan& plan, int64_t first_query, Stay stay, int64_t block);
 
+/// CUDA's three kernels, and the rows that a block of each keeps: warps x tiles x 16. A warp's second tile
+/// reads each moving row for 32 rows at once; registers say where there is room for it.
+enum class AttentionPass { forward, query_gradient, key_gradients };
+inline constexpr int kAttentionWarps = 4;
+constexpr int tiles_of_warp(AttentionPass pass, bool tensor_core, int64_t width) {
+  if (!tensor_core) return 1;
+  if (pass == AttentionPass::forward) return 2;
+  return width <= (pass == AttentionPass::query_gradient ? 96 : 64) ? 2 : 1;
+}
+constexpr int staying_rows(AttentionPass pass, bool tensor_core, int64_t width) {
+  return 16 * tiles_of_warp(pass, tensor_core, width) * kAttentionWarps;
+}
+
 /// The same on a device, where kernels read it.
 struct DeviceWork {
   Tensor numbers;  // i32: items, ranges and tasks, one after the other
@@ -57,7 +70,8 @@ struct DeviceWork {
   const WorkTask* task_data() const { return reinterpret_cast<const WorkTask*>(range_data() + ranges); }
 };
 
-/// Made and sent at the first call for a plan, then remembered as long as the plan's tile lists live: a
+/// Made and sent at the first call for a plan, then remembered as long as the plan's tile lists live (and,
+/// where this thread only plans memory, as long as it does): a
 /// training step asks for the same few lists in every layer. (A decoding step has a plan of its own, of one
 /// query.)
 std::shared_ptr<const DeviceWork> work_on_device(const AttentionPlan& plan, int64_t first_query, Stay stay,

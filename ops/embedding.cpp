@@ -9,6 +9,7 @@ namespace scca {
 namespace {
 
 void check_ids(const Tensor& ids, int64_t vocabulary) {
+  if (!ids.has_values()) return;
   const int32_t* id = ids.data<int32_t>();
   for (int64_t i = 0; i < ids.numel(); ++i) {
     SCCA_CHECK(id[i] >= 0 && id[i] < vocabulary, "embedding: id ", id[i], " at position ", i,
@@ -42,7 +43,8 @@ struct EmbeddingNode : Node {
 
   std::vector<Tensor> backward(Tensor dy) override {
     Tensor dtable = Tensor::empty(table_shape, table_dtype, dy.device());
-    SCCA_ON_DEVICE(dy.device(), embedding_backward(runs_of(ids, table_shape[0]), dy, dtable));
+    EmbeddingWorkspace workspace = embedding_workspace(ids.numel(), dtable);
+    SCCA_ON_DEVICE(dy.device(), embedding_backward(runs_of(ids, table_shape[0]), dy, dtable, workspace));
     return {dtable};
   }
 
@@ -52,6 +54,17 @@ struct EmbeddingNode : Node {
 };
 
 }  // namespace
+
+EmbeddingWorkspace embedding_workspace(int64_t tokens, const Tensor& dtable) {
+  if (dtable.device() == Device::cpu) return {};
+  // A run of n tokens above kMostTerms has fewer than n / kMostTerms + 1 parts, and n / kMostTerms is
+  // above 1.
+  const int64_t long_runs = tokens / kMostTerms, most_parts = 2 * long_runs;
+  const int64_t runs = std::min(tokens, dtable.size(0));
+  const int64_t words = tokens + 3 * (runs + most_parts + long_runs);  // positions; three numbers a sum
+  return {Tensor::empty({words}, DType::i32, dtable.device()),
+          Tensor::empty({most_parts, dtable.size(1)}, DType::f32, dtable.device())};
+}
 
 Tensor embedding(const Tensor& ids, const Tensor& table, DType out) {
   SCCA_CHECK(ids.dtype() == DType::i32 && ids.device() == Device::cpu, "embedding: ids are ",
@@ -65,7 +78,8 @@ Tensor embedding(const Tensor& ids, const Tensor& table, DType out) {
   Shape shape = ids.shape();
   shape.push_back(table.size(1));
   Tensor y = Tensor::empty(shape, out, table.device());
-  SCCA_ON_DEVICE(table.device(), embedding_forward(ids.to(table.device()), table, y));
+  const Tensor ids_there = ids.to(table.device());
+  SCCA_ON_DEVICE(table.device(), embedding_forward(ids_there, table, y));
   if (auto node = record<EmbeddingNode>(y, {&table, &ids})) {
     node->ids = ids;
     node->table_shape = table.shape();
@@ -141,7 +155,7 @@ void embedding_forward(const Tensor& ids, const Tensor& table, Tensor& y) {
   visit_types(y, table, [&]<class T, class W>() { forward<T, W>(ids, table, y); });
 }
 
-void embedding_backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable) {
+void embedding_backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable, EmbeddingWorkspace&) {
   visit_types(dy, dtable, [&]<class T, class W>() { backward<T, W>(runs, dy, dtable); });
 }
 

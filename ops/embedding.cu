@@ -1,6 +1,5 @@
 #include "core/elementwise.cuh"
-#include "core/memory.h"
-#include "core/table.cuh"
+#include "core/upload.cuh"
 #include "ops/embedding.h"
 
 namespace scca::cuda {
@@ -20,9 +19,6 @@ struct Sum {
   int32_t begin, end, row;
 };
 
-/// Terms that one thread adds: a longer run is cut, so that a text of one word is no slower than another.
-constexpr int32_t kMostTerms = 64;
-
 /// A sum down the grid, a pack of columns a thread, f32 in the order of the list. rows[i] is the row that is
 /// listed at i; where `rows` is null, i. Moves all terms and all results once.
 template <int N, class T, class W>
@@ -40,16 +36,42 @@ __global__ void sum_rows(const T* from, const int32_t* rows, const Sum* sums, in
   store(out + s.row * width + column, total);
 }
 
+/// Sums that lie in the device's memory.
+struct Sums {
+  const Sum* first;
+  int64_t count;
+};
+
 template <class T, class W>
-void sum_rows_into(const Tensor& from, const int32_t* rows, const std::vector<Sum>& sums, Tensor& out) {
+void sum_rows_into(const Tensor& from, const int32_t* rows, const Sums& sums, Tensor& out) {
   const int64_t width = out.size(1);
   visit_pack<kPack<T>>(width % kPack<T> == 0 && aligned(from, out), [&]<int N>() {
     const unsigned threads = threads_for(width / N, 128);
     const auto across = static_cast<unsigned>((width / N + threads - 1) / threads);
-    launch({"embedding", {blocks_along_x("embedding", std::ssize(sums)), across}, threads}, sum_rows<N, T, W>,
-           data<T>(from), rows, Table(sums).data(), width, data<W>(out));
+    launch({"embedding", {blocks_along_x("embedding", sums.count), across}, threads}, sum_rows<N, T, W>,
+           data<T>(from), rows, sums.first, width, data<W>(out));
   });
 }
+
+/// What a text's runs are summed as: short ones at once; long ones in parts, so that a text of one word is no slower
+/// than another, which are then summed in their order.
+struct Lists {
+  explicit Lists(const TokenRuns& runs) {
+    for (size_t r = 0; r < runs.ids.size(); ++r) {
+      const int32_t begin = runs.begins[r], end = runs.begins[r + 1],
+                    first = static_cast<int32_t>(parts.size());
+      if (end - begin <= kMostTerms) {
+        whole.push_back({begin, end, runs.ids[r]});
+        continue;
+      }
+      for (int32_t at = begin; at < end; at += kMostTerms)
+        parts.push_back({at, std::min(at + kMostTerms, end), static_cast<int32_t>(parts.size())});
+      of_parts.push_back({first, static_cast<int32_t>(parts.size()), runs.ids[r]});
+    }
+  }
+
+  std::vector<Sum> whole, parts, of_parts;
+};
 
 /// f<type of y, type of table>.
 template <class F>
@@ -75,28 +97,17 @@ void embedding_forward(const Tensor& ids, const Tensor& table, Tensor& y) {
   });
 }
 
-/// Short runs are summed at once; long ones in parts, which are then summed in their order.
-void embedding_backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable) {
-  std::vector<Sum> whole, parts, of_parts;
-  for (size_t r = 0; r < runs.ids.size(); ++r) {
-    const int32_t begin = runs.begins[r], end = runs.begins[r + 1],
-                  first = static_cast<int32_t>(parts.size());
-    if (end - begin <= kMostTerms) {
-      whole.push_back({begin, end, runs.ids[r]});
-      continue;
-    }
-    for (int32_t at = begin; at < end; at += kMostTerms)
-      parts.push_back({at, std::min(at + kMostTerms, end), static_cast<int32_t>(parts.size())});
-    of_parts.push_back({first, static_cast<int32_t>(parts.size()), runs.ids[r]});
-  }
+void embedding_backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable, EmbeddingWorkspace& workspace) {
+  const Lists lists(runs);
+  Upload upload(workspace.lists);
+  const int32_t* const positions = upload.add(runs.positions);
+  const auto add = [&](const std::vector<Sum>& list) { return Sums{upload.add(list), std::ssize(list)}; };
+  const Sums whole = add(lists.whole), parts = add(lists.parts), of_parts = add(lists.of_parts);
   set_bytes(dtable.raw(), 0, dtable.bytes());
-  Tensor partial =
-      Tensor::empty({static_cast<int64_t>(parts.size()), dtable.size(1)}, DType::f32, dtable.device());
-  const Table positions(runs.positions);
   visit_types(dy, dtable, [&]<class T, class W>() {
-    sum_rows_into<T, W>(dy, positions.data(), whole, dtable);
-    sum_rows_into<T, float>(dy, positions.data(), parts, partial);
-    sum_rows_into<float, W>(partial, nullptr, of_parts, dtable);
+    sum_rows_into<T, W>(dy, positions, whole, dtable);
+    sum_rows_into<T, float>(dy, positions, parts, workspace.parts);
+    sum_rows_into<float, W>(workspace.parts, nullptr, of_parts, dtable);
   });
 }
 

@@ -18,8 +18,18 @@ struct TokenRuns {
   std::vector<int32_t> positions, begins, ids;
 };
 
+/// What backward writes beside dtable on CUDA, where runs of more than kMostTerms are summed in parts: the
+/// lists of sums, and the parts. As large as any text of so many tokens needs, so that a plan knows it
+/// without the text. Empty on the CPU.
+struct EmbeddingWorkspace {
+  Tensor lists, parts;
+};
+inline constexpr int32_t kMostTerms = 64;  // that one thread adds
+EmbeddingWorkspace embedding_workspace(int64_t tokens, const Tensor& dtable);
+
 /// forward: ids on the table's device. backward: all of dtable is written, rows without a run with zeros.
 SCCA_KERNELS(void embedding_forward(const Tensor& ids, const Tensor& table, Tensor& y);
-             void embedding_backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable);)
+             void embedding_backward(const TokenRuns& runs, const Tensor& dy, Tensor& dtable,
+                                     EmbeddingWorkspace& workspace);)
 
 }  // namespace scca

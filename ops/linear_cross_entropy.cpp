@@ -36,6 +36,7 @@ struct Problem {
 
 /// How many targets are not ignored.
 int64_t count_targets(const char* op, const Tensor& targets, int64_t ignore_index, int64_t vocabulary) {
+  if (!targets.has_values()) return targets.numel();
   const int32_t* target = targets.data<int32_t>();
   int64_t count = 0;
   for (int64_t i = 0; i < targets.numel(); ++i) {

@@ -7,8 +7,45 @@
 #include <unordered_map>
 
 #include "core/parallel.h"
+#include "core/planning.h"
 
 namespace scca {
+namespace {
+
+/// Whether oneDNN multiplies bf16 by the CPU's own instructions (AVX-512 with bf16, AMX). Without them it is
+/// slower than f32, or refuses.
+bool bf16_is_native() {
+#if DNNL_VERSION_MAJOR >= 3
+  static const bool native = [] {
+    const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());  // a set of bits
+    const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+    return (has & wanted) == wanted;
+  }();
+  return native;
+#else
+  return false;  // version 2 is used as measured: at the f32 rate
+#endif
+}
+
+/// bf16 is widened where the CPU has no such instructions: right everywhere, at the f32 rate. oneDNN gathers
+/// the columns of a transposed A; where its rows lie a multiple of 4 KiB apart (a vocabulary of 4096), a
+/// column falls into one set of the cache and the product runs at a third of its rate: there we transpose
+/// first.
+MatmulWorkspace workspace_of(const Tensor& a, const Tensor& b, const Tensor& c,
+                             const MatmulOptions& options) {
+  MatmulWorkspace w;
+  const bool widens = a.dtype() == DType::bf16 && !bf16_is_native();
+  if (a.device() != Device::cpu || (a.dtype() != DType::f32 && !widens)) return w;
+  if (widens) {
+    w.wide_a = Tensor::empty(a.shape());
+    w.wide_b = Tensor::empty(b.shape());
+    if (c.dtype() != DType::f32) w.wide_c = Tensor::empty(c.shape());
+  }
+  if (options.transpose_a && a.size(1) % 1024 == 0) w.turned_a = Tensor::empty({a.size(1), a.size(0)});
+  return w;
+}
+
+}  // namespace
 
 void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
   SCCA_CHECK(a.rank() == 2 && b.rank() == 2 && c.rank() == 2, "matmul: expected matrices, found ",
@@ -23,7 +60,9 @@ void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOption
              "matmul: dtypes ", name_of(a.dtype()), ", ", name_of(b.dtype()), " and ", name_of(c.dtype()),
              " differ; cast first");
   if (m == 0 || n == 0) return;
-  SCCA_ON_DEVICE(a.device(), matmul(a, b, c, options));
+  count_flops("matmul", 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k));
+  MatmulWorkspace workspace = workspace_of(a, b, c, options);
+  SCCA_ON_DEVICE(a.device(), matmul(a, b, c, options, workspace));
 }
 
 namespace cpu {
@@ -127,9 +166,8 @@ void transpose_tile(const float* a, int64_t a_stride, int64_t rows, int64_t cols
   }
 }
 
-Tensor transposed(const Tensor& a) {
+void transpose(const Tensor& a, Tensor& t) {
   const int64_t rows = a.size(0), cols = a.size(1);
-  Tensor t = Tensor::empty({cols, rows});
   const float* from = a.data<float>();
   float* to = t.data<float>();
   parallel_for((cols + kTile - 1) / kTile, 1, [=](int64_t begin, int64_t end) {
@@ -140,55 +178,35 @@ Tensor transposed(const Tensor& a) {
       }
     }
   });
-  return t;
 }
 
-/// oneDNN gathers the columns of a transposed A. Where its rows lie a multiple of 4 KiB apart (a vocabulary
-/// of 4096), a column falls into one set of the cache and the product runs at a third of its rate: there we
-/// transpose first.
-void matmul_f32(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
-  if (options.transpose_a && a.size(1) % 1024 == 0) {
-    MatmulOptions plain_a = options;
-    plain_a.transpose_a = false;
-    return products().run(transposed(a), b, c, plain_a);
-  }
-  products().run(a, b, c, options);
+void matmul_f32(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options, Tensor& turned_a) {
+  if (!turned_a) return products().run(a, b, c, options);
+  transpose(a, turned_a);
+  MatmulOptions plain_a = options;
+  plain_a.transpose_a = false;
+  products().run(turned_a, b, c, plain_a);
 }
 
-Tensor widened(const Tensor& t) {
-  Tensor wide = Tensor::empty(t.shape(), DType::f32);
+void widen(const Tensor& t, Tensor& wide) {
   const bf16* from = t.data<bf16>();
   float* to = wide.data<float>();
   parallel_for(t.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) to[i] = from[i];
   });
-  return wide;
 }
 
-/// Whether oneDNN multiplies bf16 by the CPU's own instructions (AVX-512 with bf16, AMX). Without them it is
-/// slower than f32, or refuses.
-bool bf16_is_native() {
-#if DNNL_VERSION_MAJOR >= 3
-  static const bool native = [] {
-    const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());  // a set of bits
-    const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-    return (has & wanted) == wanted;
-  }();
-  return native;
-#else
-  return false;  // version 2 is used as measured: at the f32 rate
-#endif
-}
-
-/// bf16 in, f32 arithmetic, rounded once. Where the CPU has no such instructions we widen the operands: right
-/// everywhere, at the f32 rate.
-void matmul_bf16(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
-  if (bf16_is_native()) return products().run(a, b, c, options);
-  if (c.dtype() == DType::f32) return matmul_f32(widened(a), widened(b), c, options);
-  Tensor wide = options.accumulate ? widened(c) : Tensor::empty(c.shape(), DType::f32);
-  matmul_f32(widened(a), widened(b), wide, options);
-  const float* from = wide.data<float>();
+/// bf16 in, f32 arithmetic, rounded once.
+void matmul_bf16(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options,
+                 MatmulWorkspace& w) {
+  if (!w.wide_a) return products().run(a, b, c, options);
+  widen(a, w.wide_a);
+  widen(b, w.wide_b);
+  if (!w.wide_c) return matmul_f32(w.wide_a, w.wide_b, c, options, w.turned_a);
+  if (options.accumulate) widen(c, w.wide_c);
+  matmul_f32(w.wide_a, w.wide_b, w.wide_c, options, w.turned_a);
+  const float* from = w.wide_c.data<float>();
   bf16* to = c.data<bf16>();
   parallel_for(c.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
 #pragma omp simd
@@ -217,12 +235,13 @@ void matmul_f64(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions
 
 }  // namespace
 
-void matmul(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+void matmul(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options,
+            MatmulWorkspace& workspace) {
   switch (a.dtype()) {
     case DType::f32:
-      return matmul_f32(a, b, c, options);
+      return matmul_f32(a, b, c, options, workspace.turned_a);
     case DType::bf16:
-      return matmul_bf16(a, b, c, options);
+      return matmul_bf16(a, b, c, options, workspace);
     case DType::f64:
       return matmul_f64(a, b, c, options);
     default:

@@ -46,7 +46,7 @@ int size_of(const Tensor& t, int64_t dim) {
 
 /// cuBLAS counts columns first, where c = a b is c^T = b^T a^T of the same memory. f32 is computed in f32, not in TF32:
 /// f32 here means f32, and bf16 is what is fast.
-void matmul(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+void matmul(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options, MatmulWorkspace&) {
   const float scale = static_cast<float>(options.scale), keep = options.accumulate ? 1 : 0;
   const int m = size_of(c, 0), n = size_of(c, 1), k = size_of(a, options.transpose_a ? 0 : 1);
   check(cublasGemmEx(handle(), options.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,

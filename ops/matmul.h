@@ -14,11 +14,19 @@ struct MatmulOptions {
   bool accumulate = false;
 };
 
-/// op(a) is [M, K], op(b) is [K, N], c is [M, N]; all 2-D, of one floating dtype, or c f32 beside bf16 a and b. f32
-/// and bf16 accumulate in f32 and round once. oneDNN divides a product among threads by rules of its own: the same bits for the same
-/// thread count only. Throws Error with both shapes when they do not fit.
+/// op(a) is [M, K], op(b) is [K, N], c is [M, N]; all 2-D, of one floating dtype, or c f32 beside bf16 a and
+/// b. f32 and bf16 accumulate in f32 and round once. oneDNN divides a product among threads by rules of its
+/// own: the same bits for the same thread count only. Throws Error with both shapes when they do not fit.
 void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options = {});
 
-SCCA_KERNELS(void matmul(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options);)
+/// What a product writes beside c, made by matmul_into. On the CPU, where oneDNN is not to be given a, b or c
+/// as they are: bf16 operands widened to f32 (the result with them), a transposed a turned. Empty: taken as
+/// it is.
+struct MatmulWorkspace {
+  Tensor wide_a, wide_b, wide_c, turned_a;
+};
+
+SCCA_KERNELS(void matmul(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options,
+                         MatmulWorkspace& workspace);)
 
 }  // namespace scca

@@ -14,10 +14,13 @@ struct RmsNormNode : Node {
   const char* name() const override { return "rms_norm"; }
 
   std::vector<Tensor> backward(Tensor dy) override {
-    Tensor dx, dweight;
+    Tensor dx, dweight, sums;
     if (wants(0)) dx = Tensor::empty(x.shape(), x.dtype(), x.device());
-    if (wants(1)) dweight = Tensor::zeros(weight.shape(), weight.dtype(), x.device());
-    SCCA_ON_DEVICE(x.device(), rms_norm_backward(x, weight, scale, dy, dx, dweight));
+    if (wants(1)) {
+      dweight = Tensor::empty(weight.shape(), weight.dtype(), x.device());
+      sums = rms_norm_sums(x);
+    }
+    SCCA_ON_DEVICE(x.device(), rms_norm_backward(x, weight, scale, dy, dx, dweight, sums));
     return {dx, dweight};
   }
 
@@ -43,12 +46,20 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
   return y;
 }
 
+int64_t rms_norm_group(int64_t rows, Device device) {
+  if (device == Device::cpu) return 128;
+  // few enough for many blocks, but no more groups than their own sum is quick for
+  return std::max<int64_t>(32, (rows + 255) / 256);
+}
+
+Tensor rms_norm_sums(const Tensor& x) {
+  const int64_t width = x.size(-1), rows = x.numel() / std::max<int64_t>(width, 1);
+  const int64_t group = rms_norm_group(rows, x.device());
+  return Tensor::empty({(rows + group - 1) / group, width}, statistics_of(x.dtype()), x.device());
+}
+
 namespace cpu {
 namespace {
-
-/// Rows whose dweight is summed before it meets the other blocks', in order: the same bits at any thread
-/// count.
-constexpr int64_t kRowsPerPartial = 128;
 
 template <class T, class W>
 void forward(const Tensor& x, const Tensor& weight, double eps, Tensor& y, Tensor& scale) {
@@ -101,29 +112,29 @@ void backward_row(const T* x, const W* w, Accumulator<T> s, const T* dy, int64_t
 
 template <class T, class W>
 void backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const Tensor& dy, Tensor& dx,
-              Tensor& dweight) {
+              Tensor& dweight, Tensor& sums) {
   using A = Accumulator<T>;
-  const int64_t width = x.size(-1), rows = scale.numel();
-  const int64_t blocks = (rows + kRowsPerPartial - 1) / kRowsPerPartial;
-  std::vector<A> partial(dweight ? static_cast<size_t>(blocks * width) : 0);
+  const int64_t width = x.size(-1), rows = scale.numel(), group = rms_norm_group(rows, Device::cpu);
+  const int64_t groups = (rows + group - 1) / group;
   const T* xs = x.data<T>();
   const T* dys = dy.data<T>();
   const W* ws = weight.data<W>();
   const A* scales = scale.data<A>();
   T* dxs = dx ? dx.data<T>() : nullptr;
-  A* partials = dweight ? partial.data() : nullptr;
-  parallel_for(blocks, 1, [=](int64_t begin, int64_t end) {
-    for (int64_t row = begin * kRowsPerPartial; row < std::min(rows, end * kRowsPerPartial); ++row) {
+  A* parts = dweight ? sums.data<A>() : nullptr;
+  parallel_for(groups, 1, [=](int64_t begin, int64_t end) {
+    if (parts) std::fill(parts + begin * width, parts + end * width, A(0));
+    for (int64_t row = begin * group; row < std::min(rows, end * group); ++row) {
       const int64_t at = row * width;
       backward_row<T, W>(xs + at, ws, scales[row], dys + at, width, dxs ? dxs + at : nullptr,
-                         partials ? partials + row / kRowsPerPartial * width : nullptr);
+                         parts ? parts + row / group * width : nullptr);
     }
   });
   if (!dweight) return;
   W* dw = dweight.data<W>();
   for (int64_t i = 0; i < width; ++i) {
     A sum = 0;
-    for (int64_t block = 0; block < blocks; ++block) sum += partial[static_cast<size_t>(block * width + i)];
+    for (int64_t g = 0; g < groups; ++g) sum += parts[g * width + i];
     dw[i] = static_cast<W>(sum);
   }
 }
@@ -147,8 +158,9 @@ void rms_norm_forward(const Tensor& x, const Tensor& weight, double eps, Tensor&
 }
 
 void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const Tensor& dy,
-                       Tensor& dx, Tensor& dweight) {
-  visit_types(x, weight, [&]<class T, class W>() { backward<T, W>(x, weight, scale, dy, dx, dweight); });
+                       Tensor& dx, Tensor& dweight, Tensor& sums) {
+  visit_types(x, weight,
+              [&]<class T, class W>() { backward<T, W>(x, weight, scale, dy, dx, dweight, sums); });
 }
 
 }  // namespace cpu

@@ -113,10 +113,6 @@ __global__ void sum_groups(const float* partial, int64_t groups, int64_t width, 
   dweight[column] = from_float<W>(sum);
 }
 
-/// Rows whose dweight one thread sums: few enough for many blocks, but no more groups than their own sum is
-/// quick for. By the rows alone, so that the order of summation is the same on every device.
-int64_t rows_per_group(int64_t rows) { return std::max<int64_t>(32, (rows + 255) / 256); }
-
 /// f<T of x, type of weight, N elements a pack>: the weight is f32 beside bf16 activations, else as x.
 /// `packs`: all begin where packs may be loaded.
 template <class F>
@@ -164,7 +160,7 @@ void rms_norm_forward(const Tensor& x, const Tensor& weight, double eps, Tensor&
 }
 
 void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const Tensor& dy,
-                       Tensor& dx, Tensor& dweight) {
+                       Tensor& dx, Tensor& dweight, Tensor& sums) {
   const int64_t rows = scale.numel(), width = x.size(-1);
   visit_types(x, weight, aligned(x, weight, dy, dx), [&]<class T, class W, int N>() {
     if (dx) {
@@ -174,13 +170,12 @@ void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scal
       });
     }
     if (dweight) {
-      const int64_t group = rows_per_group(rows), groups = (rows + group - 1) / group;
-      Tensor partial = Tensor::empty({groups, width}, DType::f32, x.device());
+      const int64_t group = rms_norm_group(rows, Device::cuda), groups = sums.size(0);
       const unsigned threads = threads_for(width / N, 128);
       const auto blocks = static_cast<unsigned>((width / N + threads - 1) / threads);
       launch({"rms_norm", {blocks, static_cast<unsigned>(groups)}, threads}, backward_weight<N, T>,
-             data<T>(x), data<float>(scale), data<T>(dy), rows, width, group, data<float>(partial));
-      launch({"rms_norm", blocks_for(width), kThreads}, sum_groups<W>, data<float>(partial), groups, width,
+             data<T>(x), data<float>(scale), data<T>(dy), rows, width, group, data<float>(sums));
+      launch({"rms_norm", blocks_for(width), kThreads}, sum_groups<W>, data<float>(sums), groups, width,
              data<W>(dweight));
     }
   });

@@ -29,6 +29,7 @@ RopeTable rope_table(const std::vector<double>& inverse_frequencies, int64_t pos
                      DType dtype) {
   const int64_t half = static_cast<int64_t>(inverse_frequencies.size());
   RopeTable table{Tensor::empty({positions, half}, dtype), Tensor::empty({positions, half}, dtype)};
+  if (!table.cos.has_values()) return table;
   visit_float(dtype, "rope_table", [&]<class T>() {
     T* cos = table.cos.data<T>();
     T* sin = table.sin.data<T>();

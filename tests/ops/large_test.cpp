@@ -149,8 +149,9 @@ TEST_CASE("large: rms_norm") {
     check_end(y, small);
     y.rows(kRows - 1, 1).copy_from(dy);
     Tensor dx = large(DType::bf16, device);
-    SCCA_ON_DEVICE(device, rms_norm_backward(large_x, on_device, scale, y, dx, dweight));
-    cpu::rms_norm_backward(x, weight, small_scale, dy, small, small_dweight);
+    Tensor sums = rms_norm_sums(large_x), small_sums = rms_norm_sums(x);
+    SCCA_ON_DEVICE(device, rms_norm_backward(large_x, on_device, scale, y, dx, dweight, sums));
+    cpu::rms_norm_backward(x, weight, small_scale, dy, small, small_dweight, small_sums);
     check_end(dx, small);
     // the last block's columns
     check_end(dweight.reshape({1, kWidth}), small_dweight.reshape({1, kWidth}), kWidth - 256);
@@ -178,18 +179,20 @@ TEST_CASE("large: embedding, of many tokens and of many ids") {
     {
       Tensor ids = Tensor::zeros({kRows}, DType::i32), y = large(DType::bf16, device);
       ids.data<int32_t>()[kRows - 1] = 2;
-      const Tensor table = ending_with(row, {3, kWidth}, device);
-      SCCA_ON_DEVICE(device, embedding_forward(ids.to(device), table, y));
+      const Tensor table = ending_with(row, {3, kWidth}, device), ids_there = ids.to(device);
+      SCCA_ON_DEVICE(device, embedding_forward(ids_there, table, y));
       check_end(y, row);
     }
     {
       Tensor y = Tensor::zeros({1, kWidth}, DType::bf16, device), dtable = large(DType::bf16, device);
       dtable.rows(kRows - 1, 1).copy_from(row);
       const auto last = static_cast<int32_t>(kRows - 1);
-      SCCA_ON_DEVICE(device, embedding_forward(Tensor::of<int32_t>({last}, {1}).to(device), dtable, y));
+      const Tensor id = Tensor::of<int32_t>({last}, {1}).to(device);
+      SCCA_ON_DEVICE(device, embedding_forward(id, dtable, y));
       check_end(y, row);
-      const Tensor dy = some(2);
-      SCCA_ON_DEVICE(device, embedding_backward({{0}, {0, 1}, {last}}, dy.to(device), dtable));
+      const Tensor dy = some(2), dy_there = dy.to(device);
+      EmbeddingWorkspace workspace = embedding_workspace(1, dtable);
+      SCCA_ON_DEVICE(device, embedding_backward({{0}, {0, 1}, {last}}, dy_there, dtable, workspace));
       check_end(dtable, dy);
     }
     // The gradient of many tokens, the last of them the only one of its id.
@@ -197,7 +200,8 @@ TEST_CASE("large: embedding, of many tokens and of many ids") {
     Tensor dtable = Tensor::zeros({3, kWidth}, DType::bf16, device);
     TokenRuns runs{{}, {0, static_cast<int32_t>(kRows - 1), static_cast<int32_t>(kRows)}, {0, 2}};
     for (int32_t i = 0; i < kRows; ++i) runs.positions.push_back(i);
-    SCCA_ON_DEVICE(device, embedding_backward(runs, dy, dtable));
+    EmbeddingWorkspace workspace = embedding_workspace(kRows, dtable);
+    SCCA_ON_DEVICE(device, embedding_backward(runs, dy, dtable, workspace));
     check_end(dtable, row);
   }
 }
@@ -209,7 +213,8 @@ TEST_CASE("large: the loss of each row") {
            small = x.clone(), small_loss = Tensor::zeros({1, 1});
     Tensor targets = Tensor::zeros({kRows}, DType::i32);
     targets.data<int32_t>()[kRows - 1] = 1234;
-    SCCA_ON_DEVICE(device, softmax_losses(logits, targets.to(device), -100, 1, losses));
+    const Tensor targets_there = targets.to(device);
+    SCCA_ON_DEVICE(device, softmax_losses(logits, targets_there, -100, 1, losses));
     cpu::softmax_losses(small, Tensor::of<int32_t>({1234}, {1}), -100, 1, small_loss);
     check_end(logits, small);
     check_end(losses, small_loss);
@@ -241,24 +246,29 @@ TEST_CASE("large: attention") {
         check_end(t.reshape({kRows, t.size(2) * width}), expected.reshape({chunk, t.size(2) * width}));
       };
       const Tensor q = rows(1, heads), k = rows(2, key_heads), v = rows(3, key_heads), dout = rows(4, heads);
-      const Tensor large_q = grown(q), large_k = grown(k), large_v = grown(v);
-      Tensor out = Tensor::zeros(large_q.shape(), DType::bf16, device),
-             statistics = Tensor::zeros({1, heads, kRows}, DType::f32, device), small_out = small(q),
-             small_statistics = Tensor::zeros({1, heads, chunk});
-      SCCA_ON_DEVICE(device, attention_forward(large_q, large_k, large_v, plan, 0.1, out, statistics));
-      cpu::attention_forward(small(q), small(k), small(v), small_plan, 0.1, small_out, small_statistics);
-      end_of(out, small_out);
+      const Tensor large_q = grown(q), large_k = grown(k), large_v = grown(v), large_dout = grown(dout);
+      const Tensor small_q = small(q), small_k = small(k), small_v = small(v), small_dout = small(dout);
+      const AttentionInput in{large_q, large_k, large_v, plan, 0.1},
+          small_in{small_q, small_k, small_v, small_plan, 0.1};
+      AttentionOutput result{Tensor::zeros(large_q.shape(), DType::bf16, device),
+                             Tensor::zeros({1, heads, kRows}, DType::f32, device)},
+          small_result{small(q), Tensor::zeros({1, heads, chunk})};
+      AttentionWorkspace forward = forward_workspace(in), small_forward = forward_workspace(small_in);
+      SCCA_ON_DEVICE(device, attention_forward(in, result, forward));
+      cpu::attention_forward(small_in, small_result, small_forward);
+      end_of(result.out, small_result.out);
       if (!backward_too) continue;
-      Tensor dq = Tensor::zeros(out.shape(), DType::bf16, device),
-             dk = Tensor::zeros(large_k.shape(), DType::bf16, device), dv = dk.clone(), small_dq = small(q),
-             small_dk = small(k), small_dv = small(v);
-      SCCA_ON_DEVICE(device, attention_backward(large_q, large_k, large_v, out, statistics, plan, 0.1,
-                                                grown(dout), dq, dk, dv));
-      cpu::attention_backward(small(q), small(k), small(v), small_out, small_statistics, small_plan, 0.1,
-                              small(dout), small_dq, small_dk, small_dv);
-      end_of(dq, small_dq);
-      end_of(dk, small_dk);
-      end_of(dv, small_dv);
+      AttentionGradients d{Tensor::zeros(large_q.shape(), DType::bf16, device),
+                           Tensor::zeros(large_k.shape(), DType::bf16, device),
+                           Tensor::zeros(large_k.shape(), DType::bf16, device)},
+          small_d{small(q), small(k), small(v)};
+      AttentionWorkspace backward = backward_workspace(in, d),
+                         small_backward = backward_workspace(small_in, small_d);
+      SCCA_ON_DEVICE(device, attention_backward(in, result, large_dout, d, backward));
+      cpu::attention_backward(small_in, small_result, small_dout, small_d, small_backward);
+      end_of(d.q, small_d.q);
+      end_of(d.k, small_d.k);
+      end_of(d.v, small_d.v);
     }
   }
 }
@@ -270,8 +280,8 @@ TEST_CASE("large: adamw and the gradient's norm") {
         {large(w, device), large(grad, device), large(DType::f32, device), large(DType::f32, device)}},
         few{{w.clone(), grad.clone(), zero.clone(), zero.clone()}};
     const AdamWOptions options{.lr = 0.1, .weight_decay = 0.1};
-    SCCA_ON_DEVICE(device, adamw(all, options, 1, 0.5));
-    cpu::adamw(few, options, 1, 0.5);
+    adamw_step(all, options, 1, 0.5);
+    adamw_step(few, options, 1, 0.5);
     check_end(all[0].parameter, few[0].parameter);
     check_end(all[0].m, few[0].m);
     check_end(all[0].v, few[0].v);

@@ -150,7 +150,8 @@ TEST_CASE("linear_cross_entropy: two bf16 numbers hold 16 bits of an f32") {
   for (const Device device : all_devices()) {
     CAPTURE(name_of(device));
     Tensor high = Tensor::empty(x.shape(), DType::bf16, device), low = high.clone();
-    SCCA_ON_DEVICE(device, split_in_two(x.to(device), high, low));
+    const Tensor there = x.to(device);
+    SCCA_ON_DEVICE(device, split_in_two(there, high, low));
     const auto exact = values(x), h = values(high), l = values(low);
     for (size_t i = 0; i < exact.size(); ++i) {
       CHECK(h[i] == static_cast<double>(bf16(exact[i])));
@@ -263,8 +264,9 @@ TEST_CASE(
         Tensor targets = some_targets(9, vocabulary);
         if (vocabulary > 1) targets.data<int32_t>()[1] = static_cast<int32_t>(vocabulary - 1);
         Tensor there = logits.to(device), losses_there = Tensor::empty({9}, DType::f32, device);
+        const Tensor targets_there = targets.to(device);
         cpu::softmax_losses(logits, targets, -100, grad_scale, losses);
-        SCCA_ON_DEVICE(device, softmax_losses(there, targets.to(device), -100, grad_scale, losses_there));
+        SCCA_ON_DEVICE(device, softmax_losses(there, targets_there, -100, grad_scale, losses_there));
         // sums of up to 4100 terms in another order; a loss is at most 18 + log(4100)
         CHECK(max_difference(losses_there, losses) <= 27 * 0x1p-22);
         if (grad_scale != 0) CHECK(max_difference(there, logits) <= 0.25 * 1e-5);

@@ -38,8 +38,9 @@ BandwidthFigure rms_norm_figure(const Setting& in, bool backward) {
   forward();
   const Tensor dy = in.activations();
   Tensor dx = in.result(), dweight = Tensor::zeros({in.sizes.width}, in.place.dtype, device);
+  Tensor sums = rms_norm_sums(x);
   return in.figure_of_activations("rms_norm, backward", 3, [&] {
-    SCCA_ON_DEVICE(device, rms_norm_backward(x, weight, scale, dy, dx, dweight));
+    SCCA_ON_DEVICE(device, rms_norm_backward(x, weight, scale, dy, dx, dweight, sums));
   });
 }
 
@@ -101,7 +102,7 @@ double copy_gb_per_s(int64_t bytes, double budget, Device device) {
   const Tensor from = Tensor::zeros({bytes / 4}, DType::f32, device);
   Tensor to = Tensor::zeros({bytes / 4}, DType::f32, device);
   const double seconds = best_seconds(
-      budget, [&] { SCCA_ON_DEVICE(device, copy_within(to.raw(), from.raw(), to.bytes())); }, device);
+      budget, [&] { SCCA_MEMORY(device, copy_within(to.raw(), from.raw(), to.bytes())); }, device);
   return 2.0 * static_cast<double>(to.bytes()) / seconds * 1e-9;
 }
 

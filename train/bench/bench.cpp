@@ -1,10 +1,8 @@
 #include "train/bench/bench.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <fstream>
-#include <limits>
 
 #include "core/autograd.h"
 #include "core/device.h"
@@ -12,17 +10,11 @@
 #include "core/storage.h"
 #include "models/llama.h"
 #include "ops/attention.h"
-#include "ops/cast.h"
-#include "ops/matmul.h"
 #include "train/run/memory.h"
 #include "train/run/optimizer.h"
 
 namespace scca {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// The highest resident size since the last reset; 0 where the system does not say.
 int64_t peak_rss_bytes() {
@@ -78,46 +70,6 @@ LlamaConfig demo_shape() {
   return config;
 }
 
-double best_seconds(double budget, const std::function<void()>& work, Device device) {
-  constexpr double long_enough = 5e-3;  // beside which a wait of some 10 us is nothing
-  const Tensor flag = Tensor::zeros({1}, DType::f32, device);
-  const auto seconds_of = [&](int calls) {
-    flag.item();  // reading waits for what was queued before
-    const double begin = now();
-    for (int call = 0; call < calls; ++call) work();
-    flag.item();
-    return (now() - begin) / calls;
-  };
-  int calls = 1;
-  if (device != Device::cpu) {
-    seconds_of(1);  // sets up what is set up once
-    calls = static_cast<int>(std::clamp(long_enough / seconds_of(1), 1.0, 1000.0));
-  }
-  double best = std::numeric_limits<double>::infinity(), spent = 0;
-  for (int run = 0; run < 1 || (spent < budget && run < 50) || (run < 2 && spent < 2 * budget); ++run) {
-    const double taken = seconds_of(calls);
-    best = std::min(best, taken);
-    spent += taken * calls;
-  }
-  return best;
-}
-
-Tensor normal_tensor(Shape shape, Place place) {
-  Tensor tensor = Tensor::empty(std::move(shape));
-  fill_normal(tensor, 1);
-  return cast(tensor, place.dtype).to(place.device);
-}
-
-double matmul_gflops(int64_t size, double budget, Place place) {
-  const Tensor a = normal_tensor({size, size}, place), b = normal_tensor({size, size}, place);
-  Tensor c = Tensor::empty({size, size}, place.dtype, place.device);
-  matmul_into(a, b, c);  // the first call compiles the kernel
-  const double seconds = best_seconds(
-      budget, [&] { matmul_into(a, b, c); }, place.device);
-  const auto n = static_cast<double>(size);
-  return rate(2 * n * n * n, seconds);
-}
-
 double AttentionFigure::forward_gflops() const {
   return rate(4.0 * static_cast<double>(head_dim * pairs), forward_seconds);
 }
@@ -141,15 +93,13 @@ AttentionFigure measure_attention(const std::string& pattern, int64_t tokens, in
   const Tensor q = normal_tensor(shape, place), k = normal_tensor(shape, place),
                v = normal_tensor(shape, place);
   const Tensor dout = normal_tensor(shape, place);
-  Tensor out = empty(), log_sum_exp = Tensor::empty({1, heads, tokens}, DType::f32, place.device);
-  Tensor dq = empty(), dk = empty(), dv = empty();
-  const double scale = 1 / std::sqrt(static_cast<double>(head_dim));
-  const auto forward = [&] {
-    SCCA_ON_DEVICE(place.device, attention_forward(q, k, v, *plan, scale, out, log_sum_exp));
-  };
+  AttentionOutput result{empty(), Tensor::empty({1, heads, tokens}, DType::f32, place.device)};
+  AttentionGradients d{empty(), empty(), empty()};
+  const AttentionInput in{q, k, v, *plan, 1 / std::sqrt(static_cast<double>(head_dim))};
+  AttentionWorkspace of_forward = forward_workspace(in), of_backward = backward_workspace(in, d);
+  const auto forward = [&] { SCCA_ON_DEVICE(place.device, attention_forward(in, result, of_forward)); };
   const auto backward = [&] {
-    SCCA_ON_DEVICE(place.device,
-                   attention_backward(q, k, v, out, log_sum_exp, *plan, scale, dout, dq, dk, dv));
+    SCCA_ON_DEVICE(place.device, attention_backward(in, result, dout, d, of_backward));
   };
   figure.forward_seconds = best_seconds(budget / 3, forward, place.device);
   figure.backward_seconds = best_seconds(budget, backward, place.device);
@@ -161,9 +111,11 @@ StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
   TrainSettings settings;
   settings.context = options.context, settings.batch = options.batch;
   settings.checkpointing = options.checkpointing;
-  const ModelShape shape = shape_of(config, options.place.dtype, device,
-                                    LoraOptions{.rank = options.lora_rank}, {"embed", "norm"});
-  check_memory(estimate_memory(shape, settings), available_memory(device), 0);  // before the weights take it
+  settings.attention = options.attention;
+  const StepPlan plan = plan_step(model_of(config, options.place.dtype, device,
+                                           LoraOptions{.rank = options.lora_rank}, {"embed", "norm"}),
+                                  settings);
+  check_memory(plan, available_memory(device), There::nothing);  // before the weights take it
   reset_peak(device);
   reset_peak_rss();
   Llama model = Llama::initialised(config, 1, options.place.dtype);
@@ -172,6 +124,7 @@ StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
   model.set_trainable({"embed", "norm"});
   StepFigure figure{.pattern = options.attention, .tokens = options.batch * options.context};
   count_parameters(model, figure);
+  figure.planned_flops = plan.total_flops();
   figure.flops = (4 * figure.frozen_parameters + 6 * figure.trained_parameters) * figure.tokens +
                  attention_flops(config, options);
   const Tensor ids = random_ids(options.batch, options.context, config.vocab_size);

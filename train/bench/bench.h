@@ -1,33 +1,12 @@
 #pragma once
-// How fast the machine's matrix products are, and what share of that attention and a fine-tuning step reach.
-// Times are the best of several runs: whatever else runs on a machine only ever adds.
+// What share of the machine's matrix products (train/run/rate.h) attention and a fine-tuning step reach.
 #include <cstdint>
-#include <functional>
 #include <string>
-#include <vector>
 
-#include "core/tensor.h"
 #include "models/config.h"
+#include "train/run/rate.h"
 
 namespace scca {
-
-/// What a measurement runs on, and in.
-struct Place {
-  Device device = Device::cpu;
-  DType dtype = DType::f32;
-};
-
-/// Seconds of the fastest run of `work`: at least two runs (one, where a single one takes longer than
-/// `budget`), more until `budget` seconds have passed. On a device, after one run that is not counted, in
-/// batches that are waited for as a whole, since a wait costs as much as a small kernel.
-double best_seconds(double budget, const std::function<void()>& work, Device device = Device::cpu);
-
-/// Normal numbers, made on the host.
-Tensor normal_tensor(Shape shape, Place place);
-
-/// GFLOP/s of a product of two square matrices (oneDNN on the CPU, cuBLAS on CUDA): the peak that the ratios
-/// refer to.
-double matmul_gflops(int64_t size = 2048, double budget = 1, Place place = {});
 
 struct AttentionFigure {
   std::string pattern;
@@ -62,6 +41,7 @@ struct StepFigure {
   int64_t frozen_parameters = 0, trained_parameters = 0;
   double seconds = 0;
   int64_t flops = 0;
+  double planned_flops = 0;    // all of the step's, what runs again too
   int64_t peak_bytes = 0;      // in tensors, on the step's device
   int64_t peak_rss_bytes = 0;  // of the process (Linux: VmHWM); 0 where it is not known
 

@@ -144,6 +144,14 @@ std::vector<BenchRatio> ratios(const Figures& figures, const Flags& flags) {
                    "fine-tuning step, " + step.pattern + ": share of the matmul rate",
                    step.gflops() / figures.peak, 0.5, true});
   }
+  double off = 1;
+  for (const StepFigure& step : figures.steps) {
+    const double expected = expected_seconds(step.planned_flops, figures.peak) / step.seconds;
+    off = std::max({off, expected, 1 / expected});
+  }
+  all.push_back({"step_expected",
+                 "a step's time by its planned FLOPs and the matmul rate: how far off (worst)", off, 1.25,
+                 false});
   for (const StepFigure& step : figures.long_step) {
     all.push_back({"long_step_gib", concat("step of ", step.tokens, " tokens, checkpointed: resident GiB"),
                    static_cast<double>(step.peak_rss_bytes) / (1 << 30), 3, false});

@@ -8,7 +8,7 @@
 #include "core/check.h"
 #include "core/device.h"
 #include "core/parallel.h"
-#include "train/bench/bench.h"
+#include "train/run/rate.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
 #include "train/report/table.h"

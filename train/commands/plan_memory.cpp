@@ -35,17 +35,18 @@ struct Room {
 struct Plan {
   std::string title, key;  // for people, for JSON
   TrainSettings settings;
-  MemoryEstimate peak;
+  StepPlan step;
+
+  int64_t total() const { return step.peak.total(); }
 };
 
 struct Part {
   const char* name;
-  int64_t MemoryEstimate::*bytes;
+  MemoryKind kind;
 };
-constexpr Part kParts[] = {
-    {"weights", &MemoryEstimate::weights},         {"adapters", &MemoryEstimate::adapters},
-    {"optimizer", &MemoryEstimate::optimizer},     {"gradients", &MemoryEstimate::gradients},
-    {"activations", &MemoryEstimate::activations}, {"workspace", &MemoryEstimate::workspace}};
+constexpr Part kParts[] = {{"weights", MemoryKind::weights},         {"adapters", MemoryKind::adapters},
+                           {"optimizer", MemoryKind::optimizer},     {"gradients", MemoryKind::gradients},
+                           {"activations", MemoryKind::activations}, {"workspace", MemoryKind::workspace}};
 constexpr int64_t kBar = 40;  // characters of the larger peak
 
 /// The cards asked for, or the usual ones; and what is free on this machine's own device, if it has one.
@@ -61,9 +62,15 @@ std::vector<Room> rooms_of(const Flags& flags) {
   return rooms;
 }
 
-std::string judgement(const MemoryEstimate& peak, int64_t bytes) {
-  const int64_t left = bytes - peak.total();
+std::string judgement(const Plan& plan, int64_t bytes) {
+  const int64_t left = bytes - plan.total();
   return left >= 0 ? "fits, " + readable_bytes(left) + " left" : readable_bytes(-left) + " short";
+}
+
+/// "backward of block 31 (attention_backward)"
+std::string moment_of(const Plan& plan) {
+  const PlannedPeak& peak = plan.step.peak;
+  return concat(peak.where.to_string(), " (", peak.kernel_name(), ")");
 }
 
 std::string bar(int64_t bytes, int64_t most) {
@@ -72,12 +79,26 @@ std::string bar(int64_t bytes, int64_t most) {
   return blocks;
 }
 
+/// "1.4 PFLOP"
+std::string readable_flops(double flops) {
+  for (const auto& [name, unit] : {std::pair{"PFLOP", 1e15}, {"TFLOP", 1e12}})
+    if (flops >= unit) return concat(fixed(flops / unit, 1), " ", name);
+  return concat(fixed(flops / 1e9, 1), " GFLOP");
+}
+
+/// "a step computes 1.4 PFLOP, 12 % of it attention"
+std::string work_of(const StepPlan& step) {
+  const double all = step.total_flops(), products = step.flops.at("matmul");
+  return concat("a step computes ", readable_flops(all), ", ", fixed(100 * (1 - products / all), 0),
+                " % of it attention");
+}
+
 void print_plan(const Plan& plan, int64_t most) {
   std::cout << "\n"
-            << plan.title << ": " << readable_bytes(plan.peak.total()) << " at its highest, in "
-            << plan.peak.moment << "\n";
+            << plan.title << ": " << readable_bytes(plan.total()) << " at its highest, in the "
+            << moment_of(plan) << "\n  " << work_of(plan.step) << "\n";
   for (const Part& part : kParts) {
-    const int64_t bytes = plan.peak.*part.bytes;
+    const int64_t bytes = plan.step.bytes(part.kind);
     const std::string figure = readable_bytes(bytes), blocks = bar(bytes, most);
     std::cout << "  " << part.name << std::string(12 - std::string(part.name).size(), ' ')
               << std::string(std::max<size_t>(figure.size(), 9) - figure.size(), ' ') << figure
@@ -85,14 +106,14 @@ void print_plan(const Plan& plan, int64_t most) {
   }
 }
 
-void print_readable(const Flags& flags, const ModelShape& shape, const std::vector<Plan>& plans,
+void print_readable(const Flags& flags, const MakeModel& model, const std::vector<Plan>& plans,
                     const std::vector<Room>& rooms) {
   const TrainSettings& train = flags.finetune.train;
-  std::cout << short_number(static_cast<double>(shape.numbers())) << " parameters in " << flags.dtype << "; "
-            << short_number(static_cast<double>(shape.learning_numbers())) << " learn, in f32; "
+  std::cout << short_number(static_cast<double>(plans[0].step.parameters)) << " parameters in " << flags.dtype
+            << "; " << short_number(static_cast<double>(plans[0].step.learning)) << " learn, in f32; "
             << train.batch << " x " << train.context << " tokens on " << flags.device << "\n";
   int64_t most = 1;
-  for (const Plan& plan : plans) most = std::max(most, plan.peak.total());
+  for (const Plan& plan : plans) most = std::max(most, plan.total());
   for (const Plan& plan : plans) print_plan(plan, most);
   if (rooms.empty()) return;
   std::vector<std::vector<std::string>> table{{flags.device_kind() == Device::cuda ? "card" : "machine"}};
@@ -103,33 +124,34 @@ void print_readable(const Flags& flags, const ModelShape& shape, const std::vect
   for (const Room& room : rooms) {
     table.push_back({room.name});
     for (const Plan& plan : plans) {
-      const int64_t longest = longest_context(shape, plan.settings, room.bytes);
-      table.back().push_back(judgement(plan.peak, room.bytes));
+      const int64_t longest = longest_context(model, plan.settings, room.bytes);
+      table.back().push_back(judgement(plan, room.bytes));
       table.back().push_back(longest > 0 ? std::to_string(longest) : "none");
     }
   }
   std::cout << "\n" << format_table(table);
 }
 
-nlohmann::json to_json(const Flags& flags, const ModelShape& shape, const std::vector<Plan>& plans,
+nlohmann::json to_json(const Flags& flags, const MakeModel& model, const std::vector<Plan>& plans,
                        const std::vector<Room>& rooms) {
   const TrainSettings& train = flags.finetune.train;
-  nlohmann::json result{{"parameters", shape.numbers()},
-                        {"learning", shape.learning_numbers()},
+  nlohmann::json result{{"parameters", plans[0].step.parameters},
+                        {"learning", plans[0].step.learning},
                         {"dtype", flags.dtype},
                         {"device", flags.device},
                         {"batch", train.batch},
                         {"context", train.context},
                         {"cards", nlohmann::json::array()}};
   for (const Plan& plan : plans) {
-    nlohmann::json& peak = result[plan.key] = {{"total", plan.peak.total()}, {"moment", plan.peak.moment}};
-    for (const Part& part : kParts) peak[part.name] = plan.peak.*part.bytes;
+    nlohmann::json& peak = result[plan.key] = {
+        {"total", plan.total()}, {"moment", moment_of(plan)}, {"flops", plan.step.total_flops()}};
+    for (const Part& part : kParts) peak[part.name] = plan.step.bytes(part.kind);
   }
   for (const Room& room : rooms) {
     nlohmann::json card{{"name", room.name}, {"bytes", room.bytes}};
     for (const Plan& plan : plans)
-      card[plan.key] = {{"fits", plan.peak.total() <= room.bytes},
-                        {"longest_context", longest_context(shape, plan.settings, room.bytes)}};
+      card[plan.key] = {{"fits", plan.total() <= room.bytes},
+                        {"longest_context", longest_context(model, plan.settings, room.bytes)}};
     result["cards"].push_back(card);
   }
   return result;
@@ -147,8 +169,8 @@ int run(Flags& flags) {
   expect("--grad-accum", train.grad_accum, 1, 1 << 16);
   for (const int64_t gigabytes : flags.cards) expect("--cards", gigabytes, 1, 1 << 20);
   const auto lora = finetune.lora.rank == 0 ? std::nullopt : std::optional(finetune.lora);
-  const ModelShape shape =
-      shape_of(read_config(flags.config), flags.dtype == "bf16" ? DType::bf16 : DType::f32,
+  const MakeModel model =
+      model_of(read_config(flags.config), flags.dtype == "bf16" ? DType::bf16 : DType::f32,
                flags.device_kind(), lora, finetune.learning);
   std::vector<Plan> plans;
   for (const bool checkpointing : {true, false}) {
@@ -156,15 +178,13 @@ int run(Flags& flags) {
     settings.checkpointing = checkpointing;
     plans.push_back({checkpointing ? "checkpointing on" : "checkpointing off",
                      checkpointing ? "checkpointing_on" : "checkpointing_off", settings,
-                     estimate_memory(shape, settings)});
+                     plan_step(model, settings)});
   }
-  if (shape.learning_numbers() == 0)
-    fail<UsageError>("nothing learns; give a --lora-rank above 0, or --train something");
   const std::vector<Room> rooms = rooms_of(flags);
   if (flags.json) {
-    print_json(to_json(flags, shape, plans, rooms));
+    print_json(to_json(flags, model, plans, rooms));
   } else {
-    print_readable(flags, shape, plans, rooms);
+    print_readable(flags, model, plans, rooms);
   }
   return 0;
 }

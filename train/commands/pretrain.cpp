@@ -45,9 +45,9 @@ int pretrain(const PretrainFlags& flags) {
   const LlamaConfig config = read_config(flags.config);
   const Tokenizer tokenizer(flags.tokenizer);
   check_vocabulary(tokenizer, config);
-  const ModelShape shape = shape_of(config, dtype_of(flags.model), device, std::nullopt, {"all"});
-  check_memory(estimate_memory(shape, flags.train), available_memory(device),
-               0);  // before the weights take it
+  const StepPlan plan =
+      plan_step(model_of(config, dtype_of(flags.model), device, std::nullopt, {"all"}), flags.train);
+  check_memory(plan, available_memory(device), There::nothing);  // before the weights take it
   Llama model = Llama::initialised(config, flags.train.seed);
   model.dtype = dtype_of(flags.model);
   model.to(device);

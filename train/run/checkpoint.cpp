@@ -45,8 +45,8 @@ void Checkpoint::restore(NamedTensors tensors) const {
   SCCA_CHECK(stored_.tensors().size() == tensors.size(), file, ": holds ", stored_.tensors().size(),
              " tensors, this run has ", tensors.size());
   for (auto& [name, tensor] : tensors)
-    SCCA_ON_DEVICE(tensor.device(),
-                   copy_from_host(tensor.raw(), stored_.tensors().at(name).data, tensor.bytes()));
+    SCCA_MEMORY(tensor.device(),
+                copy_from_host(tensor.raw(), stored_.tensors().at(name).data, tensor.bytes()));
 }
 
 }  // namespace scca

@@ -101,10 +101,9 @@ int finetune(FinetuneSettings settings) {
   Llama model = load_model(settings.model, settings.train.context);
   const Tokenizer tokenizer = load_tokenizer(settings.model);
   check_vocabulary(tokenizer, model.config);
-  const ModelShape shape =
-      shape_of(model.config, model.dtype, model.embed_tokens_VD.device(), settings.lora, settings.learning);
-  const MemoryEstimate estimate = estimate_memory(shape, settings.train);
-  check_memory(estimate, available_memory(shape.device), estimate.weights);  // before the adapters take it
+  const StepPlan plan = plan_step(
+      model_of(model.config, model.dtype, model.device(), settings.lora, settings.learning), settings.train);
+  check_memory(plan, available_memory(plan.device), There::weights);  // before the adapters take it
   set_random_state({settings.train.seed, 0});
   model.add_lora(settings.lora);
   model.set_trainable(settings.learning);

@@ -1,112 +1,154 @@
 #include "train/run/memory.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iomanip>
 #include <sstream>
 
 #include "core/check.h"
 #include "train/cli/limits.h"
+#include "train/run/optimizer.h"
+#include "train/run/step.h"
 
 namespace scca {
 namespace {
 
 constexpr int64_t kContextStep = 256;  // tokens
 
-std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
+bool is_lora(const std::string& name) { return name.find(".lora_") != std::string::npos; }
 
-/// The layer that this weight belongs to, by the name that LoRA's targets have: "q_proj"; else the weight's
-/// own.
-std::string layer_of(const std::string& name) {
-  const std::string suffix = ".weight";
-  return last_part(name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : name);
-}
-
-void add_lora(ModelShape& shape, const std::string& weight, const Shape& out_in, int64_t rank) {
-  const std::string layer = weight.substr(0, weight.rfind('.'));
-  shape.parameters.push_back({layer + ".lora_A.weight", {rank, out_in[1]}, true});
-  shape.parameters.push_back({layer + ".lora_B.weight", {out_in[0], rank}, true});
-}
-
-}  // namespace
-
-const ModelShape::Parameter& ModelShape::parameter(const std::string& name) const {
-  for (const Parameter& parameter : parameters)
-    if (parameter.name == name) return parameter;
-  fail("memory: the model has no ", name);
-}
-
-int64_t ModelShape::numbers() const {
-  int64_t sum = 0;
-  for (const Parameter& parameter : parameters) sum += parameter.is_lora() ? 0 : parameter.numel();
-  return sum;
-}
-
-int64_t ModelShape::learning_numbers() const {
-  int64_t sum = 0;
-  for (const Parameter& parameter : parameters) sum += parameter.learns ? parameter.numel() : 0;
-  return sum;
-}
-
-ModelShape shape_of(Llama& model) {
-  ModelShape shape{model.config, model.dtype, model.embed_tokens_VD.device(), {}};
-  model.for_each_parameter([&](const std::string& name, const Tensor& weight) {
-    shape.parameters.push_back({name, weight.shape(), weight.requires_grad()});
+/// Says what the memory of the model and its optimizer is for; counts their numbers.
+void mark(Llama& model, const Optimizer& optimizer, StepPlan& plan) {
+  model.for_each_parameter([&](const std::string& name, Tensor& weight) {
+    weight.mark(is_lora(name) ? MemoryKind::adapters : MemoryKind::weights);
+    plan.parameters += is_lora(name) ? 0 : weight.numel();
   });
-  model.for_each_linear([&](const std::string&, const Linear& linear) {
-    if (linear.lora) shape.lora_dropout = linear.lora->dropout;
-  });
-  return shape;
+  for (const auto& [name, tensor] : optimizer.state())
+    if (tensor.kind() == MemoryKind::workspace) tensor.mark(MemoryKind::optimizer);
+  plan.learning = optimizer.parameter_count();
 }
 
-ModelShape shape_of(const LlamaConfig& config, DType dtype, Device device,
-                    const std::optional<LoraOptions>& lora, const std::set<std::string>& learning) {
-  Llama::check_trainable(learning, config);
-  ModelShape shape{config, dtype, device, {}};
-  std::set<std::string> unknown;
-  if (lora) {
-    lora->validate();
-    unknown = lora->targets;
-    shape.lora_dropout = lora->dropout;
-  }
-  for (const auto& [name, size] : Llama::parameter_shapes(config)) {
-    shape.parameters.push_back({name, size, Llama::learns(name, learning)});
-    const std::string layer = layer_of(name);
-    if (!lora || !lora->targets.contains(layer) || !name.starts_with("model.layers.")) continue;
-    unknown.erase(layer);
-    add_lora(shape, name, size, lora->rank);
-  }
-  if (!unknown.empty())
-    fail<UsageError>("--lora-targets: no layer is called '", *unknown.begin(), "'; expected some of ",
-                     "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj");
-  return shape;
-}
-
-bool countable(const ModelShape& shape, const TrainSettings& settings) {
-  const LlamaConfig& c = shape.config;
+/// Whether 64 bits count the bytes of such a step: sizes beyond that are beyond every machine. Above what a
+/// step takes: some 30 activations a block, and what is kept of each weight.
+bool countable(Llama& model, const TrainSettings& settings) {
+  const LlamaConfig& c = model.config;
   const int64_t heads = std::max(c.num_attention_heads, c.num_key_value_heads);
   double widest = static_cast<double>(heads) * static_cast<double>(c.head_dim), numbers = 0;
   for (const int64_t width : {c.hidden_size, c.intermediate_size, c.vocab_size})
     widest = std::max(widest, static_cast<double>(width));
-  for (const ModelShape::Parameter& p : shape.parameters) {
-    double product = 1;
-    for (const int64_t size : p.shape) product *= static_cast<double>(size);
-    numbers += product;
-    if (p.is_lora()) widest = std::max(widest, static_cast<double>(std::min(p.shape[0], p.shape[1])));
-  }
-  // Above what train/run/step_memory.cpp adds up: some 30 activations a block, and what is kept of each
-  // weight.
+  model.for_each_parameter([&](const std::string& name, const Tensor& weight) {
+    numbers += static_cast<double>(weight.numel());
+    if (is_lora(name))
+      widest = std::max(widest, static_cast<double>(std::min(weight.size(0), weight.size(1))));
+  });
   const double tokens = static_cast<double>(settings.batch) * static_cast<double>(settings.context);
   const double layers = static_cast<double>(c.num_hidden_layers) + 1;
   return tokens * widest * 8 * 64 * layers + numbers * 64 < 0x1p62;
 }
 
-int64_t longest_context(const ModelShape& shape, TrainSettings settings, int64_t bytes) {
+/// Two: the second has what the first one leaves (tables, lists of work). Of further passes each is as the
+/// second.
+constexpr int64_t kSteps = 2, kMostPasses = 2;
+
+StepPlan planned(const MakeModel& make, const TrainSettings& settings, Planning::Count count) {
+  const Planning planning(count);
+  Llama model = make();
+  if (!countable(model, settings))
+    fail<UsageError>(
+        "--batch ", settings.batch, " x --context ", settings.context,
+        ": a step of this model would take more than 10^18 bytes; use smaller ones, or check the sizes "
+        "in config.json and --lora-rank");
+  Optimizer optimizer(model);
+  StepPlan plan{.device = model.device(), .peak = {}};
+  mark(model, optimizer, plan);
+  const ForwardOptions forward{.attention = parse_attention_spec(settings.attention),
+                               .training = true,
+                               .checkpointing = settings.checkpointing};
+  const int64_t passes = std::min(settings.grad_accum, kMostPasses);
+  reset_peak(plan.device);
+  for (int64_t step = 1; step <= kSteps; ++step) {
+    forward_backward(model, forward, passes, [&](int64_t) {
+      return Tensor::empty({settings.batch, settings.context}, DType::i32);
+    });
+    const Region region("the optimizer");
+    optimizer.gradient_norm();
+    optimizer.step(step, {}, 1);
+  }
+  plan.peak = planning.peak(plan.device);
+  for (const auto& [kernel, flops] : planning.flops())
+    plan.flops[kernel] =
+        flops * static_cast<double>(settings.grad_accum) / static_cast<double>(passes * kSteps);
+  return plan;
+}
+
+}  // namespace
+
+MakeModel model_like(const Llama& model) {
+  return [&model] {
+    Llama copy = model;
+    copy.for_each_parameter([](const std::string&, Tensor& weight) {
+      const bool learns = weight.requires_grad();
+      weight = Tensor::empty(weight.shape(), weight.dtype(), weight.device());
+      weight.set_requires_grad(learns);
+    });
+    copy.set_rope(copy.config.rope, copy.config.max_position_embeddings);  // its table is the real model's
+    return copy;
+  };
+}
+
+MakeModel model_of(const LlamaConfig& config, DType dtype, Device device,
+                   const std::optional<LoraOptions>& lora, const std::set<std::string>& learning) {
+  return [=] {
+    Llama model = Llama::initialised(config, 0, dtype);
+    model.to(device);
+    if (lora) model.add_lora(*lora);
+    model.set_trainable(learning);
+    return model;
+  };
+}
+
+double StepPlan::total_flops() const {
+  double sum = 0;
+  for (const auto& [kernel, count] : flops) sum += count;
+  return sum;
+}
+
+StepPlan plan_step(const MakeModel& make, const TrainSettings& settings) {
+  return planned(make, settings, Planning::Count::memory_and_flops);
+}
+
+int64_t longest_context(const MakeModel& make, const TrainSettings& settings, int64_t bytes) {
+  struct Point {
+    int64_t steps;
+    double excess;  // bytes too many
+  };
+  const auto at = [&](int64_t steps) {
+    TrainSettings longer = settings;
+    longer.context = steps * kContextStep;
+    try {
+      const StepPlan plan = planned(make, longer, Planning::Count::memory);
+      return Point{steps, static_cast<double>(plan.peak.total()) - static_cast<double>(bytes)};
+    } catch (const UsageError&) {  // beyond counting, or no length for the attention pattern
+      return Point{steps, HUGE_VAL};
+    }
+  };
   int64_t fits = 0, fails = kMostContext / kContextStep + 1;  // in steps
-  while (fails - fits > 1) {
-    const int64_t middle = (fits + fails) / 2;
-    settings.context = middle * kContextStep;
-    const bool fit = countable(shape, settings) && estimate_memory(shape, settings).total() <= bytes;
-    (fit ? fits : fails) = middle;
+  Point before = at(1), now = at(16);
+  for (const Point& point : {before, now})
+    if (point.excess <= 0) fits = point.steps;
+  if (fits < 16) fails = fits == 0 ? 1 : 16;
+  // Bytes grow all but evenly with the context: a line through the last two points finds the limit in a few
+  // plans.
+  for (int64_t tries = 0; fails - fits > 1; ++tries) {
+    const double slope = (now.excess - before.excess) / static_cast<double>(now.steps - before.steps);
+    const double guess =
+        std::floor(static_cast<double>(now.steps) - now.excess / slope + (now.excess <= 0 ? 1 : 0));
+    const bool lost = !(slope > 0) || !std::isfinite(slope) || tries > 8;
+    before = now;
+    now = at(lost ? (fits + fails) / 2
+                  : static_cast<int64_t>(
+                        std::clamp(guess, static_cast<double>(fits + 1), static_cast<double>(fails - 1))));
+    (now.excess <= 0 ? fits : fails) = now.steps;
   }
   return fits * kContextStep;
 }
@@ -119,21 +161,21 @@ std::string readable_bytes(int64_t bytes) {
   return out.str();
 }
 
-std::string describe(const MemoryEstimate& e) {
-  return concat(readable_bytes(e.total()), " (weights ", readable_bytes(e.weights), ", adapters ",
-                readable_bytes(e.adapters), ", gradients and moments ",
-                readable_bytes(e.gradients + e.optimizer), ", activations ", readable_bytes(e.activations),
-                ", workspace ", readable_bytes(e.workspace), ")");
+std::string describe(const StepPlan& p) {
+  const auto bytes = [&](MemoryKind kind) { return readable_bytes(p.bytes(kind)); };
+  return concat(readable_bytes(p.peak.total()), " (weights ", bytes(MemoryKind::weights), ", adapters ",
+                bytes(MemoryKind::adapters), ", gradients and moments ",
+                readable_bytes(p.bytes(MemoryKind::gradients) + p.bytes(MemoryKind::optimizer)),
+                ", activations ", bytes(MemoryKind::activations), ", workspace ",
+                bytes(MemoryKind::workspace), ")");
 }
 
-void check_memory(const MemoryEstimate& estimate, int64_t available) {
-  check_memory(estimate, available, estimate.weights + estimate.adapters);
-}
-
-void check_memory(const MemoryEstimate& estimate, int64_t available, int64_t there) {
-  const int64_t needed = estimate.total() - there;
+void check_memory(const StepPlan& plan, int64_t available, There there) {
+  int64_t needed = plan.peak.total();
+  if (there != There::nothing) needed -= plan.bytes(MemoryKind::weights);
+  if (there == There::model) needed -= plan.bytes(MemoryKind::adapters);
   if (available < 0 || needed <= available) return;
-  fail("out of memory: training needs ", describe(estimate), ", of which ", readable_bytes(needed),
+  fail("out of memory: training needs ", describe(plan), ", of which ", readable_bytes(needed),
        " are still to be taken, but ", readable_bytes(available),
        " are free; use --checkpointing on, a smaller --batch (with --grad-accum), or a shorter --context");
 }

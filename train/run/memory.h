@@ -1,83 +1,60 @@
 #pragma once
-// How much memory a training step takes, from shapes alone: known before a weight is read or anything is
-// allocated.
+// Will it fit: a training step planned before a weight is read or anything is allocated. The real model,
+// backward and optimizer run on memory that is only counted (core/planning.h), so that a new op, model or
+// pattern needs no line here.
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
-#include <vector>
 
+#include "core/planning.h"
 #include "models/llama.h"
 #include "nn/lora.h"
 #include "train/run/settings.h"
 
 namespace scca {
 
-/// A model as far as memory goes.
-struct ModelShape {
-  struct Parameter {
-    std::string name;
-    Shape shape;
-    bool learns = false;
+/// Makes the model of a run, its learning weights chosen. Called while planning: its tensors have no values.
+using MakeModel = std::function<Llama()>;
 
-    int64_t numel() const { return scca::numel(shape); }
-    bool is_lora() const { return name.find(".lora_") != std::string::npos; }
-  };
+/// Of a model that is there.
+MakeModel model_like(const Llama& model);
+/// Of this config, on `device`, which need not be here: with LoRA or without, and these parts of the base
+/// learning (as for Llama::set_trainable). Throws UsageError, when called, for a target or a part that it
+/// does not have.
+MakeModel model_of(const LlamaConfig& config, DType dtype, Device device,
+                   const std::optional<LoraOptions>& lora, const std::set<std::string>& learning);
 
-  LlamaConfig config;
-  DType dtype = DType::f32;  // of frozen weights and activations; what learns is f32
+struct StepPlan {
   Device device = Device::cpu;
-  std::vector<Parameter> parameters;  // LoRA's among them
-  double lora_dropout = 0;
+  PlannedPeak peak;                      // when most is live: what memory_counters(device).peak_bytes will be
+  int64_t parameters = 0, learning = 0;  // numbers of the base; those that learn, LoRA's among them
+  std::map<std::string, double> flops{};  // of a whole step, by kernel
 
-  /// Throws Error when there is none of this name.
-  const Parameter& parameter(const std::string& name) const;
-  int64_t numbers() const;           // of the base
-  int64_t learning_numbers() const;  // with LoRA's
+  double total_flops() const;
+  int64_t bytes(MemoryKind kind) const { return peak.of(kind); }
 };
 
-/// Of a model that is there, its learning weights chosen.
-ModelShape shape_of(Llama& model);
-/// Of the model that this config describes, with LoRA or without, and these parts of the base learning (as
-/// for Llama::set_trainable). Throws UsageError for a target or a part that it does not have.
-ModelShape shape_of(const LlamaConfig& config, DType dtype, Device device,
-                    const std::optional<LoraOptions>& lora, const std::set<std::string>& learning);
+/// Exact: it is the step that the trainer takes, with batch, context, grad_accum, checkpointing and attention
+/// of the settings. Weights count as owned; on the CPU those of a mapped file in the model's own dtype are
+/// not in the counters. Throws UsageError where nothing learns, for sizes whose bytes 64 bits do not count,
+/// and as parse_attention_spec.
+StepPlan plan_step(const MakeModel& make, const TrainSettings& settings);
 
-/// What is live at the moment of a step when most is, in bytes.
-struct MemoryEstimate {
-  int64_t weights = 0;      // of the base; f32 where they learn
-  int64_t adapters = 0;     // LoRA's
-  int64_t optimizer = 0;    // two moments of what learns
-  int64_t gradients = 0;    // of what learns, as far as they are gathered at that moment
-  int64_t activations = 0;  // kept for backward
-  int64_t workspace =
-      0;  // what the running op has at hand besides: its gradients, its own scratch, RoPE's table
-  std::string moment;  // "attention's backward in block 31"
-
-  int64_t total() const { return weights + adapters + optimizer + gradients + activations + workspace; }
-};
-
-/// False when the figures of such a step would not fit 64 bits: sizes far beyond every machine.
-bool countable(const ModelShape& shape, const TrainSettings& settings);
-
-/// The highest point of a training step: what memory_counters(shape.device).peak_bytes will say, within 5 %.
-/// Reads of the settings batch, context, grad_accum and checkpointing: the attention pattern costs time, not
-/// memory (no score outlives its block). Weights count as owned; on the CPU those of a mapped file in the
-/// model's own dtype are not in the counters. Throws UsageError for what is not countable().
-MemoryEstimate estimate_memory(const ModelShape& shape, const TrainSettings& settings);
-
-/// The longest context, in steps of 256 tokens, whose estimate is at most `bytes`; 0 when none is.
-int64_t longest_context(const ModelShape& shape, TrainSettings settings, int64_t bytes);
+/// The longest context, in steps of 256 tokens, whose plan is at most `bytes`; 0 when none is.
+int64_t longest_context(const MakeModel& make, const TrainSettings& settings, int64_t bytes);
 
 /// "13.5 GB", "318 MB"
 std::string readable_bytes(int64_t bytes);
 /// "1.3 GB (weights 21 MB, ...)"
-std::string describe(const MemoryEstimate& estimate);
+std::string describe(const StepPlan& plan);
 
-/// Throws Error with both figures and what to change when the estimate does not fit into what is `available`
-/// on the device, where so many bytes of it lie already; -1: not known, all fits.
-void check_memory(const MemoryEstimate& estimate, int64_t available, int64_t there);
-/// The same where the model's weights and adapters lie there.
-void check_memory(const MemoryEstimate& estimate, int64_t available);
+/// What of the planned bytes lies on the device already: nothing, the base's weights, or the adapters too.
+enum class There { nothing, weights, model };
+
+/// Throws Error with both figures and what to change when the plan does not fit into what is `available` on
+/// the device beside what is there; -1: not known, all fits.
+void check_memory(const StepPlan& plan, int64_t available, There there);
 
 }  // namespace scca

@@ -14,7 +14,8 @@ Optimizer::Optimizer(Llama& model) {
                            .v = Tensor::zeros(weight.shape(), weight.dtype(), weight.device()),
                            .decay = weight.rank() >= 2});
   });
-  SCCA_CHECK(!parameters_.empty(), "nothing learns; give --lora-targets, or --train something");
+  if (parameters_.empty())
+    fail<UsageError>("nothing learns; give a --lora-rank above 0, or --train something");
 }
 
 int64_t Optimizer::parameter_count() const {

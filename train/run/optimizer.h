@@ -13,7 +13,7 @@ namespace scca {
 class Optimizer {
  public:
   /// Holds the handles of all weights that require a gradient, and two zeroed moments for each. Weight decay
-  /// is on matrices only. Throws Error when nothing learns.
+  /// is on matrices only. Throws UsageError when nothing learns.
   explicit Optimizer(Llama& model);
 
   /// How many numbers learn.

@@ -34,8 +34,13 @@ struct TrainTask {
 };
 
 /// What can be refused before anything is written. Throws UsageError for an attention spec that does not fit
-/// the model or the context, Error when the run cannot fit in memory. The plans stay cached in the result.
-AttentionSpec check_training(Llama& model, const TrainSettings& train);
+/// the model or the context, Error when the run cannot fit in memory.
+struct CheckedTraining {
+  CheckedTraining(const Llama& model, const TrainSettings& train);
+
+  AttentionSpec attention;  // its plans are cached
+  StepPlan plan;
+};
 
 /// Mean loss under full attention over the first `rows` rows of `data`, nats a token.
 double full_attention_loss(Llama& model, const TokenRows& data, int64_t rows, int64_t batch);
@@ -52,7 +57,7 @@ class Trainer {
  public:
   /// The model with its learning weights chosen, on its way to `task`. Takes up the run's newest whole
   /// checkpoint if there is one. Throws UsageError when that was made with other settings, and as
-  /// check_training.
+  /// CheckedTraining.
   Trainer(Llama& model, TrainTask task, RunFolder& run);
 
   /// Up to the last step, or to the end of the step in which Ctrl-C came; saved in both cases. Throws Error
@@ -69,7 +74,6 @@ class Trainer {
  private:
   void resume();
   void announce() const;
-  double forward_backward();
   nlohmann::json train_step();
   std::string go_back();
   double evaluate() const;
@@ -80,7 +84,8 @@ class Trainer {
   Llama& model_;
   TrainTask task_;
   RunFolder& run_;
-  ForwardOptions forward_;  // before the optimizer takes its memory: this asks whether all fits
+  CheckedTraining checked_;  // before the optimizer takes its memory: this asks whether all fits
+  ForwardOptions forward_;
   Optimizer optimizer_;
   RowOrder order_;
   std::unique_ptr<Metrics> metrics_;

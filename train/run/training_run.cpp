@@ -83,7 +83,7 @@ void say_end(const RunFolder& run, const TrainingOutput& output, const RunNumber
 
 int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokenizer,
                  const TrainSettings& train, nlohmann::json settings, const TrainingOutput& output) {
-  check_training(model, train);  // before the time that tokenising takes
+  CheckedTraining(model, train);  // before the time that tokenising takes
   const bool bos = puts_bos(train.bos, tokenizer);
   const Encode encode = [&](std::string_view text) { return tokenizer.encode(text, bos); };
   const auto rows_of = [&](const std::vector<std::string>& paths, const char* flag) {

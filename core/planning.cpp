@@ -1,0 +1,51 @@
+#include "core/planning.h"
+
+#include <atomic>
+#include <numeric>
+
+#include "core/check.h"
+#include "core/dispatch.h"
+#include "core/planned_memory.h"
+
+namespace scca {
+namespace {
+thread_local Planning* current = nullptr;
+thread_local bool within_kernel = false;
+std::atomic<uint64_t> last_id = 0;
+}  // namespace
+
+int64_t PlannedPeak::total() const { return std::accumulate(bytes.begin(), bytes.end(), int64_t{0}); }
+
+std::string PlannedPeak::kernel_name() const {
+  const std::string_view text = call ? call : "";
+  return std::string(text.substr(0, text.find('(')));
+}
+
+Planning::Planning(Count what)
+    : what_(what),
+      id_(++last_id),
+      memories_{std::make_shared<PlannedMemory>(), std::make_shared<PlannedMemory>()} {
+  SCCA_CHECK(!current, "planning: this thread plans already");
+  current = this;
+}
+
+Planning::~Planning() { current = nullptr; }
+
+const PlannedPeak& Planning::peak(Device device) const { return memory(device).peak(); }
+
+Planning* planning() { return current; }
+uint64_t planning_id() { return current ? current->id() : 0; }
+
+void count_flops(const char* kernel, double flops) {
+  if (current && current->counts_flops()) current->flops_[kernel] += flops;
+}
+
+void plan_kernel(const char* call) {
+  for (const auto& memory : current->memories_) memory->name_kernel(call);
+}
+
+bool in_kernel() { return within_kernel; }
+KernelScope::KernelScope() : before_(within_kernel) { within_kernel = true; }
+KernelScope::~KernelScope() { within_kernel = before_; }
+
+}  // namespace scca

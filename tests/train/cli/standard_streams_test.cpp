@@ -76,6 +76,7 @@ std::vector<std::string> registered_commands() {
   std::vector<std::string> names;
   const std::regex line("const RegisterCommand \\w+\\(\\s*\"([^\"]+)\"");
   for (const auto& file : fs::directory_iterator(std::string(SCCA_SOURCE_DIR) + "/train/commands")) {
+    if (file.path().extension() != ".cpp") continue;
     const std::string text = read_text_file(file.path());
     const size_t before = names.size();
     for (std::sregex_iterator at(text.begin(), text.end(), line), end; at != end; ++at)

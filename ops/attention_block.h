@@ -28,55 +28,72 @@ static_assert(max_queries % lanes == 0);
 inline constexpr float negative_infinity = -std::numeric_limits<float>::infinity();
 inline constexpr double log2_e = 1.4426950408889634;
 
-/// C[r][:] (+)= sum over t of A[r][t] B[t][:], for r < R, t < depth and `lanes` columns. A[r][t] lies at
-/// a[r * a_row + t * a_step], so that a transposed A costs nothing.
+/// The operands of C[r][:] (+)= sum over t of A[r][t] B[t][:], for r < rows, t < depth and `lanes` columns.
+struct ProductSize {
+  int64_t rows, depth;
+};
+/// A[r][t] lies at data[r * row + t * step], so that a transposed A costs nothing.
+struct LeftFactor {
+  const float* data;
+  int64_t row, step;
+};
+/// B[t] begins at data[t * row].
+struct RightFactor {
+  const float* data;
+  int64_t row;
+};
+/// C[r] begins at data[r * row].
+struct Product {
+  float* data;
+  int64_t row;
+};
+
+/// The product for R rows.
 template <int R, bool add>
-void multiply_tile(const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
-                   int64_t depth, float* c, int64_t c_row) {
+void multiply_tile(int64_t depth, LeftFactor a, RightFactor b, Product c) {
   simd::floats left[R], right[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-    left[r] = add ? simd::load(c + r * c_row) : simd::floats{};
-    right[r] = add ? simd::load(c + r * c_row + simd::width) : simd::floats{};
+    left[r] = add ? simd::load(c.data + r * c.row) : simd::floats{};
+    right[r] = add ? simd::load(c.data + r * c.row + simd::width) : simd::floats{};
   }
-  for (int64_t t = 0; t < depth; ++t, a += a_step, b += b_row) {
-    const simd::floats b_left = simd::load(b), b_right = simd::load(b + simd::width);
+  for (int64_t t = 0; t < depth; ++t, a.data += a.step, b.data += b.row) {
+    const simd::floats b_left = simd::load(b.data), b_right = simd::load(b.data + simd::width);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const simd::floats x = simd::broadcast(a[r * a_row]);
+      const simd::floats x = simd::broadcast(a.data[r * a.row]);
       left[r] = simd::fma(x, b_left, left[r]);
       right[r] = simd::fma(x, b_right, right[r]);
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-    simd::store(c + r * c_row, left[r]);
-    simd::store(c + r * c_row + simd::width, right[r]);
+    simd::store(c.data + r * c.row, left[r]);
+    simd::store(c.data + r * c.row + simd::width, right[r]);
   }
 }
 
 /// multiply_tile for a number of rows known at run time, at most R.
 template <bool add, int R = tile_rows>
-void multiply_rows(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
-                   int64_t depth, float* c, int64_t c_row) {
+void multiply_rows(ProductSize size, LeftFactor a, RightFactor b, Product c) {
   if constexpr (R > 0) {
-    if (rows == R)
-      multiply_tile<R, add>(a, a_row, a_step, b, b_row, depth, c, c_row);
+    if (size.rows == R)
+      multiply_tile<R, add>(size.depth, a, b, c);
     else
-      multiply_rows<add, R - 1>(rows, a, a_row, a_step, b, b_row, depth, c, c_row);
+      multiply_rows<add, R - 1>(size, a, b, c);
   }
 }
 
 /// The same for any number of rows. They are split evenly (32 rows are 6 + 6 + 5 + 5 + 5 + 5), since a short
 /// last tile could not keep the multipliers busy.
 template <bool add>
-void multiply(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
-              int64_t depth, float* c, int64_t c_row) {
-  const int64_t tiles = (rows + tile_rows - 1) / tile_rows;
+void multiply(ProductSize size, LeftFactor a, RightFactor b, Product c) {
+  const int64_t tiles = (size.rows + tile_rows - 1) / tile_rows;
   for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t begin = rows * tile / tiles, end = rows * (tile + 1) / tiles;
-    multiply_rows<add>(end - begin, a + begin * a_row, a_row, a_step, b, b_row, depth, c + begin * c_row,
-                       c_row);
+    const int64_t begin = size.rows * tile / tiles, end = size.rows * (tile + 1) / tiles;
+    multiply_rows<add>({.rows = end - begin, .depth = size.depth},
+                       {.data = a.data + begin * a.row, .row = a.row, .step = a.step}, b,
+                       {.data = c.data + begin * c.row, .row = c.row});
   }
 }
 

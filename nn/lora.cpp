@@ -21,10 +21,6 @@ void LoraOptions::validate() const {
     fail<UsageError>("--lora-dropout ", dropout, ": expected a probability in [0, 1)");
   if (!(std::isfinite(alpha) && alpha > 0))
     fail<UsageError>("--lora-alpha ", alpha, ": expected a number above 0");
-  if (targets.empty())
-    fail<UsageError>(
-        "--lora-targets: names no layer; expected some of "
-        "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj");
 }
 
 Lora Lora::initialised(int64_t in, int64_t out, const LoraOptions& options, Device device) {

@@ -64,7 +64,7 @@ ModelShape shape_of(const LlamaConfig& config, DType dtype, Device device,
   ModelShape shape{config, dtype, device, {}};
   std::set<std::string> unknown;
   if (lora) {
-    lora->validate();
+    Llama::check_lora(*lora);
     unknown = lora->targets;
     shape.lora_dropout = lora->dropout;
   }

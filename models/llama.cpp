@@ -282,10 +282,11 @@ void Llama::check_lora(const LoraOptions& options) {
   std::string expected;
   for (const std::string& name : names) expected += (expected.empty() ? "" : ",") + name;
   if (options.targets.empty())
-    fail<UsageError>("--lora-targets: names no layer; expected some of ", expected);
+    fail<UsageError>(Setting("targets"), ": names no layer; expected some of ", expected);
   for (const std::string& target : options.targets)
     if (std::ranges::find(names, target) == names.end())
-      fail<UsageError>("--lora-targets: no layer is called '", target, "'; expected some of ", expected);
+      fail<UsageError>(Setting("targets"), ": no layer is called '", target, "'; expected some of ",
+                       expected);
 }
 
 void Llama::add_lora(const LoraOptions& options) {
@@ -313,13 +314,14 @@ bool Llama::learns(const std::string& name, const std::set<std::string>& what) {
 void Llama::check_trainable(const std::set<std::string>& what, const LlamaConfig& config) {
   for (const std::string& word : what) {
     if (!std::set<std::string>{"embed", "norm", "head", "all", "none"}.contains(word)) {
-      fail<UsageError>("--train: '", word,
+      fail<UsageError>(Setting("train"), ": '", word,
                        "' is not a part of the model; expected some of embed,norm,head or all or none");
     }
   }
   if (what.contains("head") && config.tie_word_embeddings) {
     fail<UsageError>(
-        "--train head: this model's head is its embedding (tie_word_embeddings); train embed in its place");
+        Setting("train"),
+        " head: this model's head is its embedding (tie_word_embeddings); train embed in its place");
   }
 }
 

@@ -340,7 +340,7 @@ TEST_CASE("generate: an attention that depends on the length is refused with the
     CAPTURE(spec);
     const std::string message = refusal(spec);
     CHECK(message ==
-          "--attention " + parse_attention_spec(spec).to_string() +
+          "attention " + parse_attention_spec(spec).to_string() +
               ": what earlier tokens see would change while the text grows from 5 to 24 tokens; give "
               "lengths in tokens, as " +
               advice);

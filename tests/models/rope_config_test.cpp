@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "core/check.h"
 #include "models/config.h"
 #include "nn/rope_types.h"
@@ -31,7 +33,7 @@ RopeScaling usual(const RopeRow& row) {
   RopeScaling rope{.type = row.type, .factor = row.has_factor() ? 4.0 : 1.0};
   for (const RopeField& field : row.fields)
     if (const auto* list = std::get_if<std::vector<double> RopeScaling::*>(&field.member))
-      rope.** list = std::vector<double>(4, 1.0);
+      rope.*(*list) = std::vector<double>(4, 1.0);
   return rope;
 }
 
@@ -110,11 +112,24 @@ TEST_CASE("rope config: a setting that a file does not have is as usual, or miss
       }
     }
     const Json json = without(to_json(config), "factor");
-    if (row.factor == RopeRow::Factor::required)
+    const std::set<std::string> required{"linear", "dynamic", "llama3"};
+    if (required.contains(row.name))
       CHECK(error_of([&] { config_from_json(json, "c"); }) ==
             concat("c: rope_parameters: ", row.name, " has no factor"));
     else  // the lengths say it
       CHECK(config_from_json(json, "c").rope == config.rope);
+  });
+}
+
+TEST_CASE("rope config: the first two types have the two keys that their first readers take") {
+  for_each_written_row([](const RopeRow& row) {
+    const Json scaling = to_json(scaled(usual(row)))["rope_scaling"];
+    if (row.type == RopeType::linear || row.type == RopeType::dynamic)
+      CHECK(scaling == Json{{"type", row.name}, {"factor", 4.0}});
+    else if (row.type == RopeType::none)
+      CHECK(scaling.is_null());
+    else
+      CHECK((scaling["rope_type"] == row.name && !scaling.contains("type")));
   });
 }
 

@@ -143,6 +143,7 @@ TEST_CASE("rope lengths: a given factor is taken, another type begins at the bas
       CHECK(given.rope.factor == 2.5);
       CHECK(given.rope.type == type);
       const bool same = type == c.config.rope.type;
+      CHECK(given.rope.original_assumed == (c.assumed && same));
       CHECK(rope_lengths(given).made_for == 2.5 * (same ? c.made_for / c.config.rope.factor : c.original));
       if (same) continue;
       const LlamaConfig other = extended(c.config, type, {}, 4096);

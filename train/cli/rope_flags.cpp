@@ -21,7 +21,7 @@ std::string missing_lists(const RopeRow& row, const RopeScaling& rope) {
   std::string keys;
   for (const RopeField& field : row.fields) {
     const auto* list = std::get_if<std::vector<double> RopeScaling::*>(&field.member);
-    if (list && (rope.**list).empty()) keys += (keys.empty() ? "" : " and ") + std::string(field.key);
+    if (list && (rope.*(*list)).empty()) keys += (keys.empty() ? "" : " and ") + std::string(field.key);
   }
   return keys;
 }

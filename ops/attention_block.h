@@ -48,52 +48,60 @@ struct Product {
   int64_t row;
 };
 
-/// The product for R rows.
+/// The product for R rows. (Its operands one by one: a structure of three would go through memory, which
+/// short products pay for.)
 template <int R, bool add>
-void multiply_tile(int64_t depth, LeftFactor a, RightFactor b, Product c) {
+void multiply_tile(const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
+                   int64_t depth, float* c, int64_t c_row) {
   simd::floats left[R], right[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-    left[r] = add ? simd::load(c.data + r * c.row) : simd::floats{};
-    right[r] = add ? simd::load(c.data + r * c.row + simd::width) : simd::floats{};
+    left[r] = add ? simd::load(c + r * c_row) : simd::floats{};
+    right[r] = add ? simd::load(c + r * c_row + simd::width) : simd::floats{};
   }
-  for (int64_t t = 0; t < depth; ++t, a.data += a.step, b.data += b.row) {
-    const simd::floats b_left = simd::load(b.data), b_right = simd::load(b.data + simd::width);
+  for (int64_t t = 0; t < depth; ++t, a += a_step, b += b_row) {
+    const simd::floats b_left = simd::load(b), b_right = simd::load(b + simd::width);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const simd::floats x = simd::broadcast(a.data[r * a.row]);
+      const simd::floats x = simd::broadcast(a[r * a_row]);
       left[r] = simd::fma(x, b_left, left[r]);
       right[r] = simd::fma(x, b_right, right[r]);
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-    simd::store(c.data + r * c.row, left[r]);
-    simd::store(c.data + r * c.row + simd::width, right[r]);
+    simd::store(c + r * c_row, left[r]);
+    simd::store(c + r * c_row + simd::width, right[r]);
   }
 }
 
 /// multiply_tile for a number of rows known at run time, at most R.
 template <bool add, int R = tile_rows>
-void multiply_rows(ProductSize size, LeftFactor a, RightFactor b, Product c) {
+void multiply_tiles(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b,
+                    int64_t b_row, int64_t depth, float* c, int64_t c_row) {
   if constexpr (R > 0) {
-    if (size.rows == R)
-      multiply_tile<R, add>(size.depth, a, b, c);
+    if (rows == R)
+      multiply_tile<R, add>(a, a_row, a_step, b, b_row, depth, c, c_row);
     else
-      multiply_rows<add, R - 1>(size, a, b, c);
+      multiply_tiles<add, R - 1>(rows, a, a_row, a_step, b, b_row, depth, c, c_row);
   }
+}
+
+/// The product for at most tile_rows rows.
+template <bool add>
+void multiply_rows(ProductSize size, const LeftFactor& a, RightFactor b, Product c) {
+  multiply_tiles<add>(size.rows, a.data, a.row, a.step, b.data, b.row, size.depth, c.data, c.row);
 }
 
 /// The same for any number of rows. They are split evenly (32 rows are 6 + 6 + 5 + 5 + 5 + 5), since a short
 /// last tile could not keep the multipliers busy.
 template <bool add>
-void multiply(ProductSize size, LeftFactor a, RightFactor b, Product c) {
+void multiply(ProductSize size, const LeftFactor& a, RightFactor b, Product c) {
   const int64_t tiles = (size.rows + tile_rows - 1) / tile_rows;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t begin = size.rows * tile / tiles, end = size.rows * (tile + 1) / tiles;
-    multiply_rows<add>({.rows = end - begin, .depth = size.depth},
-                       {.data = a.data + begin * a.row, .row = a.row, .step = a.step}, b,
-                       {.data = c.data + begin * c.row, .row = c.row});
+    multiply_tiles<add>(end - begin, a.data + begin * a.row, a.row, a.step, b.data, b.row, size.depth,
+                        c.data + begin * c.row, c.row);
   }
 }
 

@@ -21,7 +21,7 @@ void check(cudaError_t result, const char* op, std::source_location where) {
   fail(op, ": ", cudaGetErrorString(result), " (", cudaGetErrorName(result), ") at ", short_path(where.file_name()),
        ":", where.line(),
        result == cudaErrorMemoryAllocation
-           ? "; use a shorter context, a smaller batch, or --checkpointing on"
+           ? "; use a shorter context, a smaller batch, or checkpointing"
            : "; a kernel queued earlier may be at fault: CUDA_LAUNCH_BLOCKING=1 shows which");
 }
 

@@ -38,7 +38,7 @@ const std::string& why_unusable(Device device) {
   return cuda::why_unusable();
 #else
   static const std::string no_cuda =
-      "this build has no CUDA; build with nvcc on the PATH, or use --device cpu";
+      "this build has no CUDA; build with nvcc on the PATH, or use the CPU";
   return no_cuda;
 #endif
 }

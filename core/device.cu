@@ -12,19 +12,19 @@ std::string why_no_device() {
   const cudaError_t result = cudaGetDeviceCount(&devices);
   cudaGetLastError();
   const auto version = [](int v) { return concat(v / 1000, ".", v % 1000 / 10); };
-  if (driver == 0) return "there is no NVIDIA driver; install one, or use --device cpu";
+  if (driver == 0) return "there is no NVIDIA driver; install one, or use the CPU";
   if (result == cudaErrorInsufficientDriver)
     return concat("the NVIDIA driver is for CUDA ", version(driver), ", this program needs ", version(CUDART_VERSION),
-                  "; install a newer driver, or use --device cpu");
+                  "; install a newer driver, or use the CPU");
   if (result == cudaErrorNoDevice || (result == cudaSuccess && devices == 0))
-    return "no CUDA device was found; is one hidden by CUDA_VISIBLE_DEVICES? Or use --device cpu";
+    return "no CUDA device was found; is one hidden by CUDA_VISIBLE_DEVICES? Or use the CPU";
   if (result != cudaSuccess)
-    return concat("CUDA does not start: ", cudaGetErrorString(result), "; use --device cpu");
+    return concat("CUDA does not start: ", cudaGetErrorString(result), "; use the CPU");
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, 0), "device");
   if (properties.major < 8)
     return concat(properties.name, " has compute capability ", properties.major, ".", properties.minor,
-                  ", 8.0 or above is needed (bf16 tensor cores); use --device cpu");
+                  ", 8.0 or above is needed (bf16 tensor cores); use the CPU");
   return "";
 }
 

@@ -18,7 +18,7 @@ struct DeviceProperties {
 /// is too old) and what to do. The answer for CUDA is found once: asking costs a driver's start, some 100 ms.
 const std::string& why_unusable(Device device);
 
-/// Throws Error with that line, `asked` before it ("--device cuda").
+/// Throws Error with that line, `asked` before it.
 void need_device(Device device, const std::string& asked);
 
 /// Of the CUDA device in use. Throws Error when there is none.

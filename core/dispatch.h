@@ -20,16 +20,17 @@
 /// in a build that has CUDA.
 ///
 ///   SCCA_CPU_KERNEL(void softcap_forward(const Tensor& x, double cap, Tensor& y))
-#define SCCA_CPU_KERNEL(...)                                                                     \
-  namespace cpu {                                                                                \
-  __VA_ARGS__;                                                                                   \
-  }                                                                                              \
-  namespace cuda {                                                                               \
-  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wunused-parameter\"")        \
-      [[noreturn]] inline __VA_ARGS__ {                                                          \
-    ::scca::fail(__func__, " has no CUDA kernel; use --device cpu, or write one in a .cu file"); \
-  }                                                                                              \
-  _Pragma("GCC diagnostic pop")                                                                  \
+#define SCCA_CPU_KERNEL(...)                                                              \
+  namespace cpu {                                                                         \
+  __VA_ARGS__;                                                                            \
+  }                                                                                       \
+  namespace cuda {                                                                        \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wunused-parameter\"") \
+      [[noreturn]] inline __VA_ARGS__ {                                                   \
+    ::scca::fail(__func__, " has no CUDA kernel; use ", ::scca::Setting("device"),        \
+                 " cpu, or write one in a .cu file");                                     \
+  }                                                                                       \
+  _Pragma("GCC diagnostic pop")                                                           \
   }
 
 /// The one device switch. A build without CUDA has no cuda:: definitions to link; its arm is an error naming
@@ -54,12 +55,12 @@
       cuda::call;                        \
   } while (false)
 #else
-#define SCCA_BY_DEVICE(device, call)                                      \
-  do {                                                                    \
-    if ((device) != ::scca::Device::cpu)                                  \
-      ::scca::fail("this build has no CUDA, so it cannot run ", #call,    \
-                   "; build with nvcc on the PATH, or use --device cpu"); \
-    cpu::call;                                                            \
+#define SCCA_BY_DEVICE(device, call)                                                             \
+  do {                                                                                           \
+    if ((device) != ::scca::Device::cpu)                                                         \
+      ::scca::fail("this build has no CUDA, so it cannot run ", #call,                           \
+                   "; build with nvcc on the PATH, or use ", ::scca::Setting("device"), " cpu"); \
+    cpu::call;                                                                                   \
   } while (false)
 #endif
 

@@ -101,7 +101,7 @@ class Pool {
                                                      : concat(cuda_properties().name, " (",
                                                               available_memory(device_), " bytes free)");
     fail("memory: no room for ", bytes, " bytes on ", where, " while ", live_,
-         " bytes are in use; use a shorter context, a smaller batch, or --checkpointing on");
+         " bytes are in use; use a shorter context, a smaller batch, or ", Setting("checkpointing"), " on");
   }
 
   const Device device_;

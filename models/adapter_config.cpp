@@ -205,6 +205,7 @@ AdapterConfig adapter_config_from_json(const Json& json, const std::string& wher
   // tell.
   const bool listed = json.contains("target_modules") && json["target_modules"].is_array();
   config.lists_targets = listed && !(json.contains("exclude_modules") && json["exclude_modules"].is_string());
+  SCCA_CHECK(!listed || !targets.empty(), where, ": target_modules names no layer");
   if (listed) lora.targets = {targets.begin(), targets.end()};
   try {
     lora.validate();

@@ -10,6 +10,7 @@
 #include "models/model_folder.h"
 #include "models/rope_config.h"
 #include "nn/patterns/bounds.h"
+#include "nn/rope_types.h"
 
 namespace scca {
 namespace fs = std::filesystem;
@@ -149,8 +150,19 @@ std::vector<int64_t> generation_eos(const fs::path& file, int64_t vocab_size) {
   return ids;
 }
 
-bool rope_keeps_length(RopeType type) {
-  return type == RopeType::none || type == RopeType::linear || type == RopeType::dynamic;
+/// What max_position_embeddings says of a model whose positions are made for `context` tokens.
+int64_t length_in_file(const RopeScaling& rope, int64_t context) {
+  switch (row_of(rope.type).length) {
+    case RopeRow::Length::original:
+      return rope.original_length;
+    case RopeRow::Length::product: {
+      const double length = static_cast<double>(rope.original_length) * rope.factor;
+      return std::llround(std::min(length, 1e15));  // check_config refuses the rest
+    }
+    case RopeRow::Length::context:
+      break;
+  }
+  return context;
 }
 
 constexpr double kMostParameters = 281474976710656.0;  // 2^48: bytes of all that is made of them fit 64 bits
@@ -286,14 +298,8 @@ LlamaConfig with_rope(const LlamaConfig& base, RopeScaling rope, int64_t context
   LlamaConfig config = base;
   rope.theta = base.rope.theta;
   rope.original_length = base.rope.original_length;
-  rope.original_assumed = base.rope.original_assumed && rope.type == RopeType::linear;
-  config.max_position_embeddings = rope_keeps_length(rope.type) ? rope.original_length : context;
-  if (rope.type == RopeType::yarn || rope.type == RopeType::longrope) {
-    // transformers 4.51 to 4.57 scale by max_position_embeddings / original_max_position_embeddings, others
-    // by the factor: both must be the same.
-    const double length = static_cast<double>(rope.original_length) * rope.factor;
-    config.max_position_embeddings = std::llround(std::min(length, 1e15));  // check_config refuses the rest
-  }
+  rope.original_assumed = base.rope.original_assumed && row_of(rope.type).original == RopeRow::Original::top;
+  config.max_position_embeddings = length_in_file(rope, context);
   config.rope = std::move(rope);
   check_config(config, "config");
   return config;

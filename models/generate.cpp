@@ -44,9 +44,10 @@ std::string fixed_spec(const LlamaConfig& config, const AttentionSpec& attention
 
 void SamplingOptions::validate() const {
   if (!(temperature >= 0) || !std::isfinite(temperature))
-    fail<UsageError>("--temperature ", temperature, ": expected 0 or more");
-  if (!(top_p > 0 && top_p <= 1)) fail<UsageError>("--top-p ", top_p, ": expected a share in (0, 1]");
-  if (max_tokens < 1) fail<UsageError>("--max-tokens ", max_tokens, ": expected 1 or more");
+    fail<UsageError>(Setting("temperature"), " ", temperature, ": expected 0 or more");
+  if (!(top_p > 0 && top_p <= 1))
+    fail<UsageError>(Setting("top_p"), " ", top_p, ": expected a share in (0, 1]");
+  if (max_tokens < 1) fail<UsageError>(Setting("max_tokens"), " ", max_tokens, ": expected 1 or more");
 }
 
 int32_t sample(const std::vector<float>& logits, const SamplingOptions& options, double uniform) {
@@ -81,7 +82,8 @@ void check_logits(std::span<const float> logits, int64_t vocabulary, int64_t fir
   if (bad == logits.end()) return;
   const int64_t index = bad - logits.begin();
   fail("the logit of id ", index % vocabulary, " after position ", first_position + index / vocabulary,
-       " is ", *bad, ": weights of the model or the adapter are damaged, or too large for --dtype");
+       " is ", *bad, ": weights of the model or the adapter are damaged, or too large for ",
+       Setting("dtype"));
 }
 
 void check_growth(const LlamaConfig& config, const AttentionSpec& attention, int64_t prompt,
@@ -93,7 +95,7 @@ void check_growth(const LlamaConfig& config, const AttentionSpec& attention, int
   while (from < longest && attention.continues(from, longest, heads)) from = std::min(2 * from + 1, longest);
   if (from == longest) return;
   const std::string advice = fixed_spec(config, attention, from, longest);
-  fail<UsageError>("--attention ", attention.to_string(),
+  fail<UsageError>(Setting("attention"), " ", attention.to_string(),
                    ": what earlier tokens see would change while the text grows from ", prompt, " to ",
                    longest, " tokens; ",
                    advice.empty() ? "choose a pattern that does not depend on the length, such as full"

@@ -27,6 +27,35 @@ namespace {
 
 constexpr int32_t kNoTarget = -100;  // what the loss ignores
 
+int64_t width(const LlamaConfig& c) { return c.hidden_size; }
+int64_t inner_width(const LlamaConfig& c) { return c.intermediate_size; }
+int64_t query_width(const LlamaConfig& c) { return c.num_attention_heads * c.head_dim; }
+int64_t key_width(const LlamaConfig& c) { return c.num_key_value_heads * c.head_dim; }
+
+template <auto part, auto linear>
+Linear& linear_at(LlamaBlock& block) {
+  return block.*part.*linear;
+}
+
+/// A block's linear layers, in the order in which they are made and visited: the one place that lists them.
+struct BlockLinear {
+  const char* name;
+  Linear& (*of)(LlamaBlock& block);
+  int64_t (*out)(const LlamaConfig& config);
+  int64_t (*in)(const LlamaConfig& config);
+};
+constexpr BlockLinear kBlockLinears[] = {
+    {"self_attn.q_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::q_proj>, query_width, width},
+    {"self_attn.k_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::k_proj>, key_width, width},
+    {"self_attn.v_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::v_proj>, key_width, width},
+    {"self_attn.o_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::o_proj>, width, query_width},
+    {"mlp.gate_proj", linear_at<&LlamaBlock::mlp, &Mlp::gate_proj>, inner_width, width},
+    {"mlp.up_proj", linear_at<&LlamaBlock::mlp, &Mlp::up_proj>, inner_width, width},
+    {"mlp.down_proj", linear_at<&LlamaBlock::mlp, &Mlp::down_proj>, width, inner_width}};
+
+/// "q_proj" of "model.layers.0.self_attn.q_proj".
+std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
+
 /// Appends new rows to the cache; returns all rows as [1, S, G, K].
 Tensor extended(Tensor& cache_SGK, const Tensor& fresh_BTGK, int64_t length) {
   const int64_t tokens = fresh_BTGK.size(1);
@@ -77,13 +106,7 @@ Tensor LlamaBlock::operator()(const Tensor& x_BTD, const PlanPtr& plan, const Pa
 }
 
 void LlamaBlock::for_each_linear(const std::function<void(const std::string& name, Linear& linear)>& visit) {
-  visit("self_attn.q_proj", self_attn.q_proj);
-  visit("self_attn.k_proj", self_attn.k_proj);
-  visit("self_attn.v_proj", self_attn.v_proj);
-  visit("self_attn.o_proj", self_attn.o_proj);
-  visit("mlp.gate_proj", mlp.gate_proj);
-  visit("mlp.up_proj", mlp.up_proj);
-  visit("mlp.down_proj", mlp.down_proj);
+  for (const BlockLinear& part : kBlockLinears) visit(part.name, part.of(*this));
 }
 
 void LlamaBlock::for_each_parameter(const std::string& name, const ParameterVisitor& visit) {
@@ -95,32 +118,23 @@ void LlamaBlock::for_each_parameter(const std::string& name, const ParameterVisi
 
 Llama::Llama(const LlamaConfig& config, DType dtype, const ParameterSource& make)
     : config(config), dtype(dtype) {
-  const int64_t width = config.hidden_size, inner = config.intermediate_size, head_dim = config.head_dim;
-  const int64_t query_width = config.num_attention_heads * head_dim,
-                kv_width = config.num_key_value_heads * head_dim;
-  embed_tokens_VD = make("model.embed_tokens.weight", {config.vocab_size, width});
+  embed_tokens_VD = make("model.embed_tokens.weight", {config.vocab_size, config.hidden_size});
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     const std::string name = concat("model.layers.", i, ".");
-    const auto linear = [&](const char* part, int64_t out, int64_t in) {
-      return Linear{make(name + part + ".weight", {out, in}), {}};
-    };
     LlamaBlock block;
     block.eps = config.rms_norm_eps;
-    block.input_layernorm = make(name + "input_layernorm.weight", {width});
-    block.post_attention_layernorm = make(name + "post_attention_layernorm.weight", {width});
-    block.self_attn = {linear("self_attn.q_proj", query_width, width),
-                       linear("self_attn.k_proj", kv_width, width),
-                       linear("self_attn.v_proj", kv_width, width),
-                       linear("self_attn.o_proj", width, query_width),
-                       config.num_attention_heads,
-                       config.num_key_value_heads,
-                       head_dim};
-    block.mlp = {linear("mlp.gate_proj", inner, width), linear("mlp.up_proj", inner, width),
-                 linear("mlp.down_proj", width, inner)};
+    block.input_layernorm = make(name + "input_layernorm.weight", {config.hidden_size});
+    block.post_attention_layernorm = make(name + "post_attention_layernorm.weight", {config.hidden_size});
+    block.self_attn.heads = config.num_attention_heads;
+    block.self_attn.kv_heads = config.num_key_value_heads;
+    block.self_attn.head_dim = config.head_dim;
+    for (const BlockLinear& part : kBlockLinears)
+      part.of(block).weight_OI = make(name + part.name + ".weight", {part.out(config), part.in(config)});
     layers.push_back(std::move(block));
   }
-  norm_D = make("model.norm.weight", {width});
-  if (!config.tie_word_embeddings) lm_head_VD = make("lm_head.weight", {config.vocab_size, width});
+  norm_D = make("model.norm.weight", {config.hidden_size});
+  if (!config.tie_word_embeddings)
+    lm_head_VD = make("lm_head.weight", {config.vocab_size, config.hidden_size});
 }
 
 Llama Llama::load(const std::string& folder, DType dtype) {
@@ -261,19 +275,31 @@ void Llama::for_each_linear(const std::function<void(const std::string& name, Li
   }
 }
 
-void Llama::add_lora(const LoraOptions& options) {
+std::vector<std::string> Llama::linear_names() {
+  std::vector<std::string> names;
+  for (const BlockLinear& part : kBlockLinears) names.push_back(last_part(part.name));
+  return names;
+}
+
+void Llama::check_lora(const LoraOptions& options) {
   options.validate();
-  std::set<std::string> unknown = options.targets;
+  const std::vector<std::string> names = linear_names();
+  std::string expected;
+  for (const std::string& name : names) expected += (expected.empty() ? "" : ",") + name;
+  if (options.targets.empty())
+    fail<UsageError>(Setting("targets"), ": names no layer; expected some of ", expected);
+  for (const std::string& target : options.targets)
+    if (std::ranges::find(names, target) == names.end())
+      fail<UsageError>(Setting("targets"), ": no layer is called '", target, "'; expected some of ",
+                       expected);
+}
+
+void Llama::add_lora(const LoraOptions& options) {
+  check_lora(options);
   for_each_linear([&](const std::string& name, Linear& linear) {
-    const std::string last = name.substr(name.rfind('.') + 1);
-    if (!options.targets.contains(last)) return;
-    unknown.erase(last);
+    if (!options.targets.contains(last_part(name))) return;
     linear.lora = Lora::initialised(linear.weight_OI.size(1), linear.weight_OI.size(0), options, device());
   });
-  if (!unknown.empty()) {
-    fail<UsageError>("--lora-targets: no layer is called '", *unknown.begin(),
-                     "'; expected some of q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj");
-  }
 }
 
 void Llama::merge_lora() {
@@ -293,13 +319,14 @@ bool Llama::learns(const std::string& name, const std::set<std::string>& what) {
 void Llama::check_trainable(const std::set<std::string>& what, const LlamaConfig& config) {
   for (const std::string& word : what) {
     if (!std::set<std::string>{"embed", "norm", "head", "all", "none"}.contains(word)) {
-      fail<UsageError>("--train: '", word,
+      fail<UsageError>(Setting("train"), ": '", word,
                        "' is not a part of the model; expected some of embed,norm,head or all or none");
     }
   }
   if (what.contains("head") && config.tie_word_embeddings) {
     fail<UsageError>(
-        "--train head: this model's head is its embedding (tie_word_embeddings); train embed in its place");
+        Setting("train"),
+        " head: this model's head is its embedding (tie_word_embeddings); train embed in its place");
   }
 }
 

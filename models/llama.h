@@ -111,7 +111,7 @@ class Llama {
   /// The linear layers of the blocks: "model.layers.0.self_attn.q_proj", ...
   void for_each_linear(const std::function<void(const std::string& name, Linear& linear)>& visit);
 
-  /// Gives every targeted linear layer a LoRA update. Throws UsageError naming a target that no layer has.
+  /// Gives every targeted linear layer a LoRA update. Throws as check_lora.
   void add_lora(const LoraOptions& options);
   /// Adds the updates into the weights and removes them.
   void merge_lora();
@@ -125,6 +125,10 @@ class Llama {
   static bool learns(const std::string& name, const std::set<std::string>& what);
   /// Throws UsageError as set_trainable(what) would for a model of this config.
   static void check_trainable(const std::set<std::string>& what, const LlamaConfig& config);
+  /// A block's linear layers as LoRA's targets name them, in the order of for_each_linear: "q_proj", ...
+  static std::vector<std::string> linear_names();
+  /// Throws UsageError for options without a meaning, and naming a target that no layer has.
+  static void check_lora(const LoraOptions& options);
   /// The base's parameters in for_each_parameter's order, without a model that holds them.
   static std::vector<std::pair<std::string, Shape>> parameter_shapes(const LlamaConfig& config);
 

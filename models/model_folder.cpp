@@ -21,7 +21,7 @@ bool looks_like_hub_name(const std::string& path) {
          path.find_first_of(" \\") == std::string::npos;
 }
 
-std::string not_there(const fs::path& path, const char* expected) {
+Message not_there(const fs::path& path, const char* expected) {
   const std::string name = path.string();
   if (!looks_like_hub_name(name)) return concat(name, ": no such folder; expected ", expected, "'s folder");
   const std::string local = path.filename().string();
@@ -44,8 +44,8 @@ bool is_adapter(const fs::path& folder) {
          fs::exists(folder / "adapter_model.bin");
 }
 
-/// The base that an adapter names, as a flag; a damaged file names none.
-std::string base_flag(const fs::path& folder) {
+/// The base that an adapter names; a damaged file names none.
+std::string base_of(const fs::path& folder) {
   try {
     const fs::path file = folder / kAdapterConfig;
     const Json json = parse_json(read_text_file(file), file.string());
@@ -56,12 +56,12 @@ std::string base_flag(const fs::path& folder) {
   return "BASE_FOLDER";
 }
 
-std::string adapter_not_model(const fs::path& path, const fs::path& folder, const char* what) {
-  return concat(path.string(), ": is ", what, ", not a model; give --model ", base_flag(folder),
-                " --adapter ", path.string());
+Message adapter_not_model(const fs::path& path, const fs::path& folder, const char* what) {
+  return message_of(path.string(), ": is ", what, ", not a model; give ", Setting("model"), " ",
+                    base_of(folder), " ", Setting("adapter"), " ", path.string());
 }
 
-std::string file_not_folder(const fs::path& path, const char* expected) {
+Message file_not_folder(const fs::path& path, const char* expected) {
   const std::string ending = path.extension().string();
   if (ending == ".gguf")
     return concat(path.string(), ": GGUF is not read; give the folder of the safetensors form");
@@ -89,7 +89,7 @@ bool is_run_folder(const fs::path& path) {
          (is_adapter(path / "adapter") || fs::exists(path / "model" / "config.json"));
 }
 
-std::string why_no_model(const fs::path& path, const std::string& wanted) {
+Message why_no_model(const fs::path& path, const std::string& wanted) {
   if (!fs::exists(path)) return not_there(path, "a model");
   if (!fs::is_directory(path)) return file_not_folder(path, "a model");
   if (is_adapter(path)) return adapter_not_model(path, path, "an adapter");
@@ -109,10 +109,9 @@ fs::path adapter_folder(const fs::path& path) {
     fail(folder.string(),
          ": adapter_model.bin is not read: save it as safetensors (PEFT's save_pretrained does)");
   const bool model = !is_adapter(folder) && fs::exists(folder / "config.json");
-  fail(folder.string(), ": ",
-       model
-           ? "is a model, not an adapter; give it as --model alone"
-           : concat("no ", fs::exists(folder / kAdapterConfig) ? kAdapterWeights : kAdapterConfig, " in it"));
+  if (model) fail(folder.string(), ": is a model, not an adapter; give it as ", Setting("model"), " alone");
+  fail(folder.string(), ": no ", fs::exists(folder / kAdapterConfig) ? kAdapterWeights : kAdapterConfig,
+       " in it");
 }
 
 }  // namespace scca

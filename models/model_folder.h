@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <string>
 
+#include "core/check.h"
+
 namespace scca {
 
 /// True for a file that holds weights by its ending: .safetensors, .gguf, .bin, .pt, .pth.
@@ -15,7 +17,7 @@ bool is_run_folder(const std::filesystem::path& path);
 /// One line on why no model can be read from `path`, where `wanted` (config.json, ...) is missing: a name on
 /// the Hugging Face hub, a file, an adapter (with the base that it names), a run's folder, weights of a
 /// format that is not read; with what to do.
-std::string why_no_model(const std::filesystem::path& path, const std::string& wanted);
+Message why_no_model(const std::filesystem::path& path, const std::string& wanted);
 
 /// The folder with adapter_config.json and adapter_model.safetensors that `path` stands for: itself, or
 /// adapter/ in it where it is a fine-tuning run's folder. Throws Error as why_no_model, and for an adapter in

@@ -1,33 +1,95 @@
 #include "models/rope_config.h"
 
+#include <optional>
+#include <string>
 #include <utility>
+#include <variant>
 
 #include "core/check.h"
+#include "nn/rope_types.h"
 
 namespace scca {
 namespace {
 
 constexpr char kOriginal[] = "original_max_position_embeddings";
 
-/// The type that a scaling names. ntk and none are our words, not the format's.
-RopeType read_type(const JsonFields& scaling) {
+/// "default, linear, ... or longrope"
+std::string types_in_files() {
+  std::string names;
+  const RopeRow* last = nullptr;
+  for (const RopeRow& row : rope_rows()) {
+    if (!row.in_file) continue;
+    if (last) names += (names.empty() ? "" : ", ") + std::string(last->in_file);
+    last = &row;
+  }
+  return names + " or " + last->in_file;
+}
+
+/// The type that a scaling names.
+const RopeRow& read_type(const JsonFields& scaling) {
   const auto newer = scaling.text("rope_type"), older = scaling.text("type");
   SCCA_CHECK(!newer || !older || *newer == *older, scaling.where(), ": rope_type is \"", newer.value_or(""),
              "\" but type is \"", older.value_or(""), "\"");
   const auto name = newer ? newer : older;
   SCCA_CHECK(name || !scaling.json().contains("factor"), scaling.where(), ": a factor but no rope_type");
-  if (!name || *name == "default") return RopeType::none;
-  const auto type = rope_type_of(*name);
-  SCCA_CHECK(type && *type != RopeType::none && *type != RopeType::ntk, scaling.where(), ": rope_type is \"",
-             *name, "\", expected default, linear, dynamic, yarn, llama3 or longrope");
-  return *type;
+  if (!name) return row_of(RopeType::none);
+  for (const RopeRow& row : rope_rows())
+    if (row.in_file && *name == row.in_file) return row;
+  fail(scaling.where(), ": rope_type is \"", *name, "\", expected ", types_in_files());
+}
+
+void read_original(const JsonFields& config, const JsonFields& scaling, const RopeRow& row,
+                   RopeScaling& rope) {
+  if (row.original == RopeRow::Original::max_position_embeddings) return;
+  const auto outer = config.integer(kOriginal), stated = outer ? outer : scaling.integer(kOriginal);
+  if (stated) rope.original_length = *stated;
+  if (row.original != RopeRow::Original::top) return;
+  // No formula reads it, so that no other check would refuse it.
+  SCCA_CHECK(rope.original_length > 0, scaling.where(), ": ", kOriginal, " is ", rope.original_length,
+             ", expected the tokens of pretraining");
+  rope.original_assumed = !stated;
+}
+
+void need(const JsonFields& scaling, const RopeRow& row, const char* key) {
+  SCCA_CHECK(!scaling.json().value(key, Json()).is_null(), scaling.where(), ": ", row.name, " has no ", key);
+}
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+void read_field(const JsonFields& scaling, const RopeRow& row, const RopeField& field, RopeScaling& rope) {
+  const char* key = field.key;
+  if (field.required) need(scaling, row, key);
+  std::visit(
+      Overloaded{
+          [&](double RopeScaling::*member) { rope.*member = scaling.number(key).value_or(rope.*member); },
+          [&](std::optional<double> RopeScaling::*member) { rope.*member = scaling.number(key); },
+          [&](bool RopeScaling::*member) { rope.*member = scaling.boolean(key).value_or(rope.*member); },
+          [&](std::vector<double> RopeScaling::*member) { rope.*member = scaling.numbers(key); }},
+      field.member);
+}
+
+/// A switch in its usual position is left out: its first readers did not know it.
+void write_field(const RopeField& field, const RopeScaling& rope, Json& scaling) {
+  const char* key = field.key;
+  std::visit(Overloaded{[&](std::optional<double> RopeScaling::*member) {
+                          if (rope.*member) scaling[key] = *(rope.*member);
+                        },
+                        [&](bool RopeScaling::*member) {
+                          if (rope.*member != RopeScaling{}.*member) scaling[key] = rope.*member;
+                        },
+                        [&](auto RopeScaling::*member) { scaling[key] = rope.*member; }},
+             field.member);
 }
 
 /// One of the two forms' dictionaries. HF: modeling_rope_utils.py.
 RopeScaling read_scaling(const JsonFields& config, const JsonFields& scaling,
                          int64_t max_position_embeddings) {
+  const RopeRow& row = read_type(scaling);
   RopeScaling rope;
-  rope.type = read_type(scaling);
+  rope.type = row.type;
   const auto outer = config.number("rope_theta"), inner = scaling.number("rope_theta");
   SCCA_CHECK(!outer || !inner || *outer == *inner, config.where(), ": rope_theta is ", outer.value_or(0),
              " at the top but ", inner.value_or(0), " with the scaling");
@@ -37,71 +99,22 @@ RopeScaling read_scaling(const JsonFields& config, const JsonFields& scaling,
     SCCA_CHECK(fields->number("partial_rotary_factor").value_or(1) == 1, fields->where(),
                ": partial_rotary_factor is ", fields->number("partial_rotary_factor").value_or(1),
                ", expected 1: turning a part of a head is not implemented");
-  if (rope.type == RopeType::none) return rope;
-
-  const auto required = [&](const char* key) {
-    const auto value = scaling.number(key);
-    SCCA_CHECK(value, scaling.where(), ": ", name_of(rope.type), " has no ", key);
-    return *value;
-  };
-  if (rope.type == RopeType::dynamic) {  // whose formula reads max_position_embeddings and nothing else
-    rope.factor = required("factor");
-    return rope;
-  }
-  const auto outer_length = config.integer(kOriginal);
-  const auto stated_length = outer_length ? outer_length : scaling.integer(kOriginal);
-  rope.original_length = stated_length.value_or(max_position_embeddings);
-  if (rope.type == RopeType::linear) {
-    SCCA_CHECK(rope.original_length > 0, scaling.where(), ": ", kOriginal, " is ", rope.original_length,
-               ", expected the tokens of pretraining");
-    rope.factor = required("factor");
-    rope.original_assumed = !stated_length && rope.factor > 1;
-    return rope;
-  }
-  if (rope.type == RopeType::llama3) {
-    rope.factor = required("factor");
-    rope.low_freq_factor = required("low_freq_factor");
-    rope.high_freq_factor = required("high_freq_factor");
-    return rope;
-  }
-  const double grown =
+  read_original(config, scaling, row, rope);
+  const double derived =
       static_cast<double>(max_position_embeddings) / static_cast<double>(rope.original_length);
-  rope.factor = scaling.number("factor").value_or(grown);
-  rope.attention_factor = scaling.number("attention_factor");
-  if (rope.type == RopeType::yarn) {
-    rope.beta_fast = scaling.number("beta_fast").value_or(rope.beta_fast);
-    rope.beta_slow = scaling.number("beta_slow").value_or(rope.beta_slow);
-    rope.mscale = scaling.number("mscale");
-    rope.mscale_all_dim = scaling.number("mscale_all_dim");
-    rope.truncate = scaling.boolean("truncate").value_or(true);
-  } else {
-    rope.short_factor = scaling.numbers("short_factor");
-    rope.long_factor = scaling.numbers("long_factor");
-  }
+  if (row.factor == RopeRow::Factor::required) need(scaling, row, "factor");
+  if (row.has_factor()) rope.factor = scaling.number("factor").value_or(derived);
+  rope.original_assumed &= rope.factor > 1;
+  for (const RopeField& field : row.fields) read_field(scaling, row, field, rope);
   return rope;
 }
 
 /// The keys beside type and theta.
-Json scaling_keys(const RopeScaling& rope) {
+Json scaling_keys(const RopeScaling& rope, const RopeRow& row) {
   Json json = Json::object();
-  if (rope.type == RopeType::none) return json;
-  json["factor"] = rope.factor;
-  if (rope.type == RopeType::linear || rope.type == RopeType::dynamic) return json;
-  json[kOriginal] = rope.original_length;
-  if (rope.attention_factor) json["attention_factor"] = *rope.attention_factor;
-  if (rope.type == RopeType::yarn) {
-    json["beta_fast"] = rope.beta_fast;
-    json["beta_slow"] = rope.beta_slow;
-    if (rope.mscale) json["mscale"] = *rope.mscale;
-    if (rope.mscale_all_dim) json["mscale_all_dim"] = *rope.mscale_all_dim;
-    if (!rope.truncate) json["truncate"] = false;
-  } else if (rope.type == RopeType::llama3) {
-    json["low_freq_factor"] = rope.low_freq_factor;
-    json["high_freq_factor"] = rope.high_freq_factor;
-  } else {
-    json["short_factor"] = rope.short_factor;
-    json["long_factor"] = rope.long_factor;
-  }
+  if (row.has_factor()) json["factor"] = rope.factor;
+  if (row.original_with_scaling()) json[kOriginal] = rope.original_length;
+  for (const RopeField& field : row.fields) write_field(field, rope, json);
   return json;
 }
 
@@ -129,27 +142,23 @@ RopeScaling read_rope(const JsonFields& config, int64_t max_position_embeddings)
 }
 
 void write_rope(const RopeScaling& rope, int64_t head_dim, Json& config) {
-  RopeScaling written = rope;
-  if (rope.type == RopeType::ntk) {
-    written.type = RopeType::none;
-    written.theta = ntk_theta(rope.theta, rope.factor, head_dim);
+  const RopeRow* row = &row_of(rope.type);
+  double theta = rope.theta;
+  if (!row->in_file) {
+    theta = row->plain_theta(rope, head_dim);
+    row = &row_of(RopeType::none);
   }
-  const char* type = written.type == RopeType::none ? "default" : name_of(written.type);
-  Json older = scaling_keys(written), newer = older;
-  newer["rope_type"] = type;
-  newer["rope_theta"] = written.theta;
-  // The first readers of linear and dynamic take exactly the two keys "type" and "factor"; the other types
-  // came together with "rope_type".
-  const bool first = written.type == RopeType::linear || written.type == RopeType::dynamic;
-  older[first ? "type" : "rope_type"] = type;
-  config["rope_theta"] = written.theta;
-  config["rope_scaling"] = written.type == RopeType::none ? Json() : older;
+  Json older = scaling_keys(rope, *row), newer = older;
+  newer["rope_type"] = row->in_file;
+  newer["rope_theta"] = theta;
+  older[row->first_form ? "type" : "rope_type"] = row->in_file;
+  config["rope_theta"] = theta;
+  config["rope_scaling"] = row->has_factor() ? older : Json();
   config["rope_parameters"] = newer;
   config.erase(kOriginal);  // it stands with the scaling now
-  // transformers up to 4.57 looks for longrope's nowhere else, and would take the short list at every length;
-  // linear's form has no place for it.
-  if (written.type == RopeType::longrope || (written.type == RopeType::linear && !written.original_assumed))
-    config[kOriginal] = written.original_length;
+  if (row->original == RopeRow::Original::top_and_scaling ||
+      (row->original == RopeRow::Original::top && !rope.original_assumed))
+    config[kOriginal] = rope.original_length;
   config.erase("partial_rotary_factor");  // 1
 }
 

@@ -10,7 +10,8 @@ namespace scca {
 /// Reads either form; with both present they must agree. Throws Error naming the file and the key.
 RopeScaling read_rope(const JsonFields& config, int64_t max_position_embeddings);
 
-/// Sets both forms in `config`. ntk is written as plain RoPE with the theta that equals it.
+/// Sets both forms in `config`. A type that no reader knows (ntk) is written as plain RoPE with the theta
+/// that equals it.
 void write_rope(const RopeScaling& rope, int64_t head_dim, Json& config);
 
 }  // namespace scca

@@ -4,17 +4,16 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "nn/rope_types.h"
 
 namespace scca {
 namespace {
 
 /// Whether a type's length is what max_position_embeddings says, where that is more than L0.
-bool length_is_stated(RopeType type) {
-  return type == RopeType::ntk || type == RopeType::llama3 || type == RopeType::longrope;
-}
+bool length_is_stated(const RopeRow& row) { return row.length == RopeRow::Length::context || row.one_length; }
 
 /// The least whole factor, but not below 1, whose `unit`s hold so many tokens.
-double factor_for(int64_t tokens, double unit) {
+double least_factor(int64_t tokens, double unit) {
   // a quotient that is whole but for its rounding counts as whole
   return std::max(1.0, std::ceil(static_cast<double>(tokens) / unit * (1 - 1e-12)));
 }
@@ -32,16 +31,26 @@ void drop_derived_attention_factor(RopeScaling& rope, int64_t head_dim) {
 
 RopeLengths rope_lengths(const LlamaConfig& config) {
   const RopeScaling& rope = config.rope;
+  const RopeRow& row = row_of(rope.type);
   const int64_t most = config.max_position_embeddings;
   RopeLengths lengths;
-  lengths.original = rope.type == RopeType::none || rope.original_length < 1 ? most : rope.original_length;
-  const double factor = rope.type == RopeType::none ? 1 : rope.factor;
-  const bool stated = length_is_stated(rope.type) && most > lengths.original;
+  lengths.original = !row.has_factor() || rope.original_length < 1 ? most : rope.original_length;
+  const double factor = row.has_factor() ? rope.factor : 1;
+  const bool stated = length_is_stated(row) && most > lengths.original;
   lengths.unit = stated ? static_cast<double>(most) / factor : static_cast<double>(lengths.original);
   // the factor of a file may be anything up to 1e308
   const double made_for = std::floor(lengths.unit * factor * (1 + 1e-12));
   lengths.made_for = static_cast<int64_t>(std::min(made_for, 9e15));
   return lengths;
+}
+
+RopeType stretching_type(const LlamaConfig& config) {
+  return row_of(config.rope.type).has_factor() ? config.rope.type : RopeType::linear;
+}
+
+std::optional<double> factor_for(const LlamaConfig& config, int64_t tokens) {
+  if (row_of(config.rope.type).one_length) return std::nullopt;
+  return least_factor(tokens, rope_lengths(config).unit);
 }
 
 LlamaConfig extended(const LlamaConfig& config, RopeType type, std::optional<double> factor,
@@ -51,10 +60,10 @@ LlamaConfig extended(const LlamaConfig& config, RopeType type, std::optional<dou
   const double unit = same ? now.unit : static_cast<double>(now.original);
   const int64_t tokens = std::max(context, now.made_for);
   RopeScaling rope = same ? config.rope : RopeScaling{.type = type};
-  if (type == RopeType::none) return with_rope(config, rope, now.original);
-  if (!factor && same && (context <= now.made_for || type == RopeType::longrope)) return config;
+  if (!row_of(type).has_factor()) return with_rope(config, rope, now.original);
+  if (!factor && same && (context <= now.made_for || row_of(type).one_length)) return config;
   drop_derived_attention_factor(rope, config.head_dim);
-  rope.factor = factor.value_or(factor_for(tokens, unit));
+  rope.factor = factor.value_or(least_factor(tokens, unit));
   const double length = factor ? std::round(unit * *factor) : static_cast<double>(tokens);
   SCCA_CHECK(length <= INT32_MAX, "rope ", name_of(type), ": factor ", rope.factor, " makes positions for ",
              length, " tokens, expected at most ", INT32_MAX);
@@ -64,8 +73,8 @@ LlamaConfig extended(const LlamaConfig& config, RopeType type, std::optional<dou
 std::string describe_rope(const LlamaConfig& config) {
   const RopeLengths lengths = rope_lengths(config);
   return concat("base length ", lengths.original, ", type ", name_of(config.rope.type), ", factor ",
-                config.rope.type == RopeType::none ? 1 : config.rope.factor, ", made for ", lengths.made_for,
-                " tokens");
+                row_of(config.rope.type).has_factor() ? config.rope.factor : 1, ", made for ",
+                lengths.made_for, " tokens");
 }
 
 std::string rope_assumption(const LlamaConfig& config) {
@@ -75,13 +84,6 @@ std::string rope_assumption(const LlamaConfig& config) {
                 " is the length before or after scaling, taken as before; if it is after, put "
                 "\"original_max_position_embeddings\": ",
                 std::llround(static_cast<double>(length) / config.rope.factor), " into it");
-}
-
-std::string rope_advice(const LlamaConfig& config, int64_t tokens) {
-  const RopeType type = config.rope.type;
-  if (type == RopeType::longrope) return "";
-  const double factor = factor_for(tokens, rope_lengths(config).unit);
-  return concat(type == RopeType::none ? "--rope linear " : "", "--rope-factor ", factor);
 }
 
 }  // namespace scca

@@ -24,6 +24,13 @@ struct RopeLengths {
 /// guess. dynamic's formula has M for L0 and reads no other length.
 RopeLengths rope_lengths(const LlamaConfig& config);
 
+/// The type by which a model is stretched where none is chosen: its own; linear where it is not scaled.
+RopeType stretching_type(const LlamaConfig& config);
+
+/// The least whole factor of that type that makes the positions for `tokens`; empty where no factor can
+/// (longrope).
+std::optional<double> factor_for(const LlamaConfig& config, int64_t tokens);
+
 /// The config with positions scaled by `type`. The factor is `factor` where given. Without one it is the
 /// least whole number that makes them for `context` tokens, and never less than the config has; what is made
 /// for `context` already comes back as it is, and so does longrope, whose lists of divisors are for one
@@ -37,9 +44,5 @@ std::string describe_rope(const LlamaConfig& config);
 
 /// What was assumed of a config that leaves its lengths open, as a sentence; empty where nothing was.
 std::string rope_assumption(const LlamaConfig& config);
-
-/// Flags of the command line with which the positions are made for `tokens`: the same type with a larger
-/// factor, "--rope linear" for a model that is not scaled; empty where none can do it (longrope).
-std::string rope_advice(const LlamaConfig& config, int64_t tokens);
 
 }  // namespace scca

@@ -26,17 +26,18 @@ void TextForm::apply(std::string& text) {
   text.resize(to);
 }
 
-std::string TextForm::changes() const {
-  std::string lines;
+Message TextForm::changes() const {
+  std::string counts;
+  Message lines;
   if (changed_texts_ > 0) {
-    if (crlf_ > 0) lines += concat(crlf_, " CR LF");
-    if (cr_ > 0) lines += concat(crlf_ > 0 ? ", " : "", cr_, " CR");
-    lines = concat("line ends became LF in ", changed_texts_, " of ", texts_, " texts (", lines,
-                   "; --keep-line-ends keeps them)");
+    if (crlf_ > 0) counts += concat(crlf_, " CR LF");
+    if (cr_ > 0) counts += concat(crlf_ > 0 ? ", " : "", cr_, " CR");
+    lines = message_of("line ends became LF in ", changed_texts_, " of ", texts_, " texts (", counts, "; ",
+                       Setting("keep_line_ends"), " keeps them)");
   }
   if (marks_ > 0) {
-    lines += concat(lines.empty() ? "" : "; ", "a byte-order mark was dropped from ", marks_, " of ", texts_,
-                    " texts");
+    lines = message_of(lines, lines.text.empty() ? "" : "; ", "a byte-order mark was dropped from ", marks_,
+                       " of ", texts_, " texts");
   }
   return lines;
 }

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/check.h"
+
 namespace scca {
 
 /// Brings texts into that form and counts what it changed, for one note at the end.
@@ -17,7 +19,7 @@ class TextForm {
   void apply(std::string& text);
 
   /// "line ends became LF in 2 of 3 texts (...)"; empty when nothing was changed.
-  std::string changes() const;
+  Message changes() const;
 
  private:
   bool keep_line_ends_;

@@ -16,15 +16,11 @@ double LoraOptions::scale() const {
 }
 
 void LoraOptions::validate() const {
-  if (rank < 1) fail<UsageError>("--lora-rank ", rank, ": expected 1 or more");
+  if (rank < 1) fail<UsageError>(Setting("rank"), " ", rank, ": expected 1 or more");
   if (!(dropout >= 0 && dropout < 1))
-    fail<UsageError>("--lora-dropout ", dropout, ": expected a probability in [0, 1)");
+    fail<UsageError>(Setting("dropout"), " ", dropout, ": expected a probability in [0, 1)");
   if (!(std::isfinite(alpha) && alpha > 0))
-    fail<UsageError>("--lora-alpha ", alpha, ": expected a number above 0");
-  if (targets.empty())
-    fail<UsageError>(
-        "--lora-targets: names no layer; expected some of "
-        "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj");
+    fail<UsageError>(Setting("alpha"), " ", alpha, ": expected a number above 0");
 }
 
 Lora Lora::initialised(int64_t in, int64_t out, const LoraOptions& options, Device device) {

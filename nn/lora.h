@@ -16,7 +16,8 @@ struct LoraOptions {
   std::set<std::string> targets{"q_proj", "k_proj", "v_proj", "o_proj"};
 
   double scale() const;
-  /// Throws UsageError for a rank < 1, a dropout outside [0, 1) or no targets.
+  /// Throws UsageError for a rank < 1, a dropout outside [0, 1) or an alpha that is not above 0. What targets
+  /// there are is the model's to say (Llama::check_lora).
   void validate() const;
 };
 
@@ -24,8 +25,8 @@ struct Lora {
   Tensor a_RI, b_OR;
   double scale = 1, dropout = 0;
 
-  /// A ~ U(-1/sqrt(in), 1/sqrt(in)), B = 0: the first step starts from the base model. f32, gradients wanted. The
-  /// same numbers on every device.
+  /// A ~ U(-1/sqrt(in), 1/sqrt(in)), B = 0: the first step starts from the base model. f32, gradients wanted.
+  /// The same numbers on every device.
   static Lora initialised(int64_t in, int64_t out, const LoraOptions& options, Device device = Device::cpu);
 
   /// base + scale * B A dropout(x); `base` is updated in place when its only handle is passed.

@@ -140,11 +140,13 @@ class HeadBackward {
       }
     }
     if (keys == 0) return;
-    multiply<false>(keys, k_block_ + begin * width_, width_, 1, q_transposed_ + at, lanes, width_,
-                    weights + begin * row, row);
+    multiply<false>({.rows = keys, .depth = width_},
+                    {.data = k_block_ + begin * width_, .row = width_, .step = 1},
+                    {.data = q_transposed_ + at, .row = lanes}, {.data = weights + begin * row, .row = row});
     if (!block.whole) mask(block, begin, end, query, weights, row);
-    multiply<false>(keys, v_block_ + begin * width_, width_, 1, dout_transposed_ + at, lanes, width_,
-                    dscores + begin * row, row);
+    multiply<false>(
+        {.rows = keys, .depth = width_}, {.data = v_block_ + begin * width_, .row = width_, .step = 1},
+        {.data = dout_transposed_ + at, .row = lanes}, {.data = dscores + begin * row, .row = row});
     for (int64_t half = 0; half < lanes; half += simd::width) {
       const floats statistic = simd::load(statistic_ + query + half);
       const floats delta = simd::load(delta_ + query + half);
@@ -156,8 +158,9 @@ class HeadBackward {
       }
     }
     if (args_.dq)
-      multiply<true>(width_, k_block_ + begin * width_, 1, width_, dscores + begin * row, row, keys,
-                     dq_transposed_ + at, lanes);
+      multiply<true>(
+          {.rows = width_, .depth = keys}, {.data = k_block_ + begin * width_, .row = 1, .step = width_},
+          {.data = dscores + begin * row, .row = row}, {.data = dq_transposed_ + at, .row = lanes});
   }
 
   /// sums[key] += sum over the panel's queries of pairs[key][query] rows[query].
@@ -171,9 +174,10 @@ class HeadBackward {
           std::min<int64_t>(end, *std::max_element(block.last + key, block.last + key + some));
       if (first >= last) continue;
       for (int64_t column = 0; column < padded_; column += lanes)
-        multiply_rows<true>(some, pairs + key * panel + first - begin, panel, 1,
-                            rows + first * padded_ + column, padded_, last - first,
-                            sums + key * padded_ + column, padded_);
+        multiply_rows<true>({.rows = some, .depth = last - first},
+                            {.data = pairs + key * panel + first - begin, .row = panel, .step = 1},
+                            {.data = rows + first * padded_ + column, .row = padded_},
+                            {.data = sums + key * padded_ + column, .row = padded_});
     }
   }
 

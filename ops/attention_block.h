@@ -28,8 +28,28 @@ static_assert(max_queries % lanes == 0);
 inline constexpr float negative_infinity = -std::numeric_limits<float>::infinity();
 inline constexpr double log2_e = 1.4426950408889634;
 
-/// C[r][:] (+)= sum over t of A[r][t] B[t][:], for r < R, t < depth and `lanes` columns. A[r][t] lies at
-/// a[r * a_row + t * a_step], so that a transposed A costs nothing.
+/// The operands of C[r][:] (+)= sum over t of A[r][t] B[t][:], for r < rows, t < depth and `lanes` columns.
+struct ProductSize {
+  int64_t rows, depth;
+};
+/// A[r][t] lies at data[r * row + t * step], so that a transposed A costs nothing.
+struct LeftFactor {
+  const float* data;
+  int64_t row, step;
+};
+/// B[t] begins at data[t * row].
+struct RightFactor {
+  const float* data;
+  int64_t row;
+};
+/// C[r] begins at data[r * row].
+struct Product {
+  float* data;
+  int64_t row;
+};
+
+/// The product for R rows. (Its operands one by one: a structure of three would go through memory, which
+/// short products pay for.)
 template <int R, bool add>
 void multiply_tile(const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
                    int64_t depth, float* c, int64_t c_row) {
@@ -57,26 +77,31 @@ void multiply_tile(const float* a, int64_t a_row, int64_t a_step, const float* b
 
 /// multiply_tile for a number of rows known at run time, at most R.
 template <bool add, int R = tile_rows>
-void multiply_rows(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
-                   int64_t depth, float* c, int64_t c_row) {
+void multiply_tiles(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b,
+                    int64_t b_row, int64_t depth, float* c, int64_t c_row) {
   if constexpr (R > 0) {
     if (rows == R)
       multiply_tile<R, add>(a, a_row, a_step, b, b_row, depth, c, c_row);
     else
-      multiply_rows<add, R - 1>(rows, a, a_row, a_step, b, b_row, depth, c, c_row);
+      multiply_tiles<add, R - 1>(rows, a, a_row, a_step, b, b_row, depth, c, c_row);
   }
+}
+
+/// The product for at most tile_rows rows.
+template <bool add>
+void multiply_rows(ProductSize size, const LeftFactor& a, RightFactor b, Product c) {
+  multiply_tiles<add>(size.rows, a.data, a.row, a.step, b.data, b.row, size.depth, c.data, c.row);
 }
 
 /// The same for any number of rows. They are split evenly (32 rows are 6 + 6 + 5 + 5 + 5 + 5), since a short
 /// last tile could not keep the multipliers busy.
 template <bool add>
-void multiply(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
-              int64_t depth, float* c, int64_t c_row) {
-  const int64_t tiles = (rows + tile_rows - 1) / tile_rows;
+void multiply(ProductSize size, const LeftFactor& a, RightFactor b, Product c) {
+  const int64_t tiles = (size.rows + tile_rows - 1) / tile_rows;
   for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t begin = rows * tile / tiles, end = rows * (tile + 1) / tiles;
-    multiply_rows<add>(end - begin, a + begin * a_row, a_row, a_step, b, b_row, depth, c + begin * c_row,
-                       c_row);
+    const int64_t begin = size.rows * tile / tiles, end = size.rows * (tile + 1) / tiles;
+    multiply_tiles<add>(end - begin, a.data + begin * a.row, a.row, a.step, b.data, b.row, size.depth,
+                        c.data + begin * c.row, c.row);
   }
 }
 

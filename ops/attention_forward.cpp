@@ -103,12 +103,16 @@ void forward_block(const AttentionShape& shape, const Block& task, bool causal, 
     for (int64_t g = 0; g < groups; ++g) {
       const auto [begin, end] = block.seen_by(g * lanes, (g + 1) * lanes);
       if (begin == end) continue;
-      multiply<false>(end - begin, k_block + begin * width, width, 1, q_transposed + g * lanes * width, lanes,
-                      width, scores + begin * lanes, lanes);
+      const int64_t keys = end - begin;
+      multiply<false>({.rows = keys, .depth = width},
+                      {.data = k_block + begin * width, .row = width, .step = 1},
+                      {.data = q_transposed + g * lanes * width, .row = lanes},
+                      {.data = scores + begin * lanes, .row = lanes});
       if (!block.whole) mask(block, begin, end, g * lanes, scores, lanes);
-      update(group[g], scores + begin * lanes, end - begin, width);
-      multiply<true>(width, v_block + begin * width, 1, width, scores + begin * lanes, lanes, end - begin,
-                     group[g].out, lanes);
+      update(group[g], scores + begin * lanes, keys, width);
+      multiply<true>({.rows = width, .depth = keys},
+                     {.data = v_block + begin * width, .row = 1, .step = width},
+                     {.data = scores + begin * lanes, .row = lanes}, {.data = group[g].out, .row = lanes});
     }
   }
 

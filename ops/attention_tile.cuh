@@ -245,8 +245,8 @@ void visit_head_width(int64_t width, F&& f) {
   if (width <= 80) return f.template operator()<80>();
   if (width <= 96) return f.template operator()<96>();
   if (width > 128)
-    fail("attention: head width is ", width,
-         " on CUDA, expected at most 128; use more heads, or --device cpu");
+    fail("attention: head width is ", width, " on CUDA, expected at most 128; use more heads, or ",
+         Setting("device"), " cpu");
   return f.template operator()<128>();
 }
 

@@ -9,6 +9,8 @@
 #include <set>
 
 #include "core/check.h"
+#include "train/cli/command.h"
+#include "train/report/messages.h"
 
 namespace fs = std::filesystem;
 
@@ -55,6 +57,50 @@ std::vector<std::string> wrong_arrows(const fs::path& root) {
   return wrong;
 }
 
+/// What of them may not speak of flags: they are used by other programs too.
+const std::vector<std::string> kLibraries{"core", "ops", "nn", "models", "train/evaluation", "train/data"};
+
+/// "nn/lora.cpp: --lora-rank", for each flag in a text of a library. Two are of programs that
+/// a message advises.
+std::vector<std::string> flags_in_libraries(const fs::path& root) {
+  const std::regex text("\"([^\"\\\\]|\\\\.)*\""), flag("--[a-z][a-z-]*");
+  const std::set<std::string> others{"--local-dir", "--convert-to"};
+  std::vector<std::string> found;
+  for_each_line(root, [&](const std::string& file, const std::string& line) {
+    if (place_of(file, kLibraries) == kLibraries.size() || line.find("--") == line.npos ||
+        line.find("add_option(") != line.npos)
+      return;
+    for (std::sregex_iterator literal(line.begin(), line.end(), text), end; literal != end; ++literal) {
+      std::smatch match;
+      const std::string words = literal->str();
+      if (std::regex_search(words, match, flag) && !others.contains(match.str()))
+        found.push_back(file + ": " + match.str());
+    }
+  });
+  return found;
+}
+
+/// The settings that messages name, by Setting("...").
+std::set<std::string> named_settings(const fs::path& root) {
+  const std::regex setting("Setting\\(\"([a-z_]+)\"\\)");
+  std::set<std::string> names;
+  for_each_line(root, [&](const std::string&, const std::string& line) {
+    for (std::sregex_iterator match(line.begin(), line.end(), setting), end; match != end; ++match)
+      names.insert((*match)[1]);
+  });
+  return names;
+}
+
+/// Every flag of every command.
+std::set<std::string> flags_of(const CLI::App& app) {
+  std::set<std::string> flags;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) flags.insert("--" + name);
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    flags.merge(flags_of(*sub));
+  return flags;
+}
+
 /// The files that parse JSON, by any of the library's ways: a second place would have no bound on depth.
 std::set<std::string> json_parsers(const fs::path& root) {
   const std::regex parse("json::(sax_)?(parse|accept|from_[a-z]+)\\s*\\(", std::regex::icase);
@@ -81,6 +127,27 @@ TEST_CASE("layout: an include that points right would be seen") {
   std::ofstream(root / "train" / "main.cpp") << "#include \"train/commands/c.h\"\n";
   CHECK(wrong_arrows(root) ==
         std::vector<std::string>{"ops/bad.h includes nn/linear.h", "train/data/a.h includes train/run/b.h"});
+  fs::remove_all(root);
+}
+
+TEST_CASE("layout: a library names settings, and each has a flag on the command line") {
+  for (const std::string& flag : flags_in_libraries(SCCA_SOURCE_DIR)) FAIL_CHECK(flag);
+  scca::CommandLine line;
+  const std::set<std::string> flags = flags_of(line.app()), names = named_settings(SCCA_SOURCE_DIR);
+  CHECK(names.size() > 15);
+  for (const std::string& name : names) {
+    INFO(name);
+    CHECK(flags.contains(scca::with_flags(scca::Setting(name.c_str()))));
+  }
+  const fs::path root = fs::temp_directory_path() / "scca_layout_flags_test";
+  for (const std::string& folder : kFolders) fs::create_directories(root / folder);
+  fs::create_directories(root / "train" / "data");
+  fs::create_directories(root / "train" / "run");
+  std::ofstream(root / "nn" / "a.cpp") << "fail(\"--rank \", rank);\n// --rank\n--count;\n";
+  std::ofstream(root / "train" / "data" / "b.h") << "fail(\"a\", \"give \\\"x\\\" --bos\");\n";
+  std::ofstream(root / "train" / "run" / "c.h") << "fail(\"--rank\");\n";
+  std::ofstream(root / "models" / "d.h") << "fail(\"hf --local-dir\");\n";
+  CHECK(flags_in_libraries(root) == std::vector<std::string>{"nn/a.cpp: --rank", "train/data/b.h: --bos"});
   fs::remove_all(root);
 }
 

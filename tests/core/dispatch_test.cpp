@@ -24,10 +24,10 @@ TEST_CASE("dispatch: a kernel without a .cu runs on the CPU, and on CUDA is an e
   SCCA_ON_DEVICE(Device::cpu, twice(x, 0, y));
   CHECK(y.item() == 6);
 #ifdef SCCA_CUDA
-  const char* refused = "twice has no CUDA kernel; use --device cpu, or write one in a .cu file";
+  const char* refused = "twice has no CUDA kernel; use device cpu, or write one in a .cu file";
 #else
   const char* refused =
-      "this build has no CUDA, so it cannot run twice(x, 0, y); build with nvcc on the PATH, or use --device "
+      "this build has no CUDA, so it cannot run twice(x, 0, y); build with nvcc on the PATH, or use device "
       "cpu";
 #endif
   const auto on_cuda = [&] { SCCA_ON_DEVICE(Device::cuda, twice(x, 0, y)); };

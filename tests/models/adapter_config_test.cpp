@@ -128,6 +128,7 @@ TEST_CASE("adapter config: which layers must have an update") {
   CHECK(!one.targets(q10));
   CHECK(with("layers_to_transform", {0, 10}).targets(q10));
   CHECK(!with("exclude_modules", {"q_proj"}).targets(q));
+  CHECK(error_with("target_modules", Json::array()) == "c: target_modules names no layer");
   CHECK(!with("target_modules", ".*q_proj").targets(q));  // a regular expression: the tensors tell
   CHECK(!with("exclude_modules", ".*q_proj").targets(q));
 }

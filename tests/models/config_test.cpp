@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/file.h"
 #include "models/rope_lengths.h"
+#include "nn/rope_types.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;
@@ -158,11 +159,11 @@ TEST_CASE("config: whoever reads an exported config computes the same, at every 
                     {"head_dim", head_dim},  {"rope_theta", 500.0},         {"max_position_embeddings", 96}};
     const LlamaConfig base = config_from_json(json, "c");
     const std::vector<double> near(static_cast<size_t>(head_dim / 2), 1.25), far(near.size(), 3.5);
-    for (const RopeType type : {RopeType::none, RopeType::linear, RopeType::ntk, RopeType::dynamic,
-                                RopeType::yarn, RopeType::llama3, RopeType::longrope}) {
+    for (const RopeRow& row : rope_rows()) {
+      const RopeType type = row.type;
       for (const double factor : {1.0, 2.5, 4.0, 8.0}) {
         CAPTURE(head_dim);
-        CAPTURE(name_of(type));
+        CAPTURE(std::string(row.name));
         CAPTURE(factor);
         // A context that is not the factor times the pretrained length: --rope-factor and --context are
         // apart.

@@ -9,7 +9,9 @@
 #include "core/check.h"
 #include "core/random.h"
 #include "models/rope_lengths.h"
+#include "nn/rope_types.h"
 #include "ops/cast.h"
+#include "tests/op_check.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;
@@ -60,9 +62,6 @@ std::vector<int32_t> prompt_of(int64_t tokens) {
   for (int64_t i = 0; i < tokens; ++i) ids.push_back(static_cast<int32_t>(1 + i * 17 % 59));
   return ids;
 }
-
-constexpr RopeType kTypes[] = {RopeType::none, RopeType::linear, RopeType::ntk,     RopeType::dynamic,
-                               RopeType::yarn, RopeType::llama3, RopeType::longrope};
 
 /// Says at odd lengths that queries see their own chunk of 3, at even ones of 4.
 class Flicker : public Pattern {
@@ -252,8 +251,9 @@ TEST_CASE("generate: a text ends at the ids of generation_config.json") {
 }
 
 TEST_CASE("generate: with its cache it says what whole passes say, for every RoPE type across its length") {
-  for (const RopeType type : kTypes) {
-    CAPTURE(name_of(type));
+  for (const RopeRow& row : rope_rows()) {
+    const RopeType type = row.type;
+    CAPTURE(std::string(row.name));
     const Llama model = small_model(type);
     // far below, up to, across and far beyond the pretrained length
     for (const int64_t tokens : {1, 12, 20, 23, 24, 25, 60}) {
@@ -261,6 +261,18 @@ TEST_CASE("generate: with its cache it says what whole passes say, for every RoP
       const SamplingOptions options{
           .max_tokens = 9, .temperature = 1, .top_p = 1, .seed = 3, .stop_at_eos = false};
       CHECK(generate(model, prompt_of(tokens), options) == recomputed(model, prompt_of(tokens), options));
+    }
+  }
+}
+
+TEST_CASE("generate: a model's angles are those of the length at hand, whatever came before") {
+  for (const RopeRow& row : rope_rows()) {
+    CAPTURE(std::string(row.name));
+    const Llama model = small_model(row.type);
+    for (const int64_t tokens : {60, 12, 25, 24, 60, 13}) {
+      CAPTURE(tokens);
+      const Tensor ids = Tensor::of(prompt_of(tokens), {1, tokens});
+      CHECK(same_bits(model.logits(ids), small_model(row.type).logits(ids)));
     }
   }
 }
@@ -328,7 +340,7 @@ TEST_CASE("generate: an attention that depends on the length is refused with the
     CAPTURE(spec);
     const std::string message = refusal(spec);
     CHECK(message ==
-          "--attention " + parse_attention_spec(spec).to_string() +
+          "attention " + parse_attention_spec(spec).to_string() +
               ": what earlier tokens see would change while the text grows from 5 to 24 tokens; give "
               "lengths in tokens, as " +
               advice);
@@ -368,8 +380,9 @@ TEST_CASE("llama: a cache of other angles or of another pattern is refused") {
 
 TEST_CASE("llama: passes of different lengths do not touch each other, for any RoPE type") {
   NoGrad no_grad;
-  for (const RopeType type : kTypes) {
-    CAPTURE(name_of(type));
+  for (const RopeRow& row : rope_rows()) {
+    const RopeType type = row.type;
+    CAPTURE(std::string(row.name));
     const Llama model = small_model(type);
     // shorter and longer than the pretrained length by turns, and twice in one power of two
     for (const int64_t tokens : {60, 20, 25, 24, 31, 33, 12}) {

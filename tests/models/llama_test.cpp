@@ -317,6 +317,24 @@ TEST_CASE("llama: fresh weights follow the seed") {
         doctest::Approx(std::log(static_cast<double>(config.vocab_size))).epsilon(0.05));
 }
 
+TEST_CASE("llama: a block's linear layers are visited under the names that LoRA's targets have") {
+  Llama model = Llama::load(golden_folder("gqa_tied"));
+  std::vector<std::string> visited;
+  model.layers[0].for_each_linear(
+      [&](const std::string& name, Linear&) { visited.push_back(name.substr(name.rfind('.') + 1)); });
+  CHECK(visited == Llama::linear_names());
+  CHECK(visited == std::vector<std::string>{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
+                                            "down_proj"});
+  for (const std::string& name : visited) {
+    CAPTURE(name);
+    Llama one = Llama::load(golden_folder("gqa_tied"));
+    one.add_lora({.targets = {name}});
+    one.for_each_linear([&](const std::string& layer, const Linear& linear) {
+      CHECK(linear.lora.has_value() == layer.ends_with("." + name));
+    });
+  }
+}
+
 TEST_CASE("llama: what does not fit is said") {
   Llama model = Llama::load(golden_folder("gqa_tied"));
   const auto vocabulary = static_cast<int32_t>(model.config.vocab_size);
@@ -325,8 +343,15 @@ TEST_CASE("llama: what does not fit is said") {
   CHECK_THROWS_AS(model.logits(Tensor::of<int32_t>({1, 2}, {2})), Error);
   CHECK_THROWS_AS(model.set_trainable({"head"}), UsageError);
   CHECK_THROWS_AS(model.set_trainable({"everything"}), UsageError);
-  CHECK_THROWS_AS(model.add_lora({.targets = {"w_proj"}}), UsageError);
-  CHECK_THROWS_AS(model.add_lora({.rank = 0}), UsageError);
+  const std::string some = "expected some of q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj";
+  CHECK(error_of([&] {
+          model.add_lora({.targets = {"q_proj", "w_proj"}});
+        }) == "targets: no layer is called 'w_proj'; " + some);
+  CHECK(error_of([&] { model.add_lora({.targets = {}}); }) == "targets: names no layer; " + some);
+  CHECK(error_of([&] { model.add_lora({.rank = 0}); }) == "rank 0: expected 1 or more");
+  CHECK(error_of([&] { model.add_lora({.dropout = 1}); }) == "dropout 1: expected a probability in [0, 1)");
+  CHECK(error_of([&] { model.add_lora({.alpha = 0}); }) == "alpha 0: expected a number above 0");
+  model.for_each_linear([](const std::string&, const Linear& linear) { CHECK(!linear.lora); });
   KeyValueCache cache = model.make_cache(2);
   CHECK(error_of([&] {
           model.hidden(Tensor::of<int32_t>({1, 2, 3}, {1, 3}), {.cache = &cache});

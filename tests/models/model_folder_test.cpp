@@ -21,7 +21,7 @@ struct Folder {
     }
   }
   std::string path() const { return folder.path().string(); }
-  std::string why() const { return why_no_model(folder.path(), "config.json").substr(path().size()); }
+  std::string why() const { return why_no_model(folder.path(), "config.json").text.substr(path().size()); }
   std::string adapter_error() const {
     return error_of([&] { adapter_folder(folder.path()); }).substr(path().size());
   }
@@ -33,12 +33,12 @@ const std::string kConfig = R"({"base_model_name_or_path":"/models/llama"})";
 }  // namespace
 
 TEST_CASE("model folder: a name on the hub is told from a folder that is missing") {
-  CHECK(why_no_model("meta-llama/Llama-2-7b", "config.json") ==
+  CHECK(why_no_model("meta-llama/Llama-2-7b", "config.json").text ==
         "meta-llama/Llama-2-7b: no such folder. If that is a name on the Hugging Face hub, download it first "
         "(hf "
         "download meta-llama/Llama-2-7b --local-dir Llama-2-7b) and give the folder Llama-2-7b");
   for (const std::string path : {"gone", "./gone/too", "/gone/too", "a/b/c", "gone/"})
-    CHECK(why_no_model(path, "config.json") == path + ": no such folder; expected a model's folder");
+    CHECK(why_no_model(path, "config.json").text == path + ": no such folder; expected a model's folder");
   CHECK(error_of([] { adapter_folder("someone/adapter"); }).find("hf download someone/adapter") !=
         std::string::npos);
   CHECK(error_of([] { adapter_folder("gone"); }) == "gone: no such folder; expected an adapter's folder");
@@ -56,20 +56,20 @@ TEST_CASE("model folder: what lies there instead of a model is said") {
         std::string::npos);
   const Folder adapter({{"adapter_config.json", kConfig}, {"adapter_model.safetensors", ""}});
   CHECK(adapter.why() ==
-        ": is an adapter, not a model; give --model \"/models/llama\" --adapter " + adapter.path());
-  CHECK(Folder({{"adapter_config.json", "{"}}).why().find("give --model BASE_FOLDER") != std::string::npos);
+        ": is an adapter, not a model; give model \"/models/llama\" adapter " + adapter.path());
+  CHECK(Folder({{"adapter_config.json", "{"}}).why().find("give model BASE_FOLDER") != std::string::npos);
   const Folder run({{"config.json", "{}"}, {"adapter/adapter_config.json", kConfig}});
   CHECK(is_run_folder(run.path()));
   CHECK(run.why() ==
-        ": is a fine-tuning run's folder, not a model; give --model \"/models/llama\" --adapter " +
-            run.path());
+        ": is a fine-tuning run's folder, not a model; give model \"/models/llama\" adapter " + run.path());
   const Folder pretrained({{"config.json", "{}"}, {"model/config.json", "{}"}});
   CHECK(is_run_folder(pretrained.path()));
   CHECK(pretrained.why() == ": is a run's folder; give " + pretrained.path() + "/model");
   const Folder files({{"x.gguf", ""}, {"model.safetensors", ""}});
-  CHECK(why_no_model(files.folder / "x.gguf", "config.json").find("GGUF is not read") != std::string::npos);
-  CHECK(why_no_model(files.folder / "model.safetensors", "config.json").find("is a file; give the folder") !=
+  CHECK(why_no_model(files.folder / "x.gguf", "config.json").text.find("GGUF is not read") !=
         std::string::npos);
+  CHECK(why_no_model(files.folder / "model.safetensors", "config.json")
+            .text.find("is a file; give the folder") != std::string::npos);
   CHECK(!is_run_folder(files.path()));
 }
 
@@ -83,7 +83,7 @@ TEST_CASE("model folder: an adapter's folder, or the run's that holds it") {
   CHECK(Folder({{"adapter_config.json", kConfig}}).adapter_error() == ": no adapter_model.safetensors in it");
   CHECK(Folder({{"adapter_model.safetensors", ""}}).adapter_error() == ": no adapter_config.json in it");
   CHECK(Folder({{"config.json", "{}"}, {"model.safetensors", ""}}).adapter_error() ==
-        ": is a model, not an adapter; give it as --model alone");
+        ": is a model, not an adapter; give it as model alone");
   CHECK(Folder({}).adapter_error() == ": no adapter_config.json in it");
   const Folder file({{"adapter_model.safetensors", ""}});
   CHECK(error_of([&] {

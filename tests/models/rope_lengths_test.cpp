@@ -143,6 +143,7 @@ TEST_CASE("rope lengths: a given factor is taken, another type begins at the bas
       CHECK(given.rope.factor == 2.5);
       CHECK(given.rope.type == type);
       const bool same = type == c.config.rope.type;
+      CHECK(given.rope.original_assumed == (c.assumed && same));
       CHECK(rope_lengths(given).made_for == 2.5 * (same ? c.made_for / c.config.rope.factor : c.original));
       if (same) continue;
       const LlamaConfig other = extended(c.config, type, {}, 4096);
@@ -169,20 +170,17 @@ TEST_CASE("rope lengths: yarn's attention_factor goes with the factor where it o
   CHECK(inverse_frequencies(extended(chosen, RopeType::yarn, {}, 4096).rope, 8, 1).magnitude == 1);
 }
 
-TEST_CASE("rope lengths: the advice keeps the type, and is enough") {
+TEST_CASE("rope lengths: the least factor for a length is of the config's own type, and is enough") {
   for (const Case& c : cases()) {
     CAPTURE(c.name);
-    const std::string advice = rope_advice(c.config, 9000);
-    if (c.config.rope.type == RopeType::longrope) {
-      CHECK(advice.empty());
-      continue;
-    }
-    const bool none = c.config.rope.type == RopeType::none;
-    CHECK(advice.starts_with(none ? "--rope linear --rope-factor " : "--rope-factor "));
-    const double factor = std::stod(advice.substr(advice.rfind(' ')));
-    const RopeType type = none ? RopeType::linear : c.config.rope.type;
+    const RopeType own = c.config.rope.type, type = stretching_type(c.config);
+    CHECK(type == (own == RopeType::none ? RopeType::linear : own));
+    const std::optional<double> factor = factor_for(c.config, 9000);
+    CHECK(factor.has_value() == (own != RopeType::longrope));
+    if (!factor) continue;
     CHECK(rope_lengths(extended(c.config, type, factor, 0)).made_for >= 9000);
-    CHECK(factor > c.config.rope.factor);
+    CHECK(rope_lengths(extended(c.config, type, *factor - 1, 0)).made_for < 9000);
+    CHECK(*factor > c.config.rope.factor);
   }
   CHECK(describe_rope(config_of(512, yarn(4, 512))) ==
         "base length 512, type yarn, factor 4, made for 2048 tokens");

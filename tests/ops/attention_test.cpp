@@ -366,7 +366,7 @@ TEST_CASE("attention: what another device does not take is named, with what to d
     };
     CHECK(message(DType::f32, 128, 0) == "fits");
     CHECK(message(DType::f32, 130, 0) ==
-          "attention: head width is 130 on CUDA, expected at most 128; use more heads, or --device cpu");
+          "attention: head width is 130 on CUDA, expected at most 128; use more heads, or device cpu");
     CHECK(message(DType::f32, 8, -1) == "attention: scale is -1 on CUDA, expected above 0; negate q instead");
     CHECK(message(DType::f64, 8, 0) ==
           "attention: f64 on CUDA, expected f32 or bf16; f64 is for exact checks on the CPU");

@@ -12,7 +12,7 @@ namespace scca {
 namespace {
 
 /// What a measurement is made with. Each makes its own tensors, so that one at a time is in memory.
-struct Setting {
+struct Conditions {
   BandwidthSizes sizes;
   double budget;
   Place place;
@@ -29,7 +29,7 @@ struct Setting {
   }
 };
 
-BandwidthFigure rms_norm_figure(const Setting& in, bool backward) {
+BandwidthFigure rms_norm_figure(const Conditions& in, bool backward) {
   const Device device = in.place.device;
   const Tensor x = in.activations(), weight = normal_tensor({in.sizes.width}, in.place);
   Tensor y = in.result(), scale = Tensor::empty({in.sizes.rows}, DType::f32, device);
@@ -44,7 +44,7 @@ BandwidthFigure rms_norm_figure(const Setting& in, bool backward) {
   });
 }
 
-BandwidthFigure rope_figure(const Setting& in) {
+BandwidthFigure rope_figure(const Conditions& in) {
   const Device device = in.place.device;
   const int64_t half = in.sizes.head_dim / 2;
   const Shape shape{1, in.sizes.rows, in.sizes.width / in.sizes.head_dim, in.sizes.head_dim};
@@ -55,7 +55,7 @@ BandwidthFigure rope_figure(const Setting& in) {
   return in.figure_of_activations("rope", 2, [&] { SCCA_ON_DEVICE(device, rope_rotate(x, table, 0, 1, y)); });
 }
 
-BandwidthFigure swiglu_figure(const Setting& in, bool backward) {
+BandwidthFigure swiglu_figure(const Conditions& in, bool backward) {
   const Device device = in.place.device;
   const Tensor gate = in.activations(), up = in.activations();
   Tensor y = in.result();
@@ -68,7 +68,7 @@ BandwidthFigure swiglu_figure(const Setting& in, bool backward) {
                                   [&] { SCCA_ON_DEVICE(device, swiglu_backward(gate, up, dy, y, dup)); });
 }
 
-BandwidthFigure adamw_figure(const Setting& in) {
+BandwidthFigure adamw_figure(const Conditions& in) {
   const Shape shape{in.sizes.parameters};
   const auto zeros = [&] { return Tensor::zeros(shape, DType::f32, in.place.device); };
   std::vector<AdamWParameter> parameters{{zeros(), normal_tensor(shape, in.place), zeros(), zeros()}};
@@ -77,13 +77,13 @@ BandwidthFigure adamw_figure(const Setting& in) {
   return in.figure("adamw", 7 * 4 * in.sizes.parameters, [&] { adamw_step(parameters, {}, ++t); });
 }
 
-BandwidthFigure norm_figure(const Setting& in) {
+BandwidthFigure norm_figure(const Conditions& in) {
   const Tensor grad = normal_tensor({in.sizes.parameters}, in.place);
   return in.figure("gradient norm", 4 * in.sizes.parameters, [&] { gradient_norm(std::span(&grad, 1)); });
 }
 
 /// The softmax of the logits, its losses, and the logits' gradient in their place.
-BandwidthFigure softmax_figure(const Setting& in) {
+BandwidthFigure softmax_figure(const Conditions& in) {
   const Device device = in.place.device;
   const int64_t rows = in.sizes.loss_rows, vocabulary = in.sizes.vocabulary;
   Tensor logits = normal_tensor({rows, vocabulary}, in.place);
@@ -108,7 +108,7 @@ double copy_gb_per_s(int64_t bytes, double budget, Device device) {
 
 std::vector<BandwidthMeasurement> bandwidth_measurements(const BandwidthSizes& sizes, double budget,
                                                          Place place) {
-  const Setting in{sizes, budget, place};
+  const Conditions in{sizes, budget, place};
   std::vector<BandwidthMeasurement> all{
       {"rms_norm", [in] { return rms_norm_figure(in, false); }},
       {"rms_norm, backward", [in] { return rms_norm_figure(in, true); }},

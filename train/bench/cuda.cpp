@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "core/check.h"
+#include "train/report/messages.h"
 #include "train/report/progress.h"
 #include "train/report/table.h"
 
@@ -172,7 +173,7 @@ CudaBench measure_cuda(const CudaBenchOptions& options) {
     try {
       work[i].run();
     } catch (const Error& error) {
-      bench.failures.push_back(concat(work[i].name, ": ", error.what()));
+      bench.failures.push_back(concat(work[i].name, ": ", with_flags(error.message)));
       progress.note(bench.failures.back());
     }
     progress.update(static_cast<int64_t>(i + 1), work[i].name);

@@ -95,8 +95,13 @@ std::string unexpected(const CLI::App& app, const CLI::App& named) {
   return "unexpected arguments";
 }
 
-int misuse(const CLI::App& named, const std::string& message) {
+int failure(const CLI::App& named, const std::string& message) {
   std::cerr << full_name(named) << ": " << message_text(message) << "\n";
+  return 1;
+}
+
+int misuse(const CLI::App& named, const std::string& message) {
+  failure(named, message);
   return 2;
 }
 
@@ -124,7 +129,7 @@ void check_finite(const nlohmann::json& value, const std::string& where) {
 }
 
 /// CLI11's message with the values' names as help has them: "--lr: 1 required X missing".
-std::string message_of(const CLI::App& named, const CLI::ParseError& error) {
+std::string parse_error_text(const CLI::App& named, const CLI::ParseError& error) {
   std::string message = error.what();
   for (const CLI::Option* option : options_of(named)) {
     const std::string type = option->get_type_name();
@@ -223,7 +228,7 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
     const CLI::App& named = innermost(app_);
     // A flag mistyped and required is reported as the mistake it is, not as missing.
     const bool mistyped = dynamic_cast<const CLI::RequiredError*>(&error) && !app_.remaining(true).empty();
-    return misuse(named, concat(mistyped ? unexpected(app_, named) : message_of(named, error), "; see ",
+    return misuse(named, concat(mistyped ? unexpected(app_, named) : parse_error_text(named, error), "; see ",
                                 full_name(named), " --help"));
   }
 }
@@ -243,14 +248,14 @@ int CommandLine::run(int argc, const char* const* argv) {
     check_stdout();
     return *code;
   } catch (const UsageError& error) {
-    return misuse(innermost(app_), error.what());
+    return misuse(innermost(app_), with_flags(error.message));
   } catch (const std::bad_alloc&) {
-    std::cerr << full_name(innermost(app_))
-              << ": out of memory; use a shorter --context, a smaller --batch or --checkpointing on\n";
-    return 1;
+    return failure(innermost(app_),
+                   "out of memory; use a shorter --context, a smaller --batch or --checkpointing on");
+  } catch (const Error& error) {
+    return failure(innermost(app_), with_flags(error.message));
   } catch (const std::exception& error) {
-    std::cerr << full_name(innermost(app_)) << ": " << message_text(error.what()) << "\n";
-    return 1;
+    return failure(innermost(app_), error.what());
   }
 }
 

@@ -9,26 +9,36 @@
 #include "core/check.h"
 #include "models/adapter.h"
 #include "models/rope_lengths.h"
+#include "nn/rope_types.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
 
 namespace scca {
 namespace {
 
+/// "short_factor and long_factor": the lists that a type divides by and that are not in `rope`.
+std::string missing_lists(const RopeRow& row, const RopeScaling& rope) {
+  std::string keys;
+  for (const RopeField& field : row.fields) {
+    const auto* list = std::get_if<std::vector<double> RopeScaling::*>(&field.member);
+    if (list && (rope.*(*list)).empty()) keys += (keys.empty() ? "" : " and ") + std::string(field.key);
+  }
+  return keys;
+}
+
 RopeType type_of(const LlamaConfig& given, const ModelFlags& flags) {
-  if (flags.rope.empty()) return given.rope.type == RopeType::none ? RopeType::linear : given.rope.type;
+  if (flags.rope.empty()) return stretching_type(given);
   const std::optional<RopeType> type = rope_type_of(flags.rope);
   if (!type) fail<UsageError>("--rope ", flags.rope, ": expected one of ", rope_type_names());
-  if (*type == RopeType::longrope && given.rope.long_factor.empty())
-    fail<UsageError>(
-        "--rope longrope: it divides by the lists short_factor and long_factor of config.json, and this "
-        "model's has none; choose another type, or add them there");
+  if (const std::string lists = missing_lists(row_of(*type), given.rope); !lists.empty())
+    fail<UsageError>("--rope ", flags.rope, ": it divides by the lists ", lists,
+                     " of config.json, and this model's has none; choose another type, or add them there");
   return *type;
 }
 
 /// "; raised from factor 4", "; in place of type linear, factor 4": what a run did to the given RoPE.
 std::string change(const RopeScaling& given, const RopeScaling& now) {
-  if (given == now || given.type == RopeType::none) return "";
+  if (given == now || !row_of(given.type).has_factor()) return "";
   if (given.type != now.type)
     return concat("; in place of the model's type ", name_of(given.type), ", factor ", given.factor);
   return concat("; ", now.factor > given.factor ? "raised" : "lowered", " from the model's factor ",
@@ -56,27 +66,36 @@ LlamaConfig given_config(const ModelFlags& flags) {
 LlamaConfig with_rope_flags(const LlamaConfig& given, const ModelFlags& flags, int64_t context) {
   if (flags.rope.empty() && !flags.rope_factor) return given;
   const RopeType type = type_of(given, flags);
-  if (type == RopeType::none && flags.rope_factor.value_or(1) > 1)
-    fail<UsageError>("--rope-factor ", *flags.rope_factor, ": --rope none has no factor");
-  if (!flags.rope_factor && context == 0 && type != given.rope.type && type != RopeType::none)
+  const bool has_factor = row_of(type).has_factor();
+  if (!has_factor && flags.rope_factor.value_or(1) > 1)
+    fail<UsageError>("--rope-factor ", *flags.rope_factor, ": --rope ", name_of(type), " has no factor");
+  if (!flags.rope_factor && context == 0 && type != given.rope.type && has_factor)
     fail<UsageError>("--rope ", flags.rope, " needs --rope-factor");
   return extended(given, type, flags.rope_factor, context);
 }
 
 ModelFlags with_default_rope(ModelFlags flags) {
   if (!flags.rope.empty() || flags.rope_factor) return flags;
-  const RopeType type = read_config(flags.model).rope.type;
-  flags.rope = name_of(type == RopeType::none ? RopeType::linear : type);
+  flags.rope = name_of(stretching_type(read_config(flags.model)));
   return flags;
 }
 
 void check_extension(const LlamaConfig& given, const ModelFlags& flags, int64_t context) {
   const int64_t made_for = rope_lengths(with_rope_flags(given, flags, context)).made_for;
-  if (flags.rope_factor || given.rope.type != RopeType::longrope || context <= made_for) return;
-  if (flags.rope.empty() || flags.rope == name_of(RopeType::longrope))
-    fail<UsageError>("--context ", context, ": this model's longrope has lists of divisors for ", made_for,
-                     " tokens and no factor to raise; choose --context ", made_for,
+  const RopeRow& row = row_of(given.rope.type);
+  if (flags.rope_factor || !row.one_length || context <= made_for) return;
+  if (flags.rope.empty() || flags.rope == row.name)
+    fail<UsageError>("--context ", context, ": this model's ", row.name, " has lists of divisors for ",
+                     made_for, " tokens and no factor to raise; choose --context ", made_for,
                      " or less, or a model with lists for that length");
+}
+
+std::string rope_advice(const LlamaConfig& config, int64_t tokens) {
+  const std::optional<double> factor = factor_for(config, tokens);
+  if (!factor) return "";
+  const RopeType type = stretching_type(config);
+  return concat(type == config.rope.type ? "" : concat("--rope ", name_of(type), " "), "--rope-factor ",
+                *factor);
 }
 
 void warn_beyond_context(const LlamaConfig& config, int64_t tokens) {
@@ -85,7 +104,7 @@ void warn_beyond_context(const LlamaConfig& config, int64_t tokens) {
   const std::string advice = rope_advice(config, tokens);
   std::cerr << "warning: " << tokens << " tokens are more than the " << made_for
             << " this model's positions are made for; "
-            << (advice.empty() ? std::string("its longrope has lists for no more")
+            << (advice.empty() ? concat("its ", name_of(config.rope.type), " has lists for no more")
                                : advice + " stretches them")
             << "\n";
 }

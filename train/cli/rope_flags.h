@@ -1,6 +1,7 @@
 #pragma once
 // --rope and --rope-factor: what they make of a model that may be scaled already, and what a run says of it.
 #include <cstdint>
+#include <string>
 
 #include "models/config.h"
 #include "train/cli/model_flags.h"
@@ -25,6 +26,10 @@ ModelFlags with_default_rope(ModelFlags flags);
 /// Throws UsageError when positions for `context` tokens are asked for by no flag, and the base's type has no
 /// factor to raise (longrope): a run would train beyond what they are made for without anyone saying so.
 void check_extension(const LlamaConfig& given, const ModelFlags& flags, int64_t context);
+
+/// The flags with which the positions are made for `tokens`: "--rope-factor 8", with "--rope linear" before
+/// it for a model that is not scaled; empty where none can do it (longrope).
+std::string rope_advice(const LlamaConfig& config, int64_t tokens);
 
 /// A warning on stderr when `tokens` are more than the positions are made for, with the flags that stretch
 /// them. That is no error: a base beyond its context is worth looking at.

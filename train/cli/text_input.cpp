@@ -36,8 +36,8 @@ std::string read_prompt(const std::string& file, std::string text, bool keep_lin
   } else {
     form.apply(text);
   }
-  if (const std::string changes = form.changes(); !changes.empty())
-    note(concat(file.empty() ? "the text" : file, ": ", changes));
+  if (const Message changes = form.changes(); !changes.text.empty())
+    note(message_of(file.empty() ? "the text" : file, ": ", changes));
   return text;
 }
 

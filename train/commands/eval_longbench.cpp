@@ -53,7 +53,7 @@ std::vector<TaskRun> read_runs(const Flags& flags, const AnswerOptions& options)
     options.prompt_tokens(*file.task);
     runs.push_back({file, read_samples(file, flags.max_samples, form), {}, {}});
   }
-  if (const std::string changes = form.changes(); !changes.empty()) note("--data: " + changes);
+  if (const Message changes = form.changes(); !changes.text.empty()) note(message_of("--data: ", changes));
   return runs;
 }
 

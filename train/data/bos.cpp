@@ -23,7 +23,8 @@ void add_bos_flag(CLI::App& app, std::string& bos, const std::string& where, boo
 bool puts_bos(const std::string& bos, const Tokenizer& tokenizer) {
   const bool wanted = bos == "on" || (bos == "auto" && tokenizer.adds_bos());
   if ((wanted || bos == "windows") && tokenizer.bos_id() < 0)
-    fail("--bos ", bos, ": the tokenizer's vocabulary has no BOS; choose --bos off");
+    fail(Setting("bos"), " ", bos, ": the tokenizer's vocabulary has no BOS; choose ", Setting("bos"),
+         " off");
   return wanted;
 }
 
@@ -35,7 +36,8 @@ void announce_bos(const std::string& bos, const Tokenizer& tokenizer, const std:
 }
 
 std::vector<int32_t> bos_before_windows(const std::vector<int32_t>& tokens, int64_t context, int32_t bos) {
-  SCCA_CHECK(context >= 2, "--bos windows: a window of ", context, " tokens has no room for BOS and another");
+  SCCA_CHECK(context >= 2, Setting("bos"), " windows: a window of ", context,
+             " tokens has no room for BOS and another");
   std::vector<int32_t> with_bos;
   for (size_t begin = 0; begin < tokens.size(); begin += static_cast<size_t>(context - 1)) {
     const size_t end = std::min(tokens.size(), begin + static_cast<size_t>(context - 1));

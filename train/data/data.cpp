@@ -65,8 +65,8 @@ class Tokenizing {
 }  // namespace
 
 std::vector<int32_t> tokenize_data(const std::vector<std::string>& paths, const Encode& encode, int32_t eos,
-                                   const std::string& what, bool keep_line_ends) {
-  const auto note_of = [&](const std::string& line) { note(concat(what, ": ", line)); };
+                                   const Message& what, bool keep_line_ends) {
+  const auto note_of = [&](const Message& line) { note(message_of(what, ": ", line)); };
   const std::vector<std::filesystem::path> files = data_files(paths, note_of);
   int64_t bytes = 0;
   for (const auto& file : files)
@@ -78,7 +78,7 @@ std::vector<int32_t> tokenize_data(const std::vector<std::string>& paths, const 
     for_each_document(
         file, [&](std::string text) { tokenizing.add(std::move(text)); }, form);
   std::vector<int32_t> tokens = tokenizing.finish();
-  if (const std::string changes = form.changes(); !changes.empty()) note_of(changes);
+  if (const Message changes = form.changes(); !changes.text.empty()) note_of(changes);
   SCCA_CHECK(!tokens.empty(), what, ": there is no text in ", paths.size() == 1 ? paths[0] : "these files");
   return tokens;
 }
@@ -100,10 +100,10 @@ int64_t RowOrder::operator()(int64_t position) {
   return shuffled_[static_cast<size_t>(position % rows_)];
 }
 
-TokenRows::TokenRows(std::vector<int32_t> tokens, int64_t context, const std::string& what)
+TokenRows::TokenRows(std::vector<int32_t> tokens, int64_t context, const Message& what)
     : tokens_(std::move(tokens)), context_(context) {
-  SCCA_CHECK(rows() >= 1, what, ": holds ", tokens_.size(), " tokens, but one row takes ", context,
-             " (--context); give more text or a shorter --context");
+  SCCA_CHECK(rows() >= 1, what, ": holds ", tokens_.size(), " tokens, but one row takes ", context, " (",
+             Setting("context"), "); give more text or a shorter ", Setting("context"));
   SCCA_CHECK(rows() < (int64_t{1} << 31), what, ": ", rows(), " rows are more than 2^31");
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/check.h"
 #include "core/tensor.h"
 
 namespace scca {
@@ -14,12 +15,12 @@ namespace scca {
 /// Text to ids, without BOS or EOS. Called from several threads at once.
 using Encode = std::function<std::vector<int32_t>(std::string_view text)>;
 
-/// All documents of the files and folders as one sequence, EOS after each. `what` is the flag that named
+/// All documents of the files and folders as one sequence, EOS after each. `what` is the setting that named
 /// them, for messages. Line ends become LF (models/text_form.h), unless `keep_line_ends`; what was changed
 /// and what was left out of folders is noted on stderr. Shows its progress when it takes long. Throws Error
 /// as for_each_document, and when there is no text.
 std::vector<int32_t> tokenize_data(const std::vector<std::string>& paths, const Encode& encode, int32_t eos,
-                                   const std::string& what = "--data", bool keep_line_ends = false);
+                                   const Message& what = Setting("data"), bool keep_line_ends = false);
 
 /// The order of the rows in training: every epoch a new shuffle, which is a pure function of (seed, epoch),
 /// so that any position is found again without a history.
@@ -38,7 +39,7 @@ class RowOrder {
 class TokenRows {
  public:
   /// Throws Error (how many tokens there are, how many are needed) when they fill no row.
-  TokenRows(std::vector<int32_t> tokens, int64_t context, const std::string& what = "--data");
+  TokenRows(std::vector<int32_t> tokens, int64_t context, const Message& what = Setting("data"));
 
   int64_t rows() const { return static_cast<int64_t>(tokens_.size()) / context_; }
   int64_t context() const { return context_; }

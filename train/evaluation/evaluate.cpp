@@ -45,11 +45,12 @@ int64_t EvaluationOptions::actual_stride() const {
 
 void EvaluationOptions::validate() const {
   if (context < 2)
-    fail<UsageError>("--context ", context, ": expected at least 2 tokens, one to predict from the other");
-  if (stride < 0) fail<UsageError>("--stride ", stride, ": expected 1 or more tokens");
+    fail<UsageError>(Setting("context"), " ", context,
+                     ": expected at least 2 tokens, one to predict from the other");
+  if (stride < 0) fail<UsageError>(Setting("stride"), " ", stride, ": expected 1 or more tokens");
   if (mode == EvaluationMode::sliding && actual_stride() >= context) {
-    fail<UsageError>("--stride ", stride, ": expected less than --context ", context,
-                     " when sliding, since the first token of a window cannot be scored in it");
+    fail<UsageError>(Setting("stride"), " ", stride, ": expected less than ", Setting("context"), " ",
+                     context, " when sliding, since the first token of a window cannot be scored in it");
   }
 }
 
@@ -57,7 +58,7 @@ std::vector<Window> evaluation_windows(int64_t tokens, const EvaluationOptions& 
   options.validate();
   const int64_t context = options.context, stride = options.actual_stride();
   SCCA_CHECK(tokens >= context, "the data has ", tokens, " tokens, fewer than the context of ", context,
-             "; give more data or a smaller --context");
+             "; give more data or a smaller ", Setting("context"));
   std::vector<Window> windows;
   if (options.mode == EvaluationMode::windows) {
     for (int64_t begin = 0; begin + context <= tokens; begin += stride)

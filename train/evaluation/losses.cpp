@@ -34,7 +34,8 @@ Losses read_losses(const std::filesystem::path& file) {
   const SafetensorsFile stored(file);
   const auto& about = stored.metadata();
   SCCA_CHECK(stored.tensors().contains("nll") && about.contains("context") && about.contains("data"),
-             file.string(), ": is not a file of token losses; write one with scca eval --save-losses");
+             file.string(), ": is not a file of token losses; write one with scca eval ",
+             Setting("save_losses"));
   if (about.contains(kContentHash)) stored.check_content();
   Losses losses{std::stoll(about.at("context")), Weights(file).load("nll", DType::f32).clone(),
                 about.at("data")};

@@ -34,7 +34,7 @@ nlohmann::json counts_json(const std::vector<PasskeyCell>& cells) {
 
 void PasskeyOptions::validate() const {
   retrieval_options(*this).validate();
-  if (depths.empty()) fail<UsageError>("--depths: is empty; give percentages, as in 0,50,100");
+  if (depths.empty()) fail<UsageError>(Setting("depths"), ": is empty; give percentages, as in 0,50,100");
 }
 
 void check_lengths(const LlamaConfig& config, const Tokenizer& tokenizer, const PasskeyOptions& options) {

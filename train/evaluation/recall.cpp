@@ -83,8 +83,8 @@ void add_estimate(nlohmann::json& object, const std::string& name, const Estimat
 void check_recall(const std::vector<int32_t>& tokens, const RecallOptions& options, int64_t vocabulary) {
   const auto count = static_cast<int64_t>(tokens.size());
   const int64_t needed = 2 * options.context + kPassageTokens;
-  SCCA_CHECK(count >= needed, "the data has ", count, " tokens; recall at --context ", options.context,
-             " needs ", needed, " (two windows and a passage)");
+  SCCA_CHECK(count >= needed, "the data has ", count, " tokens; recall at ", Setting("context"), " ",
+             options.context, " needs ", needed, " (two windows and a passage)");
   for (const int32_t id : tokens) {
     SCCA_CHECK(id >= 0 && id < vocabulary, "eval recall: the data has id ", id,
                ", beyond the model's vocabulary of ", vocabulary);
@@ -103,10 +103,10 @@ Estimate estimate(const std::vector<double>& values) {
 
 void RecallOptions::validate() const {
   if (context < 2 * kPassageTokens) {
-    fail<UsageError>("--context ", context, ": expected at least ", 2 * kPassageTokens,
+    fail<UsageError>(Setting("context"), " ", context, ": expected at least ", 2 * kPassageTokens,
                      " tokens, room for the passage twice");
   }
-  if (passages < 1) fail<UsageError>("--passages ", passages, ": expected 1 or more");
+  if (passages < 1) fail<UsageError>(Setting("passages"), " ", passages, ": expected 1 or more");
 }
 
 std::vector<int64_t> recall_distances(int64_t context) {

@@ -40,20 +40,22 @@ std::vector<Cell> make_cells(const Task& task, const Tokenizer& tokenizer, const
 }  // namespace
 
 void RetrievalOptions::validate() const {
-  find_task(task, "--tasks");
-  if (lengths.empty()) fail<UsageError>("--lengths: is empty; give token counts, as in 512,1024");
+  find_task(task, Setting("task"));
+  if (lengths.empty()) fail<UsageError>(Setting("lengths"), ": is empty; give token counts, as in 512,1024");
   for (const int64_t length : lengths) {
     if (length < 1 || length >= int64_t{1} << 32)
-      fail<UsageError>("--lengths: ", length, ": expected a number of tokens, 1 or more");
+      fail<UsageError>(Setting("lengths"), ": ", length, ": expected a number of tokens, 1 or more");
   }
   for (const int64_t depth : depths) {
-    if (depth < 0 || depth > 100) fail<UsageError>("--depths: ", depth, ": expected percentages, 0 to 100");
+    if (depth < 0 || depth > 100)
+      fail<UsageError>(Setting("depths"), ": ", depth, ": expected percentages, 0 to 100");
   }
-  if (trials < 1 || trials > int64_t{1} << 24) fail<UsageError>("--trials ", trials, ": expected 1 to 2^24");
+  if (trials < 1 || trials > int64_t{1} << 24)
+    fail<UsageError>(Setting("trials"), " ", trials, ": expected 1 to 2^24");
 }
 
 void check_lengths(const LlamaConfig& config, const Tokenizer& tokenizer, const RetrievalOptions& options) {
-  const Task& task = find_task(options.task, "--tasks");
+  const Task& task = find_task(options.task, Setting("task"));
   for (const int64_t length : options.lengths) {
     make_prompt(task, counter(tokenizer, options), {length, depths_of(options).front(), options.seed, 0});
     check_growth(config, options.attention, length - task.answer_tokens, task.answer_tokens);
@@ -80,7 +82,7 @@ std::vector<RetrievalCell> evaluate_retrieval(const Llama& model, const Tokenize
                                               const RetrievalOptions& options,
                                               const RetrievalProgress& progress) {
   options.validate();
-  const Task& task = find_task(options.task, "--tasks");
+  const Task& task = find_task(options.task, Setting("task"));
   const std::vector<Cell> cells = make_cells(task, tokenizer, options);
   const int64_t total = std::ssize(cells) * options.trials;
   int64_t done = 0;

@@ -1,15 +1,49 @@
 #include "train/report/messages.h"
 
+#include <algorithm>
 #include <iostream>
 #include <set>
+#include <string_view>
 
 #include "models/utf8.h"
 
 namespace scca {
+namespace {
 
-void note(const std::string& line) {
+struct Renamed {
+  std::string_view setting, flag;
+};
+constexpr Renamed kRenamed[] = {{"rank", "--lora-rank"},
+                                {"alpha", "--lora-alpha"},
+                                {"dropout", "--lora-dropout"},
+                                {"targets", "--lora-targets"},
+                                {"task", "--tasks"}};
+
+std::string flag_of(std::string_view setting) {
+  for (const Renamed& renamed : kRenamed)
+    if (renamed.setting == setting) return std::string(renamed.flag);
+  std::string flag = "--" + std::string(setting);
+  std::ranges::replace(flag, '_', '-');
+  return flag;
+}
+
+}  // namespace
+
+std::string with_flags(const Message& message) {
+  std::string text;
+  size_t at = 0;
+  for (const auto& [place, setting] : message.settings) {
+    const std::string_view name = setting.name;
+    text += message.text.substr(at, place - at) + flag_of(name);
+    at = place + name.size();
+  }
+  return text + message.text.substr(at);
+}
+
+void note(const Message& line) {
   static std::set<std::string> said;
-  if (said.insert(line).second) std::cerr << "note: " << message_text(line) << "\n";
+  const std::string text = with_flags(line);
+  if (said.insert(text).second) std::cerr << "note: " << message_text(text) << "\n";
 }
 
 std::string message_text(const std::string& message) {

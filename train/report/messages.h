@@ -4,11 +4,17 @@
 #include <streambuf>
 #include <string>
 
+#include "core/check.h"
+
 namespace scca {
 
-/// "note: LINE" on stderr. A line that was said already is not said again, so that what is found at every row
-/// of a study is said once.
-void note(const std::string& line);
+/// A message of the library as the command line says it: in place of each setting the flag that sets it,
+/// which has its name (top_p: --top-p) but for those that LoRA's and the tasks' flags set.
+std::string with_flags(const Message& message);
+
+/// "note: LINE" on stderr, with flags. A line that was said already is not said again, so that what is found
+/// at every row of a study is said once.
+void note(const Message& line);
 
 /// An error's message as it is printed: a line break stays only where the next line is indented, as our own
 /// are; one from a file's name would look like a line of ours.

@@ -3,6 +3,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 
 #include "core/check.h"
 #include "core/device.h"
@@ -21,12 +22,24 @@
 namespace scca {
 namespace {
 
-/// q, k, v, o, gate, up, down are short for q_proj and so on.
+const std::string kProjection = "_proj";  // how all of the linear layers' names end
+
+/// "q,k,v,o,gate,up,down": the layers' names without their ending.
+std::string short_targets() {
+  std::string list;
+  for (const std::string& name : Llama::linear_names())
+    list += (list.empty() ? "" : ",") + name.substr(0, name.size() - kProjection.size());
+  return list;
+}
+
+/// q is short for q_proj, and so on.
 std::set<std::string> targets_of(const std::string& list) {
-  static const std::set<std::string> kShort{"q", "k", "v", "o", "gate", "up", "down"};
+  const std::vector<std::string> short_names = split_list(short_targets());
   std::set<std::string> targets;
-  for (const std::string& item : split_list(list))
-    targets.insert(kShort.contains(item) ? item + "_proj" : item);
+  for (const std::string& item : split_list(list)) {
+    const bool known = std::ranges::find(short_names, item) != short_names.end();
+    targets.insert(known ? item + kProjection : item);
+  }
   return targets;
 }
 
@@ -78,7 +91,7 @@ void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
                "Scale by alpha / sqrt(rank) instead: rank-stabilised, for larger ranks");
   app.add_option_function<std::string>(
          "--lora-targets", [&s](const std::string& list) { s.lora.targets = targets_of(list); },
-         "Layers with an update: some of q,k,v,o,gate,up,down")
+         "Layers with an update: some of " + short_targets())
       ->type_name("LIST")
       ->default_str("q,k,v,o");
   app.add_option("--lora-dropout", s.lora.dropout, "Dropout of the updates' input")
@@ -93,7 +106,7 @@ void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
 
 int finetune(FinetuneSettings settings) {
   check_settings(settings.train);
-  settings.lora.validate();
+  Llama::check_lora(settings.lora);
   RunFolder::check(settings.train.out, settings.train.resume);
   settings.model = with_default_rope(std::move(settings.model));
   const LlamaConfig given = given_config(settings.model);

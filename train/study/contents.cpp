@@ -50,7 +50,7 @@ nlohmann::json read_result(const std::filesystem::path& file) {
                ": says other things than were written");
     return result;
   } catch (const Error& error) {
-    fail(error.what(), "; it is damaged: remove ", again.string(),
+    fail(error.message, "; it is damaged: remove ", again.string(),
          ", and the same command with --resume makes it again");
   }
 }

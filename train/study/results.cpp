@@ -39,7 +39,7 @@ fs::path checked_losses(const fs::path& file) {
     read_losses(file);
     return file;
   } catch (const Error& error) {
-    fail(error.what(), "; remove ", file.string(), ", and the same command with --resume makes it again");
+    fail(error.message, "; remove ", file.string(), ", and the same command with --resume makes it again");
   }
 }
 

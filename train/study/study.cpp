@@ -81,7 +81,7 @@ void StudySettings::validate() const {
     fail<UsageError>("--patterns: names none; expected specs such as full,local,scca-fixed");
   if (std::set(patterns.begin(), patterns.end()).size() != patterns.size())
     fail<UsageError>("--patterns: names a pattern twice");
-  finetune.lora.validate();
+  Llama::check_lora(finetune.lora);
   if (seeds < 1) fail<UsageError>("--seeds ", seeds, ": expected 1 or more");
   if (train.schedule != "constant")
     fail<UsageError>("--schedule ", train.schedule,

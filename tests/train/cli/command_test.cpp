@@ -21,6 +21,8 @@ Action set_up(CLI::App& app) {
   return [steps, failure]() -> int {
     if (*failure == "usage") fail<UsageError>("--failure: usage is not a failure");
     if (*failure == "error") fail("it broke");
+    if (*failure == "setting") fail<UsageError>(Setting("top_p"), " 2: expected less than ", Setting("rank"));
+    if (*failure == "advice") fail("it broke; use a shorter ", Setting("context"));
     if (*failure == "memory") throw std::bad_alloc();
     if (*failure == "json") print_json({{"a", {1.0, std::numeric_limits<double>::infinity()}}});
     return *steps;
@@ -89,7 +91,8 @@ TEST_CASE("command: misuse is one line that names the flag, and 2") {
         Case{{"test-command", "--failure", "no", "iner"}, "did you mean inner?"},
         Case{{"test-command"}, "--failure is required"},
         Case{{"test-command", "--failure", "no", "--steps", "many"}, "--steps"},
-        Case{{"test-command", "--failure", "usage"}, "--failure: usage is not"}}) {
+        Case{{"test-command", "--failure", "usage"}, "--failure: usage is not"},
+        Case{{"test-command", "--failure", "setting"}, ": --top-p 2: expected less than --lora-rank\n"}}) {
     const Result result = run(c.arguments);
     CAPTURE(c.expected);
     CAPTURE(result.err);
@@ -102,6 +105,7 @@ TEST_CASE("command: misuse is one line that names the flag, and 2") {
 
 TEST_CASE("command: a failure is one line that names the command, and 1") {
   for (const auto& [failure, expected] : {std::pair{"error", "scca test-command: it broke\n"},
+                                          std::pair{"advice", "it broke; use a shorter --context\n"},
                                           std::pair{"memory", "scca test-command: out of memory"},
                                           std::pair{"json", "scca test-command: result.a[1] is inf"}}) {
     const Result result = run({"test-command", "--failure", failure});

@@ -113,7 +113,7 @@ TEST_CASE("help: defaults are values, and derived ones are said") {
        {"--steps N Optimizer steps; may grow when a run is resumed (default: 1000)", "(default: 0.0002)",
         "--schedule constant|cosine The rate after the warm-up (default: constant)", "--context TOKENS",
         "--data PATH...", "(default: what the context needs, and never less than the model has)",
-        "--checkpointing on|off", "(default: q,k,v,o)", "--seed SEED",
+        "--checkpointing on|off", "some of q,k,v,o,gate,up,down (default: q,k,v,o)", "--seed SEED",
         "Usage: scca finetune --model FOLDER --data PATH... --context TOKENS"})
     CHECK_MESSAGE(contains(finetune, part), part, " in ", finetune);
   const std::string eval = help_of("eval");  // a command with commands below

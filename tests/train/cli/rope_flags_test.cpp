@@ -4,8 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include "core/check.h"
 #include "models/rope_lengths.h"
 #include "nn/json.h"
+#include "nn/rope_types.h"
 #include "tests/run_scca.h"
 
 using namespace scca;
@@ -220,6 +222,45 @@ TEST_CASE("rope flags: a factor that is given wins, and a context that it is not
       rope_line(none) ==
       "base length 64, type none, factor 1, made for 64 tokens; in place of the model's type yarn, factor 4");
   CHECK(warning(none).ends_with("; --rope linear --rope-factor 2 stretches them"));
+}
+
+TEST_CASE("rope flags: what each type makes of a model, by its row") {
+  const Workplace place;
+  const LlamaConfig plain = read_config(place.model("plain", 64, nullptr)),
+                    lists = read_config(place.model("longrope", 256, longrope()));
+  for (const RopeRow& row : rope_rows()) {
+    CAPTURE(std::string(row.name));
+    ModelFlags type_alone, both;
+    type_alone.rope = both.rope = row.name;
+    both.rope_factor = 8;
+    if (row.one_length)
+      CHECK(error_of([&] { with_rope_flags(plain, both, 0); }) ==
+            concat("--rope ", row.name,
+                   ": it divides by the lists short_factor and long_factor of config.json, and this model's "
+                   "has none; choose another type, or add them there"));
+    const LlamaConfig& given = row.one_length ? lists : plain;
+    if (!row.has_factor()) {
+      CHECK(error_of([&] { with_rope_flags(given, both, 0); }) ==
+            concat("--rope-factor 8: --rope ", row.name, " has no factor"));
+      CHECK(with_rope_flags(given, type_alone, 0).rope == given.rope);
+      continue;
+    }
+    const LlamaConfig scaled = with_rope_flags(given, both, 0);
+    CHECK(scaled.rope.type == row.type);
+    CHECK(scaled.rope.factor == 8);
+    CHECK(rope_lengths(scaled).made_for == 8 * 64);
+    // a length in place of the factor
+    if (row.type != given.rope.type)
+      CHECK(error_of([&] { with_rope_flags(given, type_alone, 0); }) ==
+            concat("--rope ", row.name, " needs --rope-factor"));
+    const std::string refused = error_of([&] { check_extension(given, type_alone, 500); });
+    CHECK(refused.starts_with(row.one_length
+                                  ? concat("--context 500: this model's ", row.name, " has lists of divisors")
+                                  : "no error"));
+    CHECK(rope_lengths(with_rope_flags(given, type_alone, 500)).made_for >= (row.one_length ? 256 : 500));
+    // and what is advised where it is too short
+    CHECK(rope_advice(scaled, 1000) == (row.one_length ? "" : "--rope-factor 16"));
+  }
 }
 
 TEST_CASE("rope flags: what can't be stretched is refused before anything is made") {

@@ -85,7 +85,8 @@ TEST_CASE("plan-memory: mistakes are one line") {
   expect({"plan-memory", "--model-config", folder.path().string(), "--context", "64"}, 1, "config.json");
   expect({"plan-memory", "--model-config", broken, "--context", "64"}, 1, "broken.json");
   expect(plan({"--train", "emebd"}), 2, "emebd");
-  expect(plan({"--lora-targets", "q,quack"}), 2, "quack");
+  expect(plan({"--lora-targets", "q,gate,quack"}), 2,
+         "--lora-targets: no layer is called 'quack'; expected some of q_proj,k_proj,");
   expect(plan({"--lora-rank", "-1"}), 2, "--lora-rank: found '-1'");
   expect(plan({"--lora-rank", "0", "--train", "none"}), 2, "nothing learns");
   expect(plan({"--cards", "0"}), 2, "--cards 0");

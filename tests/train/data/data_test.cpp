@@ -90,8 +90,8 @@ TEST_CASE("data: what cannot be read is one line with the file and the place") {
   CHECK(contains(error_with("number.jsonl", "{\"text\": 7}\n"),
                  "number.jsonl:1: \"text\" is 7, expected a string"));
   CHECK(contains(error_with("latin.txt", "caf\xE9 noir"), "latin.txt: is not UTF-8 at byte 3"));
-  CHECK(contains(error_with("empty.txt", ""), "--data: there is no text in "));
-  CHECK(contains(error_with("empty.jsonl", "{\"text\":\"\"}\n"), "--data: there is no text in "));
+  CHECK(contains(error_with("empty.txt", ""), "data: there is no text in "));
+  CHECK(contains(error_with("empty.jsonl", "{\"text\":\"\"}\n"), "data: there is no text in "));
   CHECK(contains(error_of([&] { tokenized({folder / "absent.txt"}); }), "absent.txt: there is no such file"));
   std::filesystem::create_directories(folder / "bare");
   CHECK(contains(error_of([&] { tokenized({folder / "bare"}); }),
@@ -178,7 +178,7 @@ TEST_CASE("data: rows are consecutive, the short tail is dropped") {
   for (size_t i = 0; i < values.size(); ++i) CHECK(values[i] == static_cast<int32_t>(i) + 7);
   CHECK_NOTHROW(TokenRows(counting(7), 7));
   CHECK(error_of([] { TokenRows(counting(6), 7); }) ==
-        "--data: holds 6 tokens, but one row takes 7 (--context); give more text or a shorter --context");
+        "data: holds 6 tokens, but one row takes 7 (context); give more text or a shorter context");
 }
 
 TEST_CASE("data: every epoch has each row once, in an order of its own") {

@@ -148,7 +148,7 @@ TEST_CASE("evaluate: what cannot be scored is said") {
     return error_of([&] { evaluate(model, tokens, options); });
   };
   CHECK(error(random_tokens(30), {.context = 31}) ==
-        "the data has 30 tokens, fewer than the context of 31; give more data or a smaller --context");
+        "the data has 30 tokens, fewer than the context of 31; give more data or a smaller context");
   std::vector<int32_t> tokens = random_tokens(40);
   tokens[7] = 61;
   CHECK(error(tokens, {.context = 31})
@@ -197,7 +197,7 @@ TEST_CASE("recall: an untrained model gains nothing, and what it sees decides th
 TEST_CASE("recall: what cannot be measured is said") {
   const Llama model = Llama::initialised(tiny_config(), 1);
   CHECK(error_of([&] { evaluate_recall(model, random_tokens(575), {.context = 256}); }) ==
-        "the data has 575 tokens; recall at --context 256 needs 576 (two windows and a passage)");
+        "the data has 575 tokens; recall at context 256 needs 576 (two windows and a passage)");
   CHECK_NOTHROW(evaluate_recall(model, random_tokens(576), {.context = 256, .passages = 1}));
   CHECK_THROWS_AS(evaluate_recall(model, random_tokens(600), {.context = 127}), UsageError);
   CHECK_THROWS_AS(evaluate_recall(model, random_tokens(600), {.context = 128, .passages = 0}), UsageError);

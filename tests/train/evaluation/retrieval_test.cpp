@@ -162,15 +162,15 @@ TEST_CASE("retrieval: what cannot be asked is said before anything is") {
   CHECK(error({.task = "passkey", .lengths = {600, 100}, .depths = {0}})
             .starts_with("passkey: a length of 100 is too short; the shortest prompt takes "));
   CHECK(error({.task = "vt", .lengths = {2000}, .depths = {0}}).starts_with("vt: has no depth"));
-  CHECK(error({.task = "passkey"}) == "--lengths: is empty; give token counts, as in 512,1024");
-  CHECK(error({.task = "passkey", .lengths = {0}}) == "--lengths: 0: expected a number of tokens, 1 or more");
+  CHECK(error({.task = "passkey"}) == "lengths: is empty; give token counts, as in 512,1024");
+  CHECK(error({.task = "passkey", .lengths = {0}}) == "lengths: 0: expected a number of tokens, 1 or more");
   CHECK(error({.task = "passkey", .lengths = {600}, .depths = {-1}}) ==
-        "--depths: -1: expected percentages, 0 to 100");
-  CHECK(error({.task = "passkey", .lengths = {600}, .trials = 0}) == "--trials 0: expected 1 to 2^24");
-  CHECK(error({.task = "pass", .lengths = {600}}).starts_with("--tasks: unknown task 'pass'"));
+        "depths: -1: expected percentages, 0 to 100");
+  CHECK(error({.task = "passkey", .lengths = {600}, .trials = 0}) == "trials 0: expected 1 to 2^24");
+  CHECK(error({.task = "pass", .lengths = {600}}).starts_with("task: unknown task 'pass'"));
   CHECK(heard == 0);
   CHECK(error_of([&] { PasskeyOptions{.lengths = {600}, .depths = {}}.validate(); }) ==
-        "--depths: is empty; give percentages, as in 0,50,100");
+        "depths: is empty; give percentages, as in 0,50,100");
 }
 
 TEST_CASE("retrieval: BOS takes a token of the length") {

@@ -132,7 +132,7 @@ TEST_CASE("study: settings without a meaning") {
   CHECK(contains(message(s), "--seeds 0: expected 1 or more"));
   s = settings({"full"});
   s.finetune.lora.dropout = 1e20;
-  CHECK(contains(message(s), "--lora-dropout 1e+20: expected a probability"));
+  CHECK(contains(message(s), "dropout 1e+20: expected a probability"));
   s = settings({"full"});
   s.finetune.train.schedule = "cosine";
   CHECK(contains(message(s), "--schedule cosine"));

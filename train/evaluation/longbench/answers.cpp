@@ -22,8 +22,9 @@ SamplingOptions sampling_of(const Tokenizer& tokenizer, const Task& task, const 
 int64_t AnswerOptions::prompt_tokens(const Task& task) const {
   const int64_t left = context - task.max_new_tokens;
   if (left < 2)
-    fail<UsageError>("--context ", context, ": ", task.name, " answers with up to ", task.max_new_tokens,
-                     " tokens; expected ", task.max_new_tokens + 2, " or more, or other --tasks");
+    fail<UsageError>(Setting("context"), " ", context, ": ", task.name, " answers with up to ",
+                     task.max_new_tokens, " tokens; expected ", task.max_new_tokens + 2,
+                     " or more, or other ", Setting("tasks"));
   return left;
 }
 

@@ -70,7 +70,8 @@ void add_file(const fs::path& path, bool in_folder, const std::function<void(con
   const std::string name = path.stem().string();
   for (const TaskFile& other : files)
     if (other.name == name)
-      fail<UsageError>("--data: ", name, " is there twice, as ", other.path.string(), " and ", path.string());
+      fail<UsageError>(Setting("data"), ": ", name, " is there twice, as ", other.path.string(), " and ",
+                       path.string());
   try {
     files.push_back({name, &task_of(name), path});
   } catch (const UsageError& error) {
@@ -89,7 +90,7 @@ std::vector<TaskFile> task_files(const std::vector<std::string>& paths,
     try {
       task_of(name);
     } catch (const UsageError& error) {
-      fail<UsageError>("--tasks: ", error.what());
+      fail<UsageError>(Setting("tasks"), ": ", error.what());
     }
   }
   const auto is_wanted = [&](const std::string& name) {
@@ -103,9 +104,10 @@ std::vector<TaskFile> task_files(const std::vector<std::string>& paths,
   }
   for (const std::string& name : wanted)
     if (std::ranges::none_of(files, [&](const TaskFile& file) { return file.name == name; }))
-      fail<UsageError>("--tasks: there is no ", name, ".jsonl in ", paths.empty() ? "--data" : paths[0]);
-  SCCA_CHECK(!files.empty(), "--data: there is no file of a LongBench task; expected TASK.jsonl with one of ",
-             task_names());
+      fail<UsageError>(Setting("tasks"), ": there is no ", name, ".jsonl in ",
+                       paths.empty() ? "data" : paths[0]);
+  SCCA_CHECK(!files.empty(), Setting("data"),
+             ": there is no file of a LongBench task; expected TASK.jsonl with one of ", task_names());
   return files;
 }
 

@@ -36,13 +36,13 @@ RegisterTask::RegisterTask(Task task) {
 
 const std::vector<Task>& registered_tasks() { return registry(); }
 
-const Task& find_task(const std::string& name, const std::string& flag) {
+const Task& find_task(const std::string& name, const Message& setting) {
   std::vector<std::string> known;
   for (const Task& task : registry()) {
     if (task.name == name) return task;
     known.push_back(task.name);
   }
-  fail<UsageError>(flag, ": unknown task '", name, "'", suggestion(name, known),
+  fail<UsageError>(setting, ": unknown task '", name, "'", suggestion(name, known),
                    " Known tasks: ", joined(known));
 }
 

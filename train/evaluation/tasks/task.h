@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/check.h"
+
 namespace scca {
 
 /// How many tokens a text takes, with all that the model is given (BOS).
@@ -50,8 +52,8 @@ TaskPrompt make_prompt(const Task& task, const CountTokens& count, const TaskReq
 
 /// All tasks by name.
 const std::vector<Task>& registered_tasks();
-/// Throws UsageError naming `flag` and the known tasks.
-const Task& find_task(const std::string& name, const std::string& flag);
+/// Throws UsageError naming the known tasks; `setting` is where the name was given.
+const Task& find_task(const std::string& name, const Message& setting);
 
 /// A task's line at the end of its file:
 ///   const RegisterTask line({.name = "vt", .suite = "ruler", ...});

@@ -121,7 +121,7 @@ TEST_CASE("longbench: the middle is cut out of what is too long") {
   CHECK(truncate_middle(ids, 2) == std::vector<int32_t>{1, 7});
   const AnswerOptions options{.context = 33};
   CHECK(error_of([&] { options.prompt_tokens(task_of("2wikimqa")); }) ==
-        "--context 33: 2wikimqa answers with up to 32 tokens; expected 34 or more, or other --tasks");
+        "context 33: 2wikimqa answers with up to 32 tokens; expected 34 or more, or other tasks");
 }
 
 TEST_CASE(
@@ -220,11 +220,11 @@ TEST_CASE("longbench: a folder's tasks, chosen by name; what is no task is noted
   const auto error = [&](const Names& paths, const Names& wanted) {
     return error_of([&] { names(paths, wanted); });
   };
-  CHECK(error({path}, {"lcc"}) == "--tasks: there is no lcc.jsonl in " + path);
-  CHECK(error({path}, {"vcsum"}).starts_with("--tasks: task 'vcsum' is scored on Chinese words"));
+  CHECK(error({path}, {"lcc"}) == "tasks: there is no lcc.jsonl in " + path);
+  CHECK(error({path}, {"vcsum"}).starts_with("tasks: task 'vcsum' is scored on Chinese words"));
   CHECK(error({path + "/vcsum.jsonl"}, {}).starts_with(path + "/vcsum.jsonl: task 'vcsum'"));
   CHECK(error({path, path + "/trec.jsonl"}, {}) ==
-        "--data: trec is there twice, as " + path + "/trec.jsonl and " + path + "/trec.jsonl");
+        "data: trec is there twice, as " + path + "/trec.jsonl and " + path + "/trec.jsonl");
   CHECK(error({path + "/no"}, {}) == path + "/no: there is no such file or folder");
 }
 

@@ -14,8 +14,8 @@
 namespace scca {
 namespace {
 
-/// The dashes of a polyline, measured along it.
-std::vector<std::vector<Point>> cut_dashes(const std::vector<Point>& points, double dash) {
+/// The dashes of a polyline, and the gaps between them, measured along it.
+std::vector<std::vector<Point>> cut_dashes(const std::vector<Point>& points, double dash, double gap) {
   std::vector<std::vector<Point>> strokes;
   double left = dash;  // of the present dash or gap
   bool drawing = true;
@@ -34,7 +34,7 @@ std::vector<std::vector<Point>> cut_dashes(const std::vector<Point>& points, dou
         stroke = {cut};
       }
       drawing = !drawing;
-      left = drawing ? dash : dash / 2;
+      left = drawing ? dash : gap;
     }
     left -= length - done;
     if (drawing) stroke.push_back(to);
@@ -146,7 +146,8 @@ void Canvas::polyline(const std::vector<Point>& points, double thickness, Color 
     for (size_t i = 1; i < stroke.size(); ++i) draw(stroke[i - 1], stroke[i]);
   };
   if (dash > 0) {
-    for (const auto& stroke : cut_dashes(points, dash)) draw_stroke(stroke);
+    const double gap = std::max(dash / 2, 2.5 * thickness);  // of which the round ends take one thickness
+    for (const auto& stroke : cut_dashes(points, dash, gap)) draw_stroke(stroke);
   } else {
     draw_stroke(points);
   }

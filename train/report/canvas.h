@@ -56,7 +56,7 @@ class Canvas {
   void frame(int x0, int y0, int x1, int y1, Color color);
   void line(Point from, Point to, double thickness, Color color, double opacity = 1);
   /// One line through all the points, with round joints; where it crosses itself it is not darker.
-  /// `dash` > 0 draws dashes of that many pixels with gaps half as long.
+  /// `dash` > 0 draws dashes of that many pixels with gaps half as long, but wide enough to be seen.
   void polyline(const std::vector<Point>& points, double thickness, Color color, double opacity = 1,
                 double dash = 0);
   void disc(Point center, double radius, Color color, double opacity = 1);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <sstream>
 
 #include "core/check.h"
 #include "train/report/axis.h"
@@ -13,7 +14,7 @@ namespace {
 
 const TextStyle title_style{.size = 21, .bold = true}, label_style{.size = 16, .align = Align::center},
     name_style{.size = 14, .color = colors::grey}, value_style{.size = 14, .align = Align::center};
-constexpr int margin = 24, bar_width = 20, bar_gap = 36;
+constexpr int margin = 24, bar_width = 20, bar_gap = 36, widest_for_title = 1200;
 constexpr Color missing_color{238, 238, 238};
 
 /// Viridis (van der Walt and Smith): as bright as it is high, so it also reads in grey and with colour
@@ -61,8 +62,10 @@ class HeatmapPicture {
 
   Canvas draw() {
     Canvas canvas(width_, height_);
+    if (map_.title_look) draw_sample(canvas, {margin, margin + 8}, *map_.title_look, false);
     for (size_t i = 0; i < title_.size(); ++i)
-      canvas.text({margin, margin + 8 + 29.0 * static_cast<double>(i)}, title_[i], title_style);
+      canvas.text({margin + title_indent(), margin + 8 + 29.0 * static_cast<double>(i)}, title_[i],
+                  title_style);
     draw_cells(canvas);
     draw_names(canvas);
     draw_bar(canvas);
@@ -72,6 +75,9 @@ class HeatmapPicture {
  private:
   int rows() const { return static_cast<int>(map_.row_names.size()); }
   int columns() const { return static_cast<int>(map_.column_names.size()); }
+
+  static constexpr int sample_room = static_cast<int>(sample_width) + 12;
+  double title_indent() const { return map_.title_look ? sample_room : 0; }
 
   static double widest(const std::vector<std::string>& texts, const TextStyle& style) {
     double width = 0;
@@ -93,12 +99,19 @@ class HeatmapPicture {
     bar_axis_.low = low_;
     bar_axis_.high = high_;
     set_ticks(bar_axis_, std::clamp(rows() * cell_height_ / 40, 2, 6));
-    left_ = margin + (map_.row_label.empty() ? 0 : 28) +
+    left_ = margin + (map_.row_label.empty() ? 0 : 28) + (map_.row_looks.empty() ? 0 : sample_room) +
             static_cast<int>(widest(map_.row_names, name_style)) + 10;
     right_ = left_ + columns() * cell_width_;
     width_ = right_ + bar_gap + bar_width + 10 + static_cast<int>(widest(bar_axis_.labels, name_style)) +
              (map_.value_label.empty() ? 0 : 30) + margin;
-    title_ = Canvas::wrap_text(map_.title, width_ - 2 * margin, title_style);
+    value_label_at_ = width_ - margin - 4;
+    // A pattern's spec is one word, which no line break helps: a small grid becomes wider for it.
+    std::istringstream words(map_.title);
+    for (std::string word; words >> word;)
+      width_ = std::clamp(
+          static_cast<int>(Canvas::text_width(word, title_style) + title_indent()) + 2 * margin + 1, width_,
+          std::max(width_, widest_for_title));
+    title_ = Canvas::wrap_text(map_.title, width_ - 2 * margin - title_indent(), title_style);
     top_ = margin + static_cast<int>(title_.size()) * 29 + 10;
     bottom_ = top_ + rows() * cell_height_;
     names_height_ = names_upwards_ ? static_cast<int>(name_width) + 12 : 24;
@@ -132,8 +145,14 @@ class HeatmapPicture {
     below.upwards = names_upwards_;
     upwards.upwards = true;
     int row_step = (17 + cell_height_ - 1) / cell_height_, column_step = (17 + cell_width_ - 1) / cell_width_;
-    for (int row = 0; row < rows(); row += row_step)
-      canvas.text({left_ - 9.0, top_ + (row + 0.5) * cell_height_}, map_.row_names[row], right);
+    for (int row = 0; row < rows(); row += row_step) {
+      Point at{left_ - 9.0, top_ + (row + 0.5) * cell_height_};
+      if (!map_.row_looks.empty()) {
+        draw_sample(canvas, {at.x - sample_width, at.y}, map_.row_looks[row], false);
+        at.x -= sample_room;
+      }
+      canvas.text(at, map_.row_names[row], right);
+    }
     for (int column = 0; column < columns(); column += names_upwards_ ? column_step : 1)
       canvas.text({left_ + (column + 0.5) * cell_width_, bottom_ + (names_upwards_ ? 7.0 : 13.0)},
                   map_.column_names[column], below);
@@ -153,7 +172,7 @@ class HeatmapPicture {
     }
     TextStyle upwards = label_style;
     upwards.upwards = true;
-    canvas.text({width_ - margin - 4.0, (top_ + bottom_) / 2.0}, map_.value_label, upwards);
+    canvas.text({static_cast<double>(value_label_at_), (top_ + bottom_) / 2.0}, map_.value_label, upwards);
   }
 
   const Heatmap& map_;
@@ -161,7 +180,7 @@ class HeatmapPicture {
   Axis bar_axis_;
   bool show_values_ = false, names_upwards_ = false;
   int cell_width_ = 0, cell_height_ = 0, left_ = 0, right_ = 0, top_ = 0, bottom_ = 0, names_height_ = 0;
-  int width_ = 0, height_ = 0;
+  int width_ = 0, height_ = 0, value_label_at_ = 0;
   std::vector<std::string> title_;
 };
 
@@ -172,6 +191,8 @@ void write_heatmap(const std::string& path, const Heatmap& map) {
                  map.values.size() == map.row_names.size() * map.column_names.size(),
              "write_heatmap: ", path, ": ", map.values.size(), " values for ", map.row_names.size(),
              " rows of ", map.column_names.size(), " columns");
+  SCCA_CHECK(map.row_looks.empty() || map.row_looks.size() == map.row_names.size(), "write_heatmap: ", path,
+             ": ", map.row_looks.size(), " looks for ", map.row_names.size(), " rows");
   SCCA_CHECK(std::any_of(map.values.begin(), map.values.end(), [](double v) { return std::isfinite(v); }),
              "write_heatmap: ", path, ": none of the ", map.values.size(), " values is finite");
   HeatmapPicture(map).draw().write_png(path);

@@ -14,19 +14,8 @@ const TextStyle title_style{.size = 21, .align = Align::left, .bold = true};
 const TextStyle label_style{.size = 16, .color = colors::ink, .align = Align::center};
 const TextStyle tick_style{.size = 14, .color = colors::grey, .align = Align::center};
 const TextStyle legend_style{.size = 15};
-constexpr double margin = 22, line_width = 2.2, legend_sample = 40;
+constexpr double margin = 22, line_width = 2.2;
 constexpr size_t most_markers = 40;  // more points than this show as a line alone
-
-struct Look {
-  Color color;
-  double dash;
-};
-
-/// Colours first, then dashes, so that the eighth line still differs from the first.
-Look look_of(size_t index) {
-  static constexpr double dashes[] = {0, 12, 4};
-  return {colors::series[index % colors::series_count], dashes[index / colors::series_count % 3]};
-}
 
 void check(const std::string& path, const Chart& chart) {
   for (const Series& s : chart.series) {
@@ -66,7 +55,7 @@ class ChartPicture {
     draw_legend();
     place_axes();
     draw_axes();
-    for (size_t i = 0; i < chart_.series.size(); ++i) draw_series(chart_.series[i], look_of(i));
+    for (size_t i = 0; i < chart_.series.size(); ++i) draw_series(chart_.series[i], look(i));
     return canvas_;
   }
 
@@ -74,6 +63,7 @@ class ChartPicture {
   bool drawn(double x, double y) const {
     return Axis::has_place(x, chart_.log_x) && Axis::has_place(y, chart_.log_y);
   }
+  Look look(size_t index) const { return chart_.series[index].look.value_or(nth_look(index)); }
   Point place(double x, double y) const {
     return {area_.left + x_.share(x) * (area_.right - area_.left),
             area_.bottom - y_.share(y) * (area_.bottom - area_.top)};
@@ -96,14 +86,12 @@ class ChartPicture {
       size_t points = 0;
       for (size_t p = 0; p < s.x.size(); ++p) points += drawn(s.x[p], s.y[p]);
       std::string name = points == 0 ? s.name + " (no data)" : s.name;
-      name = Canvas::fit_text(name, area_.right - area_.left - legend_sample - 8, legend_style);
-      double needed = legend_sample + 8 + Canvas::text_width(name, legend_style);
+      name = Canvas::fit_text(name, area_.right - area_.left - sample_width - 8, legend_style);
+      double needed = sample_width + 8 + Canvas::text_width(name, legend_style);
       if (x > area_.left && x + needed > area_.right) x = area_.left, area_.top += 24;
-      Look look = look_of(i);
       double y = area_.top + 10;
-      canvas_.polyline({{x + 2, y}, {x + legend_sample - 2, y}}, line_width + 0.8, look.color, 1, look.dash);
-      if (points <= most_markers && points > 0) canvas_.disc({x + legend_sample / 2, y}, 4, look.color);
-      canvas_.text({x + legend_sample + 8, y}, name, legend_style);
+      draw_sample(canvas_, {x, y}, look(i), has_markers(s, points));
+      canvas_.text({x + sample_width + 8, y}, name, legend_style);
       x += needed + 26;
       any = true;
     }
@@ -159,14 +147,19 @@ class ChartPicture {
     canvas_.text({margin + 8, (area_.top + area_.bottom) / 2}, chart_.y_label, upwards);
   }
 
+  static bool has_markers(const Series& s, size_t points) {
+    return points > 0 && points <= most_markers && s.smooth <= 1;
+  }
+
   void draw_series(const Series& s, Look look) {
     for (size_t i = 0; i < s.y_error.size(); ++i)
       if (drawn(s.x[i], s.y[i]) && std::isfinite(s.y_error[i])) draw_error_bar(s, i, look.color);
     size_t points = 0;
     for (size_t i = 0; i < s.x.size(); ++i) points += drawn(s.x[i], s.y[i]);
     bool smooth = s.smooth > 1;
-    bool markers = points <= most_markers && !smooth;
-    draw_line(s.x, s.y, smooth ? 1.2 : line_width, look.color, smooth ? 0.28 : 1, look.dash, markers);
+    // Raw values under a mean are a pale band, whose dashes could not be told from its jumps.
+    draw_line(s.x, s.y, smooth ? 1.2 : line_width, look.color, smooth ? 0.28 : 1, smooth ? 0 : look.dash,
+              has_markers(s, points));
     if (smooth) draw_line(s.x, moving_mean(s.y, s.smooth), line_width, look.color, 1, look.dash, false);
   }
 

@@ -1,7 +1,10 @@
 #pragma once
 // Line charts as PNG: loss over steps, perplexity over position, time over length.
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "train/report/look.h"
 
 namespace scca {
 
@@ -13,6 +16,7 @@ struct Series {
   /// Points in the moving mean drawn over the raw values, which then become pale; 0 or 1 for none. A loss
   /// curve of n steps reads well with n / 50.
   int smooth = 0;
+  std::optional<Look> look = {};  // none: nth_look of its place in the chart
 };
 
 struct Chart {

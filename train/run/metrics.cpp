@@ -88,6 +88,29 @@ std::string metrics_csv(const std::vector<nlohmann::json>& lines) {
   return text;
 }
 
+Chart loss_chart(const std::vector<nlohmann::json>& lines, const std::string& title,
+                 const std::string& attention) {
+  // The evaluation is a name of its own and not the pattern full: a run that trains under full attention has
+  // both lines too.
+  const std::string evaluated = "evaluation under full attention";
+  const std::map<std::string, Look> looks = looks_of({attention, evaluated});
+  Series training{.name = "training under " + attention, .look = looks.at(attention)};
+  Series evaluation{.name = evaluated, .look = looks.at(evaluated)};
+  for (const nlohmann::json& line : lines) {
+    const double step = line["step"].get<double>();
+    training.x.push_back(step);
+    training.y.push_back(line.value("loss", 0.0));
+    if (!line.contains("eval_loss")) continue;
+    evaluation.x.push_back(step);
+    evaluation.y.push_back(line["eval_loss"].get<double>());
+  }
+  training.smooth = static_cast<int>(training.x.size() / 50);
+  Chart chart{.title = title, .x_label = "step", .y_label = "loss (nats per token)"};
+  chart.series.push_back(std::move(training));
+  if (!evaluation.x.empty()) chart.series.push_back(std::move(evaluation));
+  return chart;
+}
+
 Metrics::Metrics(const std::filesystem::path& file, int64_t step) : file_(file), before_(read_metrics(file)) {
   std::erase_if(before_, [&](const nlohmann::json& line) { return line["step"].get<int64_t>() > step; });
   std::string kept;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "train/report/plot.h"
+
 namespace scca {
 
 /// The lines of a run's file, in their order; none when there is no file. A line that is not as append()
@@ -17,6 +19,11 @@ std::vector<nlohmann::json> read_metrics(const std::filesystem::path& file);
 /// The same as comma-separated values: a header of all keys that occur, "step" first, and a line a step;
 /// empty where a step has no such number.
 std::string metrics_csv(const std::vector<nlohmann::json>& lines);
+
+/// loss.png of a run: the training loss under `attention`, the pattern that it trains with, and where steps
+/// were followed by an evaluation a second line with its loss, which is under full attention.
+Chart loss_chart(const std::vector<nlohmann::json>& lines, const std::string& title,
+                 const std::string& attention);
 
 class Metrics {
  public:

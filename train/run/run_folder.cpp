@@ -9,7 +9,6 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "train/report/plot.h"
 #include "train/run/metrics.h"
 
 namespace scca {
@@ -95,24 +94,11 @@ void RunFolder::set_aside(const fs::path& checkpoint) const {
   fs::rename(checkpoint, fs::path(checkpoint) += ".damaged", ignored);
 }
 
-void RunFolder::show_metrics() const {
+void RunFolder::show_metrics(const std::string& attention) const {
   const std::vector<nlohmann::json> lines = read_metrics(path_ / "metrics.jsonl");
   write_file(path_ / "metrics.csv", metrics_csv(lines));
-  Series training{.name = "training"}, evaluation{.name = "evaluation"};
-  for (const nlohmann::json& line : lines) {
-    const double step = line["step"].get<double>();
-    training.x.push_back(step);
-    training.y.push_back(line.value("loss", 0.0));
-    if (!line.contains("eval_loss")) continue;
-    evaluation.x.push_back(step);
-    evaluation.y.push_back(line["eval_loss"].get<double>());
-  }
-  if (training.x.empty()) return;
-  training.smooth = static_cast<int>(training.x.size() / 50);
-  Chart chart{.title = path_.filename().string(), .x_label = "step", .y_label = "loss (nats per token)"};
-  chart.series.push_back(std::move(training));
-  if (!evaluation.x.empty()) chart.series.push_back(std::move(evaluation));
-  write_chart((path_ / "loss.png").string(), chart);
+  if (lines.empty()) return;
+  write_chart((path_ / "loss.png").string(), loss_chart(lines, path_.filename().string(), attention));
 }
 
 }  // namespace scca

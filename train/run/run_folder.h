@@ -38,9 +38,9 @@ class RunFolder {
   /// Gives a damaged checkpoint another name, *.damaged: none of checkpoints() any more.
   void set_aside(const std::filesystem::path& checkpoint) const;
 
-  /// metrics.jsonl for people: metrics.csv with the same numbers, and loss.png, the training loss and the
-  /// evaluations where there were any.
-  void show_metrics() const;
+  /// metrics.jsonl for people: metrics.csv with the same numbers, and loss.png (loss_chart) of a run
+  /// that trains under `attention`.
+  void show_metrics(const std::string& attention) const;
 
  private:
   std::filesystem::path path_;

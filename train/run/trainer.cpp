@@ -172,7 +172,7 @@ void Trainer::save() {
     run_.prune_checkpoints(norms_.newest_good(run_.checkpoint_steps()));
   }
   write_output();
-  run_.show_metrics();
+  run_.show_metrics(task_.train.attention);
 }
 
 TrainEnd Trainer::run() {

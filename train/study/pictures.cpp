@@ -1,6 +1,7 @@
 // The pictures of a study's page.
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "core/check.h"
 #include "nn/patterns/spec.h"
@@ -15,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using Results = std::vector<StudyRowResult>;
+using Looks = std::map<std::string, Look>;
 
 const fs::path kFolder = "pictures";
 constexpr size_t most_with_error_bars = 7;  // rows of a chart: more hide one another
@@ -29,7 +31,7 @@ std::vector<double> mean_of(const std::vector<std::vector<double>>& curves) {
   return mean;
 }
 
-Chart loss_chart(const Results& results) {
+Chart loss_chart(const Results& results, const Looks& looks) {
   Chart chart{.title = "Fine-tuning loss, mean over seeds", .x_label = "step", .y_label = "nats a token"};
   for (const StudyRowResult& row : results) {
     if (!row.row->trained) continue;
@@ -39,7 +41,8 @@ Chart loss_chart(const Results& results) {
     chart.series.push_back({.name = row.row->name,
                             .x = steps,
                             .y = mean_of(losses),
-                            .smooth = static_cast<int>(std::max<size_t>(9, steps.size() / 20))});
+                            .smooth = static_cast<int>(std::max<size_t>(9, steps.size() / 20)),
+                            .look = looks.at(row.row->name)});
   }
   return chart;
 }
@@ -76,7 +79,7 @@ PositionCurve position_curve(const StudyRowResult& row) {
   return curve;
 }
 
-Chart position_chart(const Results& results) {
+Chart position_chart(const Results& results, const Looks& looks) {
   Chart chart{.title = "Perplexity by position",
               .x_label = "position in the window",
               .y_label = "perplexity",
@@ -84,13 +87,14 @@ Chart position_chart(const Results& results) {
   for (const StudyRowResult& row : results) {
     PositionCurve curve = position_curve(row);
     for (double& value : curve.nll) value = std::exp(value);
-    chart.series.push_back({.name = row.row->name, .x = curve.position, .y = curve.nll});
+    chart.series.push_back(
+        {.name = row.row->name, .x = curve.position, .y = curve.nll, .look = looks.at(row.row->name)});
   }
   return chart;
 }
 
 /// Less the reference, in the same windows: what the text itself does to the curves drops out.
-Chart position_difference_chart(const Results& results) {
+Chart position_difference_chart(const Results& results, const Looks& looks) {
   const StudyRowResult& reference = reference_row(results);
   const PositionCurve base = position_curve(reference);
   Chart chart{.title = "Loss by position, less that of " + reference.row->name,
@@ -100,18 +104,19 @@ Chart position_difference_chart(const Results& results) {
     if (!row.row->trained || &row == &reference) continue;
     PositionCurve curve = position_curve(row);
     for (size_t i = 0; i < curve.nll.size(); ++i) curve.nll[i] -= base.nll[i];
-    chart.series.push_back({.name = row.row->name, .x = curve.position, .y = curve.nll});
+    chart.series.push_back(
+        {.name = row.row->name, .x = curve.position, .y = curve.nll, .look = looks.at(row.row->name)});
   }
   return chart;
 }
 
-Chart recall_chart(const Results& results) {
+Chart recall_chart(const Results& results, const Looks& looks) {
   Chart chart{.title = "What a passage gains from having been seen before",
               .x_label = "distance in tokens",
               .y_label = "nats a token saved",
               .log_x = true};
   for (const StudyRowResult& row : results) {
-    Series series{.name = row.row->name};
+    Series series{.name = row.row->name, .look = looks.at(row.row->name)};
     for (size_t i = 0; i < row.seeds[0].recall.size(); ++i) {
       const auto gain = spread(over_seeds(row, [&](auto& seed) { return seed.recall[i].gain; }));
       series.x.push_back(row.seeds[0].recall[i].distance);
@@ -124,7 +129,7 @@ Chart recall_chart(const Results& results) {
   return chart;
 }
 
-Heatmap passkey_overview(const Study& study, const Results& results) {
+Heatmap passkey_overview(const Study& study, const Results& results, const Looks& looks) {
   Heatmap map{.title = "Passkeys found, over all depths",
               .row_label = "row",
               .column_label = "tokens of the prompt",
@@ -134,6 +139,7 @@ Heatmap passkey_overview(const Study& study, const Results& results) {
   for (const int64_t length : study.settings.lengths) map.column_names.push_back(std::to_string(length));
   for (const StudyRowResult& row : results) {
     map.row_names.push_back(row.row->name);
+    map.row_looks.push_back(looks.at(row.row->name));
     for (const int64_t length : study.settings.lengths)
       map.values.push_back(
           spread(over_seeds(row, [&](auto& seed) { return passkey_share(seed, length); })).mean);
@@ -142,7 +148,7 @@ Heatmap passkey_overview(const Study& study, const Results& results) {
 }
 
 /// The row's cells, added over seeds.
-Heatmap passkey_grid(const StudyRowResult& row) {
+Heatmap passkey_grid(const StudyRowResult& row, const Looks& looks) {
   std::vector<PasskeyCell> sum = row.seeds[0].passkey;
   for (size_t k = 1; k < row.seeds.size(); ++k) {
     for (size_t i = 0; i < sum.size(); ++i) {
@@ -150,7 +156,9 @@ Heatmap passkey_grid(const StudyRowResult& row) {
       sum[i].trials += row.seeds[k].passkey.at(i).trials;
     }
   }
-  return passkey_heatmap(sum, concat("Passkeys found: ", row.row->name));
+  Heatmap map = passkey_heatmap(sum, concat("Passkeys found: ", row.row->name));
+  map.title_look = looks.at(row.row->name);
+  return map;
 }
 
 void draw_pattern(const std::string& path, const Study& study, const StudyRow& row) {
@@ -169,28 +177,31 @@ std::string file_name(const StudyRowResult& row) { return row.row->folder.filena
 
 std::vector<Picture> draw_study(const Study& study, const Results& results) {
   std::vector<Picture> pictures;
+  std::vector<std::string> names;
+  for (const StudyRowResult& row : results) names.push_back(row.row->name);
+  const Looks looks = looks_of(names);  // of all rows, so that a row looks alike in each picture
   fs::create_directories(study.out() / kFolder);
   const auto add = [&](const std::string& name, const std::string& caption, const auto& draw) {
     draw((study.out() / kFolder / name).string());
     pictures.push_back({kFolder / name, caption});
   };
   add("position.png", "Perplexity by position in the longest window",
-      [&](const std::string& path) { write_chart(path, position_chart(results)); });
+      [&](const std::string& path) { write_chart(path, position_chart(results, looks)); });
   if (std::ranges::count_if(results, [](const auto& row) { return row.row->trained; }) > 1)
     add("position-difference.png", "Loss by position, less that of the reference",
-        [&](const std::string& path) { write_chart(path, position_difference_chart(results)); });
+        [&](const std::string& path) { write_chart(path, position_difference_chart(results, looks)); });
   add("loss.png", "Fine-tuning loss",
-      [&](const std::string& path) { write_chart(path, loss_chart(results)); });
+      [&](const std::string& path) { write_chart(path, loss_chart(results, looks)); });
   if (study.settings.recall_passages > 0)
     add("recall.png", "What a passage gains from having been seen before",
-        [&](const std::string& path) { write_chart(path, recall_chart(results)); });
+        [&](const std::string& path) { write_chart(path, recall_chart(results, looks)); });
   if (study.settings.passkey_trials > 0)
     add("passkey.png", "Passkeys found by length",
-        [&](const std::string& path) { write_heatmap(path, passkey_overview(study, results)); });
+        [&](const std::string& path) { write_heatmap(path, passkey_overview(study, results, looks)); });
   for (const StudyRowResult& row : results) {
     if (study.settings.passkey_trials > 0 && row.row->trained)
       add("passkey-" + file_name(row), "Passkeys found by " + row.row->name + ", by length and depth",
-          [&](const std::string& path) { write_heatmap(path, passkey_grid(row)); });
+          [&](const std::string& path) { write_heatmap(path, passkey_grid(row, looks)); });
   }
   for (const StudyRowResult& row : results) {
     if (row.row->trained)

@@ -90,6 +90,18 @@ TEST_CASE("canvas: dashes leave a third of the line blank") {
   CHECK(canvas.pixel(35, 10) == colors::white);
 }
 
+TEST_CASE("canvas: however short the dashes, their gaps are seen") {
+  for (const double thickness : {1.2, 2.2, 3.0}) {
+    Canvas canvas(400, 20);
+    canvas.polyline({{10, 10}, {390, 10}}, thickness, colors::black, 1, 2);
+    int gaps = 0;
+    for (int x = 1; x < 400; ++x)
+      gaps += canvas.pixel(x, 10) == colors::white && canvas.pixel(x - 1, 10) != colors::white;
+    CAPTURE(thickness);
+    CHECK(gaps > 380 / (2 + 2.5 * thickness) - 3);
+  }
+}
+
 TEST_CASE("canvas: text lies where it is anchored and upright text turns by a quarter") {
   TextStyle style{.size = 20, .color = colors::black, .align = Align::center};
   Canvas across(120, 120), upwards(120, 120);

@@ -76,3 +76,48 @@ TEST_CASE("heatmap: what cannot be drawn is said, and no file is left") {
   CHECK(contains(error_of([&] { write_heatmap(path, grid(1, 1, {not_measured})); }), "none of the 1 values"));
   CHECK(folder.files() == 0);
 }
+
+TEST_CASE("heatmap: rows, or the whole map, show the line that they have in charts") {
+  PictureFolder folder;
+  const Color color = colors::series[1], other = colors::series[2];
+  Heatmap map = grid(2, 2, {0, 0, 1, 1});
+  write_heatmap(folder.file("plain.png"), map);
+  map.row_looks = {{color, 0}, {other, 12}};
+  write_heatmap(folder.file("rows.png"), map);
+  const Picture plain(folder.file("plain.png")), rows(folder.file("rows.png"));
+  CHECK(plain.count(color) == 0);
+  CHECK(rows.width > plain.width + 50);
+  CHECK(rows.count(color, 0, 0, rows.width, rows.height / 2) > 80);
+  CHECK(rows.count(color, 0, rows.height / 2, rows.width, rows.height) == 0);
+  CHECK(rows.count(other, 0, rows.height / 2, rows.width, rows.height) > 40);
+  map.row_looks.clear();
+  map.title_look = Look{color};
+  write_heatmap(folder.file("title.png"), map);
+  const Picture title(folder.file("title.png"));
+  CHECK(title.width == plain.width);
+  CHECK(title.count(color, 0, 0, 90, 50) > 80);
+  CHECK(title.count(colors::ink, 24, 24, 24 + 56, 40) == 0);  // the title begins behind it
+
+  map.row_looks = {{color, 0}};
+  CHECK(contains(error_of([&] { write_heatmap(folder.file("no.png"), map); }), "1 looks for 2 rows"));
+}
+
+TEST_CASE("heatmap: a small grid is as wide as the longest word of its title") {
+  PictureFolder folder;
+  Heatmap map = grid(1, 1, {1});
+  write_heatmap(folder.file("short.png"), map);
+  const std::string spec = "mix(local(chunk=64)*2,window(chunk=128),scca-fixed(chunk=64,shift=16))";
+  map.title = "Passkeys found: " + spec;
+  map.title_look = Look{colors::series[1]};
+  write_heatmap(folder.file("long.png"), map);
+  const Picture small(folder.file("short.png")), wide(folder.file("long.png"));
+  const int needed = static_cast<int>(Canvas::text_width(spec, {.size = 21, .bold = true}) + sample_width);
+  CHECK(small.width < needed);
+  CHECK(wide.width >= needed + 48);
+  CHECK(wide.count(colors::ink, wide.width - 40, 0, wide.width - 24, 90) > 0);  // the spec's end is there
+  CHECK(wide.count(colors::ink, small.width, 90, wide.width, wide.height) ==
+        0);  // the labels stay with the grid
+  map.title = std::string(1000, 'x');
+  write_heatmap(folder.file("longer.png"), map);
+  CHECK(Picture(folder.file("longer.png")).width == 1200);
+}

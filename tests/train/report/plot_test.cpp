@@ -119,6 +119,41 @@ TEST_CASE("chart: every series is there in its own colour, where its values are"
   CHECK(in_plot(picture, colors::series[2]) == 0);
 }
 
+TEST_CASE("chart: a series has the look that it is given, in the legend and in the plot") {
+  PictureFolder folder;
+  const Look dashed{colors::series[2], 12};
+  Chart chart = one_series({0, 1}, {1, 1});
+  chart.series[0].look = dashed;
+  write_chart(folder.file("dashed.png"), chart);
+  chart.series[0].look = Look{colors::series[2]};
+  write_chart(folder.file("whole.png"), chart);
+  const Picture broken(folder.file("dashed.png")), whole(folder.file("whole.png"));
+  CHECK(broken.count(colors::series[0]) == 0);
+  CHECK(in_plot(broken, dashed.color) < 0.8 * in_plot(whole, dashed.color));
+  CHECK(in_plot(broken, dashed.color) > 0.5 * in_plot(whole, dashed.color));
+  const auto in_legend = [](const Picture& picture) {
+    return picture.count(colors::series[2], 0, 0, picture.width, 80);
+  };
+  CHECK(in_legend(broken) > 40);
+  CHECK(in_legend(broken) < in_legend(whole));
+}
+
+TEST_CASE("chart: raw values under a mean are not dashed") {
+  PictureFolder folder;
+  Numbers x, y;
+  for (int i = 0; i < 100; ++i) x.push_back(i), y.push_back(i % 2);
+  Chart chart = one_series(x, y);
+  chart.series[0].smooth = 50;
+  chart.series[0].look = Look{colors::series[0], 0};
+  write_chart(folder.file("whole.png"), chart);
+  chart.series[0].look = Look{colors::series[0], 4};
+  write_chart(folder.file("dotted.png"), chart);
+  const Color pale = mix(colors::white, colors::series[0], 0.28);
+  const int raw = in_plot(Picture(folder.file("whole.png")), pale);
+  CHECK(raw > 1000);
+  CHECK(in_plot(Picture(folder.file("dotted.png")), pale) >= raw);
+}
+
 TEST_CASE("chart: a NaN is a gap, and a lone point is a dot") {
   PictureFolder folder;
   Numbers x, y;

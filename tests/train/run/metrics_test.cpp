@@ -48,6 +48,13 @@ struct File {
 
 using Steps = std::vector<int64_t>;
 
+std::vector<nlohmann::json> evaluated_lines() {
+  std::vector<nlohmann::json> lines;
+  for (int64_t step = 1; step <= 4; ++step) lines.push_back(metric(step));
+  lines[1]["eval_loss"] = 2.5, lines[3]["eval_loss"] = 2;
+  return lines;
+}
+
 }  // namespace
 
 TEST_CASE("metrics: the file is cut to the checkpoint's step, and a half line goes") {
@@ -108,4 +115,20 @@ TEST_CASE("metrics: a last line whose end alone was lost is whole") {
   const std::string text = lines_of({1, 2, 3});
   CHECK(file.steps(text.substr(0, text.size() - 1)) == Steps{1, 2, 3});
   CHECK(file.steps(text.substr(0, text.size() - 2)) == Steps{1, 2});
+}
+
+TEST_CASE("metrics: the chart says which attention each loss is under, and draws both apart") {
+  const Chart chart = loss_chart(evaluated_lines(), "run", "s2(chunk=16)");
+  CHECK(chart.title == "run");
+  REQUIRE(chart.series.size() == 2);
+  CHECK(chart.series[0].name == "training under s2(chunk=16)");
+  CHECK(chart.series[0].y == std::vector<double>{1, 0.5, 1.0 / 3, 0.25});
+  CHECK(chart.series[0].look == look_of("s2"));
+  CHECK(chart.series[1].name == "evaluation under full attention");
+  CHECK(chart.series[1].x == std::vector<double>{2, 4});
+  CHECK(chart.series[1].y == std::vector<double>{2.5, 2});
+  const Chart full = loss_chart(evaluated_lines(), "run", "full");
+  CHECK(full.series[0].look != full.series[1].look);
+  CHECK(full.series[1].look == chart.series[1].look);
+  CHECK(loss_chart({metric(1)}, "run", "full").series.size() == 1);
 }

@@ -8,6 +8,7 @@
 #include "core/autograd.h"
 #include "core/check.h"
 #include "core/tensor.h"
+#include "ops/linear.h"
 #include "ops/rms_norm.h"
 #include "tests/temporary_folder.h"
 
@@ -75,6 +76,18 @@ TEST_CASE("planning: what nodes save are activations, what leaves gather are gra
   reset_peak();
   CHECK(plan.peak(Device::cpu).of(MemoryKind::gradients) == 64);
   CHECK(plan.peak(Device::cpu).of(MemoryKind::activations) == 0);
+}
+
+TEST_CASE("planning: what a checkpointed block hands down is no parameter's gradient") {
+  const Planning plan;
+  Tensor weight = Tensor::empty({16, 1024});
+  weight.set_requires_grad();
+  const Tensor scale = Tensor::empty({16}), y = linear(Tensor::empty({1, 1024}), weight);
+  const Tensor loss = checkpoint([&](const Tensor& x) { return rms_norm(x, scale, 1e-5); }, y);
+  reset_peak();
+  backward(loss, Tensor::empty({1, 16}));
+  CHECK(plan.peak(Device::cpu).kernel_name() == "matmul");  // of weight's gradient, which nobody has yet
+  CHECK(plan.peak(Device::cpu).of(MemoryKind::gradients) == 0);
 }
 
 TEST_CASE("planning: tensors without values cannot be read; a plan ends with its scope, on its thread") {

@@ -56,8 +56,15 @@ std::string facts(const AdapterInfo& adapter, const LlamaConfig& base, const Lla
   return table;
 }
 
-std::string python(const AdapterInfo& adapter, const std::string& folder) {
+/// The lines that load it into PEFT, or why there are none.
+std::string with_peft(const std::string& folder, const AdapterInfo& adapter, bool scaled) {
+  if (adapter.trained.contains("all"))
+    return "PEFT cannot load this adapter: all weights of the base were trained, and PEFT does not restore "
+           "those of layers that have LoRA too. Merge it, and load the merged folder as any model.\n";
   return concat(
+      scaled ? "The base must be given the `config.json` of this folder: PEFT does not read it, and without "
+               "it positions turn by the base's own angles and the answers are wrong.\n\n"
+             : "",
       "```python\nfrom peft import PeftModel\nfrom transformers import AutoConfig, AutoModelForCausalLM\n\n",
       "base = AutoModelForCausalLM.from_pretrained(", quoted(adapter.base_model),
       ", config=AutoConfig.from_pretrained(", quoted(folder), "))\n",
@@ -68,17 +75,12 @@ std::string python(const AdapterInfo& adapter, const std::string& folder) {
 
 std::string model_card(const std::string& folder, const AdapterInfo& adapter, const LlamaConfig& base,
                        const LlamaConfig& trained, const TrainSettings& train, const RunNumbers& numbers) {
-  const bool scaled = !(base.rope == trained.rope);
   return concat(
       "---\nbase_model: ", quoted(adapter.base_model),
       "\nlibrary_name: peft\npipeline_tag: text-generation\ntags:\n- lora\n- long-context\n- scca\n---\n\n# "
       "A LoRA adapter for ",
       train.context, " tokens\n\n", facts(adapter, base, trained, train, numbers), "\n## To load it\n\n",
-      scaled ? "The base must be given the `config.json` of this folder: PEFT does not read it, and without "
-               "it positions "
-               "turn by the base's own angles and the answers are wrong.\n\n"
-             : "",
-      python(adapter, folder),
+      with_peft(folder, adapter, !(base.rope == trained.rope)),
       "\nOr with scca: `scca generate --model BASE --adapter ADAPTER --prompt \"...\"`, and `scca merge` "
       "for a Hugging Face folder that needs no adapter.\n");
 }

@@ -53,6 +53,14 @@ TEST_CASE("model card: base, RoPE, training and the lines that load it") {
   CHECK(!contains(card.text(), "PEFT does not read it"));  // then it need not
 }
 
+TEST_CASE("model card: an adapter that PEFT would load wrongly has no lines for it") {
+  Card card;
+  card.adapter.trained = {"all"};
+  CHECK(contains(card.text(), "PEFT cannot load this adapter"));
+  CHECK(!contains(card.text(), "PeftModel"));
+  CHECK(contains(card.text(), "scca merge"));
+}
+
 TEST_CASE("model card: a strange name breaks neither YAML, table nor Python") {
   Card card;
   card.adapter.base_model = "a\"b`c|d\ne\x1b[2J";

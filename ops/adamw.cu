@@ -101,7 +101,7 @@ void sum_of_squares(std::span<const Tensor> grads, NormWorkspace& workspace, dou
          Upload(workspace.list).add(pieces), data<double>(workspace.parts));
   launch({"gradient_norm", 1, kMostThreads}, sum_partials, data<double>(workspace.parts), count,
          data<double>(workspace.total));
-  sum = workspace.total.item();
+  copy_to_host(reinterpret_cast<std::byte*>(&sum), workspace.total.raw(), sizeof(sum));
 }
 
 }  // namespace scca::cuda

@@ -27,12 +27,14 @@ std::set<std::string> targets_of(const std::string& list) {
   std::set<std::string> targets;
   for (const std::string& item : split_list(list))
     targets.insert(kShort.contains(item) ? item + "_proj" : item);
+  targets.erase("");  // of an empty list
   return targets;
 }
 
 std::set<std::string> learning_of(const std::string& list) {
   const std::vector<std::string> items = split_list(list);
   std::set<std::string> learning(items.begin(), items.end());
+  learning.erase("");  // of an empty list
   if (learning.empty())
     fail<UsageError>("--train: names nothing; expected some of embed,norm,head or all or none");
   if (learning.size() > 1 && (learning.contains("none") || learning.contains("all")))
@@ -80,6 +82,7 @@ void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
          "--lora-targets", [&s](const std::string& list) { s.lora.targets = targets_of(list); },
          "Layers with an update: some of q,k,v,o,gate,up,down")
       ->type_name("LIST")
+      ->transform(list_of(any_word("LIST")))
       ->default_str("q,k,v,o");
   app.add_option("--lora-dropout", s.lora.dropout, "Dropout of the updates' input")
       ->transform(real_number())
@@ -88,6 +91,7 @@ void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
          "--train", [&s](const std::string& list) { s.learning = learning_of(list); },
          "What of the base learns too: some of embed,norm,head, or all or none")
       ->type_name("LIST")
+      ->transform(list_of(any_word("LIST")))
       ->default_str("embed,norm");
 }
 

@@ -11,8 +11,8 @@
 #include "train/data/data.h"
 #include "train/evaluation/evaluate.h"
 #include "train/evaluation/losses.h"
-#include "train/evaluation/passkey.h"
 #include "train/evaluation/recall.h"
+#include "train/evaluation/retrieval.h"
 #include "train/report/progress.h"
 #include "train/run/interrupt.h"
 #include "train/run/run_folder.h"
@@ -163,17 +163,19 @@ class StudyRun {
   }
 
   nlohmann::json passkey(const Llama& model, const std::string& attention) const {
-    PasskeyOptions options{.lengths = settings_.lengths,
-                           .trials = settings_.passkey_trials,
-                           .attention = parse_attention_spec(attention)};
+    RetrievalOptions options = passkey_options();
+    options.lengths = settings_.lengths;
+    options.trials = settings_.passkey_trials;
+    options.attention = parse_attention_spec(attention);
     options.bos = puts_bos(settings_.finetune.train.bos, tokenizer_);
     std::optional<Progress> progress;
-    const auto cells = evaluate_passkey(model, tokenizer_, options, [&](int64_t done, int64_t total) {
+    const auto show = [&](int64_t done, int64_t total, const std::string&) {
       if (!progress) progress.emplace("passkey", total);
       progress->update(done);
-    });
+    };
+    const Retrieval found = evaluate_retrieval(model, tokenizer_, options, show);
     if (progress) progress->finish();
-    return passkey_json(cells, options);
+    return to_json(found, options);
   }
 
   nlohmann::json recall(const Llama& model, const std::string& attention) const {

@@ -26,7 +26,7 @@ struct StudySettings {
 };
 
 /// "a(x=1,y=2),full@0,1;b" to {"a(x=1,y=2)", "full@0,1;b"}: commas inside parentheses and before a layer's
-/// number do not separate.
+/// number do not separate. Throws UsageError for nothing beside a comma.
 std::vector<std::string> split_patterns(const std::string& list);
 
 /// A row of the comparison: a model without training, or a pattern's runs.

@@ -92,7 +92,10 @@ TEST_CASE("study: patterns are separated by commas that belong to none of them")
   CHECK(split_patterns("full,local") == Words{"full", "local"});
   CHECK(split_patterns("a(x=1,y=2),mix(b*2,c(z=3)),d") == Words{"a(x=1,y=2)", "mix(b*2,c(z=3))", "d"});
   CHECK(split_patterns("full@0,1;scca-flow,sda") == Words{"full@0,1;scca-flow", "sda"});
-  CHECK(split_patterns(",").empty());
+  CHECK(split_patterns("").empty());
+  for (const char* list : {",", "full,,local", "full,", ",full"})
+    CHECK(contains(error_of([&] { split_patterns(list); }),
+                   concat("--patterns: found '", list, "', with an empty item beside a comma")));
 }
 
 TEST_CASE("study: attention FLOPs count what is seen, and the marks are where all have spent the same") {

@@ -96,16 +96,16 @@ void RunFolder::set_aside(const fs::path& checkpoint) const {
 }
 
 void RunFolder::show_metrics() const {
-  const std::vector<nlohmann::json> lines = read_metrics(path_ / "metrics.jsonl");
+  const std::vector<StepMetrics> lines = read_metrics(path_ / "metrics.jsonl");
   write_file(path_ / "metrics.csv", metrics_csv(lines));
   Series training{.name = "training"}, evaluation{.name = "evaluation"};
-  for (const nlohmann::json& line : lines) {
-    const double step = line["step"].get<double>();
+  for (const StepMetrics& line : lines) {
+    const auto step = static_cast<double>(line.step);
     training.x.push_back(step);
-    training.y.push_back(line.value("loss", 0.0));
-    if (!line.contains("eval_loss")) continue;
+    training.y.push_back(line.loss);
+    if (!line.eval_loss) continue;
     evaluation.x.push_back(step);
-    evaluation.y.push_back(line["eval_loss"].get<double>());
+    evaluation.y.push_back(*line.eval_loss);
   }
   if (training.x.empty()) return;
   training.smooth = static_cast<int>(training.x.size() / 50);

@@ -70,9 +70,10 @@ class Trainer {
   void resume();
   void announce() const;
   double forward_backward();
-  nlohmann::json train_step();
+  StepMetrics train_step();
   std::string go_back();
   double evaluate() const;
+  bool is_best(double loss) const;
   void keep_best(double loss);
   void write_output();
   void save();

@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "core/check.h"
-#include "nn/json.h"
 #include "nn/patterns/coverage.h"
 #include "nn/patterns/spec.h"
 #include "train/evaluation/evaluate.h"
@@ -21,11 +20,11 @@ namespace fs = std::filesystem;
 TrainingCurve read_curve(const fs::path& file) {
   TrainingCurve training;
   std::vector<double> speeds;
-  for (const Json& m : read_metrics(file)) {
-    training.step.push_back(m.at("step"));
-    training.loss.push_back(m.at("loss"));
-    speeds.push_back(m.at("tokens_per_s"));
-    training.peak_bytes = std::max(training.peak_bytes, m.at("peak_bytes").get<double>());
+  for (const StepMetrics& m : read_metrics(file)) {
+    training.step.push_back(static_cast<double>(m.step));
+    training.loss.push_back(m.loss);
+    speeds.push_back(m.tokens_per_s);
+    training.peak_bytes = std::max(training.peak_bytes, static_cast<double>(m.peak_bytes));
   }
   SCCA_CHECK(!speeds.empty(), file.string(), ": holds no step; remove ", file.parent_path().string(),
              ", and the same command with --resume makes it again");

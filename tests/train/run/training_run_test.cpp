@@ -19,12 +19,6 @@ TEST_CASE("training_run: a word as a shell takes it") {
   CHECK(shell_word("a$b") == "'a$b'");
 }
 
-TEST_CASE("training_run: metrics as CSV have every number of the lines, and a header") {
-  CHECK(metrics_csv({{{"step", 1}, {"loss", 2.5}}, {{"step", 2}, {"loss", 2.25}, {"eval_loss", 3}}}) ==
-        "step,eval_loss,loss\n1,,2.5\n2,3,2.25\n");
-  CHECK(metrics_csv({}) == "step\n");
-}
-
 TEST_CASE(
     "training_run: the end names the adapter, the loss before and after, the best, and what to do next") {
   const Workplace place;
@@ -37,9 +31,8 @@ TEST_CASE(
   CHECK(contains(run.err, "next: scca eval --model " + kModel + " --adapter " + out + "/adapter"));
   const auto lines = read_metrics(out + "/metrics.jsonl");
   std::pair<double, int64_t> best{HUGE_VAL, 0};
-  for (const nlohmann::json& line : lines)
-    if (line.contains("eval_loss"))
-      best = std::min(best, {line["eval_loss"].get<double>(), line["step"].get<int64_t>()});
+  for (const StepMetrics& line : lines)
+    if (line.eval_loss) best = std::min(best, {*line.eval_loss, line.step});
   CHECK(contains(run.err, concat(" after step ", best.second, ", kept in ", out, "/best\n")));
   CHECK(read_text_file(out + "/metrics.csv") == metrics_csv(lines));
 

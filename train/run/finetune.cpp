@@ -61,6 +61,31 @@ nlohmann::json json_of(const FinetuneSettings& s, const LlamaConfig& config, con
   return settings;
 }
 
+void check_flags(const FinetuneSettings& settings) {
+  check_settings(settings.train);
+  settings.lora.validate();
+}
+
+struct Base {
+  LlamaConfig given;
+  Llama model;
+  Tokenizer tokenizer;
+};
+
+/// What is trained on, once it is known that a step of the training fits in memory.
+Base load_base(const FinetuneSettings& settings) {
+  const LlamaConfig given = given_config(settings.model);
+  check_extension(given, settings.model, settings.train.context);
+  Llama model = load_model(settings.model, settings.train.context);
+  Tokenizer tokenizer = load_tokenizer(settings.model);
+  check_vocabulary(tokenizer, model.config);
+  const ModelShape shape =
+      shape_of(model.config, model.dtype, model.embed_tokens_VD.device(), settings.lora, settings.learning);
+  const MemoryEstimate estimate = estimate_memory(shape, settings.train);
+  check_memory(estimate, available_memory(shape.device), estimate.weights);  // before the adapters take it
+  return {given, std::move(model), std::move(tokenizer)};
+}
+
 }  // namespace
 
 FinetuneSettings::FinetuneSettings() {
@@ -95,20 +120,19 @@ void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
       ->default_str("embed,norm");
 }
 
+void check_finetune(FinetuneSettings settings) {
+  check_flags(settings);
+  settings.model = with_default_rope(std::move(settings.model));
+  load_base(settings);
+}
+
 int finetune(FinetuneSettings settings) {
-  check_settings(settings.train);
-  settings.lora.validate();
+  check_flags(settings);
   RunFolder::check(settings.train.out, settings.train.resume);
   settings.model = with_default_rope(std::move(settings.model));
-  const LlamaConfig given = given_config(settings.model);
-  check_extension(given, settings.model, settings.train.context);
-  Llama model = load_model(settings.model, settings.train.context);
-  const Tokenizer tokenizer = load_tokenizer(settings.model);
-  check_vocabulary(tokenizer, model.config);
-  const ModelShape shape =
-      shape_of(model.config, model.dtype, model.embed_tokens_VD.device(), settings.lora, settings.learning);
-  const MemoryEstimate estimate = estimate_memory(shape, settings.train);
-  check_memory(estimate, available_memory(shape.device), estimate.weights);  // before the adapters take it
+  Base base = load_base(settings);
+  const LlamaConfig& given = base.given;
+  Llama& model = base.model;
   set_random_state({settings.train.seed, 0});
   model.add_lora(settings.lora);
   model.set_trainable(settings.learning);
@@ -130,7 +154,7 @@ int finetune(FinetuneSettings settings) {
             concat("scca merge ", both, " --out MERGED_MODEL   # a folder that needs no adapter"),
             concat("with PEFT: see ", shell_word(settings.train.out + "/adapter/README.md"))};
   return run_training(
-      model, given, tokenizer, settings.train, json_of(settings, model.config, info),
+      model, given, base.tokenizer, settings.train, json_of(settings, model.config, info),
       {.name = "adapter",
        .write = [&](const std::filesystem::path& folder) { save_adapter(model, info, folder.string()); },
        .describe = describe,

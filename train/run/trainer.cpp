@@ -123,7 +123,7 @@ StepMetrics Trainer::train_step() {
   if (!std::isfinite(norm))
     fail("step ", step_ + 1, ": the ", std::isfinite(loss) ? "gradient's norm" : "loss", " is ", norm,
          ", so the run stops; ", go_back(),
-         ". Use a lower --lr or a longer --warmup in a new --out");
+         ". Use a lower --lr or a longer --warmup in a new --out; --resume would come to this step again");
   norms_.add(step_ + 1, norm);
   const double lr = train.schedule_of_steps().at(step_ + 1);
   const double scale = train.clip > 0 && norm > train.clip ? train.clip / norm : 1.0;

@@ -1,4 +1,5 @@
 // The work of a study: train, evaluate, and leave each result in a file that is written once.
+#include <algorithm>
 #include <functional>
 #include <iostream>
 #include <optional>
@@ -67,6 +68,12 @@ class StudyRun {
   }
 
   const std::vector<int32_t>& judged_on() const { return tokens_; }
+
+  /// Throws Error for trainings that cannot be begun. What they see costs no memory: one row stands for all.
+  void check_training() const {
+    const auto row = std::ranges::find_if(study_.rows, [](const StudyRow& r) { return r.trained; });
+    check_finetune(run_settings(*row, study_.folders(*row)[0], 0, settings_.finetune.train.steps));
+  }
 
   /// False after Ctrl-C.
   bool run() {
@@ -209,11 +216,12 @@ void check_same_study(const fs::path& file, const nlohmann::json& now) {
 
 int run_study(const Study& study) {
   RunFolder::check(study.out(), study.settings.finetune.train.resume);
-  fs::create_directories(study.out());
   StudyRun run(study);
   nlohmann::json settings = to_json(study.settings);
   settings.update(contents_of(study.settings, run.judged_on()));
   check_same_study(study.out() / "study.json", settings);
+  if (!fs::exists(study.out() / "study.json")) run.check_training();  // before anything is made
+  fs::create_directories(study.out());
   write_file(study.out() / "study.json", settings.dump(2) + "\n");
   if (run.run()) return 0;
   std::cerr << "stopped; the same command with --resume goes on from there\n";

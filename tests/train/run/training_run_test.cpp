@@ -64,6 +64,24 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("training_run: evaluations on the way are under full attention, whatever trains") {
+  const Workplace place;
+  const std::string pattern = "local(chunk=8)", out = (place.folder / "run").string();
+  REQUIRE(run_scca(place.finetune("run", 2,
+                                  {"--attention", pattern, "--eval-data", place.data, "--eval-every", "2",
+                                   "--eval-tokens", "640"}))
+              .code == 0);
+  const auto nll = [&](const std::string& attention) {
+    return run_scca({"eval", "--model", kModel, "--adapter", out + "/adapter", "--data", place.data,
+                     "--context", "64", "--max-tokens", "640", "--attention", attention, "--json"})
+        .json()["nll"]
+        .get<double>();
+  };
+  const double evaluated = read_metrics(out + "/metrics.jsonl").at(1).eval_loss.value();
+  CHECK(std::abs(evaluated - nll("full")) < 1e-4);
+  CHECK(std::abs(evaluated - nll(pattern)) > 0.05);
+}
+
 TEST_CASE("training_run: a run of a few rows is not judged, and pretraining names its model") {
   const Workplace place;
   const RunResult few = run_scca(place.finetune("few", 2));

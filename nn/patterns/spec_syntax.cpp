@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "core/check.h"
 #include "core/numbers.h"
+#include "core/spelling.h"
 #include "nn/patterns/bounds.h"
 
 namespace scca {
@@ -114,20 +114,6 @@ class Parser {
   size_t at_ = 0;
 };
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 std::vector<LayerItem> parse_spec_syntax(std::string_view source) { return Parser(source).items(); }
@@ -157,17 +143,8 @@ std::string why_no_integer(std::string_view word) {
 }
 
 std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
-  if (word.size() > 64) return ".";
-  size_t nearest = std::max<size_t>(2, word.size() / 3) + 1;
-  std::string best;
-  for (const std::string& name : known) {
-    const size_t distance = edit_distance(word, name);
-    if (distance < nearest && distance < name.size()) {
-      nearest = distance;
-      best = name;
-    }
-  }
-  return best.empty() ? "." : concat(", did you mean '", best, "'?");
+  const std::optional<std::string> nearest = nearest_word(word, known);
+  return nearest ? concat(", did you mean '", *nearest, "'?") : ".";
 }
 
 std::string joined(const std::vector<std::string>& words) {

@@ -5,10 +5,10 @@
 #include <iostream>
 #include <map>
 #include <new>
-#include <numeric>
 #include <optional>
 
 #include "core/check.h"
+#include "core/spelling.h"
 #include "train/cli/help.h"
 #include "train/cli/standard_streams.h"
 #include "train/report/messages.h"
@@ -28,29 +28,10 @@ std::vector<Entry>& entries() {
   return all;
 }
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-/// "; did you mean X?", or nothing when no known word is near: a third of the letters may differ.
+/// "; did you mean X?", or nothing when no known word is near.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {
-  const std::string* best = nullptr;
-  size_t least = std::max<size_t>(2, word.size() / 3) + 1;
-  for (const std::string& candidate : known) {
-    const size_t distance = edit_distance(word, candidate);
-    if (distance < least) least = distance, best = &candidate;
-  }
-  return best ? "; did you mean " + *best + "?" : "";
+  const std::optional<std::string> nearest = nearest_word(word, known);
+  return nearest ? concat("; did you mean ", *nearest, "?") : "";
 }
 
 std::vector<std::string> flags_of(const CLI::App& app) {

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "core/numbers.h"
+#include "train/cli/flag_values.h"
 
 namespace scca {
 namespace {
@@ -117,6 +118,7 @@ std::vector<const CLI::Option*> options_of(const CLI::App& app) {
 
 std::string value_name(const CLI::Option& option) {
   std::string name = option.get_type_name();
+  if (takes_list(option)) name.resize(name.rfind(','));  // flag_with_value says it, behind the name
   const size_t colon = name.find(':');
   if (colon == std::string::npos) return name;
   name = name.substr(colon + 1, name.find(':', colon + 1) - colon - 1);
@@ -135,7 +137,7 @@ std::string flag_with_value(const CLI::Option& option) {
     for (const std::string& name : option.get_lnames()) text += (text.empty() ? "--" : ", --") + name;
     if (option.get_type_size() != 0) text += " " + value_name(option);
   }
-  if (takes_several(option)) text += option.get_delimiter() == ',' ? ",..." : "...";
+  if (takes_several(option)) text += takes_list(option) ? ",..." : "...";
   return text;
 }
 

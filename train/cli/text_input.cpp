@@ -55,15 +55,12 @@ std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& fl
 
 std::vector<int32_t> parse_ids(std::string_view text, const std::string& flag) {
   std::vector<int32_t> ids;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    const std::string_view word = text.substr(begin, end - begin);
+  for (const std::string& word : split_list(text)) {
     int32_t id = 0;
     const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), id);
     if (error != std::errc() || stop != word.data() + word.size() || id < 0)
       fail<UsageError>(flag, ": '", word, "' is not a token id; expected numbers with commas, as in 1,2,3");
     ids.push_back(id);
-    begin = end + 1;
   }
   return ids;
 }

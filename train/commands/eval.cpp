@@ -7,8 +7,7 @@
 #include "train/cli/command.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
-#include "train/cli/model_flags.h"
-#include "train/cli/rope_flags.h"
+#include "train/cli/ready_model.h"
 #include "train/cli/text_input.h"
 #include "train/data/bos.h"
 #include "train/evaluation/evaluate.h"
@@ -56,18 +55,16 @@ void print_readable(const Evaluation& evaluation) {
 
 int run(const Flags& flags) {
   const EvaluationOptions options = options_of(flags);
-  const Llama model = load_model(flags.model, flags.context);
-  options.attention.check_layers(model.config.num_hidden_layers);
-  const Tokenizer tokenizer = load_tokenizer(flags.model);
-  std::vector<int32_t> tokens = read_tokens(tokenizer, flags.text);
-  if (flags.text.bos == "windows") tokens = bos_before_windows(tokens, flags.context, tokenizer.bos_id());
+  const ReadyModel ready(flags.model, options.attention, flags.context);
+  std::vector<int32_t> tokens = read_tokens(ready.tokenizer(), flags.text);
+  if (flags.text.bos == "windows")
+    tokens = bos_before_windows(tokens, flags.context, ready.tokenizer().bos_id());
   evaluation_windows(static_cast<int64_t>(tokens.size()), options);  // an error comes before the warning
-  announce_rope(given_config(flags.model), model.config, flags.context);
-  announce_bos(flags.text.bos, tokenizer, kWhere);
+  ready.announce(flags.context, flags.text.bos, kWhere);
   if (const std::string whole = options.attention.longer_than(flags.context); !whole.empty()) note(whole);
   std::optional<Progress> progress;
   const Evaluation evaluation =
-      evaluate(model, tokens, options, [&](int64_t done, int64_t total, double nll) {
+      evaluate(ready.model(), tokens, options, [&](int64_t done, int64_t total, double nll) {
         if (!progress) progress.emplace("eval", total);
         progress->update(done, concat("perplexity ", fixed(std::exp(nll), 2)));
       });
@@ -94,10 +91,7 @@ Action set_up(CLI::App& app) {
   app.add_option("--mode", flags->mode, "windows: each scored whole; sliding: only what is new in each")
       ->check(CLI::IsMember({"windows", "sliding"}))
       ->capture_default_str();
-  begin_section(app, section::kAttention);
-  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
-      ->type_name("SPEC")
-      ->capture_default_str();
+  add_attention_flag(app, flags->attention);
   begin_section(app, section::kOutput);
   app.add_option("--save-losses", flags->losses_file,
                  "Keep every token's loss in this file, for scca compare")

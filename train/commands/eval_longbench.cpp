@@ -10,8 +10,7 @@
 #include "train/cli/command.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
-#include "train/cli/model_flags.h"
-#include "train/cli/rope_flags.h"
+#include "train/cli/ready_model.h"
 #include "train/cli/text_input.h"
 #include "train/evaluation/longbench/answers.h"
 #include "train/evaluation/longbench/files.h"
@@ -120,17 +119,15 @@ void print_readable(const std::vector<TaskRun>& runs) {
 int run(const Flags& flags) {
   const AnswerOptions options{flags.context, parse_attention_spec(flags.attention), !flags.no_bos};
   std::vector<TaskRun> runs = read_runs(flags, options);
-  const Llama model = load_model(flags.model, flags.context);
-  options.attention.check_layers(model.config.num_hidden_layers);
-  const Tokenizer tokenizer = load_tokenizer(flags.model);
+  const ReadyModel ready(flags.model, options.attention, flags.context);
   std::optional<FileWriter> out;  // a path that can't be written fails now, not after hours
   if (!flags.out.empty()) out.emplace(flags.out);
   for (const TaskRun& task : runs) {
     const int64_t prompt = options.prompt_tokens(*task.file.task);
-    check_growth(model.config, options.attention, prompt, options.context - prompt);
+    check_growth(ready.config(), options.attention, prompt, options.context - prompt);
   }
-  announce_rope(given_config(flags.model), model.config, flags.context);
-  answer_all(model, tokenizer, options, runs, out ? &*out : nullptr);
+  ready.announce(flags.context);
+  answer_all(ready.model(), ready.tokenizer(), options, runs, out ? &*out : nullptr);
   if (flags.json) {
     print_json(to_json(runs, flags));
   } else {
@@ -151,18 +148,14 @@ Action set_up(CLI::App& app) {
                  "Tokens of prompt and answer together; a longer prompt loses its middle")
       ->transform(token_count())
       ->required();
-  app.add_option("--tasks", flags->tasks, "Only these, e.g. qasper,trec (default: all that are there)")
-      ->type_name("TASK")
-      ->delimiter(',');
+  add_list(app, "--tasks", flags->tasks, "TASK",
+           "Only these, e.g. qasper,trec (default: all that are there)");
   app.add_option("--max-samples", flags->max_samples, "The first so many of each task; 0: all")
       ->transform(whole_number())
       ->capture_default_str();
   app.add_flag("--no-bos", flags->no_bos, "No BOS before the prompt");
   add_line_ends_flag(app, flags->keep_line_ends);
-  begin_section(app, section::kAttention);
-  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
-      ->type_name("SPEC")
-      ->capture_default_str();
+  add_attention_flag(app, flags->attention);
   begin_section(app, section::kOutput);
   app.add_option("--out", flags->out, "Keep every answer with its score in this file, JSONL")
       ->type_name("FILE");

@@ -5,8 +5,7 @@
 #include "train/cli/command.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
-#include "train/cli/model_flags.h"
-#include "train/cli/rope_flags.h"
+#include "train/cli/ready_model.h"
 #include "train/cli/text_input.h"
 #include "train/data/bos.h"
 #include "train/evaluation/recall.h"
@@ -42,18 +41,16 @@ void print_readable(const Recall& recall, const RecallOptions& options) {
 int run(Flags flags) {
   flags.options.attention = parse_attention_spec(flags.attention);
   flags.options.validate();
-  const Llama model = load_model(flags.model, flags.options.context);
-  flags.options.attention.check_layers(model.config.num_hidden_layers);
-  const Tokenizer tokenizer = load_tokenizer(flags.model);
-  const std::vector<int32_t> tokens = read_tokens(tokenizer, flags.text);
-  check_recall(tokens, flags.options, model.config.vocab_size);
-  announce_rope(given_config(flags.model), model.config, flags.options.context);
-  announce_bos(flags.text.bos, tokenizer, "before every document");
+  const ReadyModel ready(flags.model, flags.options.attention, flags.options.context);
+  const std::vector<int32_t> tokens = read_tokens(ready.tokenizer(), flags.text);
+  check_recall(tokens, flags.options, ready.config().vocab_size);
+  ready.announce(flags.options.context, flags.text.bos, "before every document");
   std::optional<Progress> progress;
-  const Recall recall = evaluate_recall(model, tokens, flags.options, [&](int64_t done, int64_t total) {
-    if (!progress) progress.emplace("recall", total);
-    progress->update(done);
-  });
+  const Recall recall =
+      evaluate_recall(ready.model(), tokens, flags.options, [&](int64_t done, int64_t total) {
+        if (!progress) progress.emplace("recall", total);
+        progress->update(done);
+      });
   if (progress) progress->finish();
   if (flags.json) {
     print_json(to_json(recall, flags.options));
@@ -68,10 +65,7 @@ Action set_up(CLI::App& app) {
   add_model_flags(app, flags->model);
   add_text_flags(app, flags->text);
   add_bos_flag(app, flags->text.bos, "before every document");
-  begin_section(app, section::kAttention);
-  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
-      ->type_name("SPEC")
-      ->capture_default_str();
+  add_attention_flag(app, flags->attention);
   begin_section(app, section::kEvaluation);
   app.add_option("--context", flags->options.context, "Tokens of a window")
       ->transform(token_count())

@@ -9,8 +9,7 @@
 #include "train/cli/command.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
-#include "train/cli/model_flags.h"
-#include "train/cli/rope_flags.h"
+#include "train/cli/ready_model.h"
 #include "train/cli/text_input.h"
 #include "train/data/bos.h"
 
@@ -38,22 +37,20 @@ int run(Flags flags) {
   flags.sampling.attention = parse_attention_spec(flags.attention);
   flags.sampling.stop_at_eos = !flags.ignore_eos;
   flags.sampling.validate();
-  const Tokenizer tokenizer = load_tokenizer(flags.model);
+  Tokenizer tokenizer = load_tokenizer(flags.model);
   flags.sampling.vocabulary = tokenizer.vocab_size();
   const std::vector<int32_t> prompt = prompt_ids(tokenizer, flags);
-  const Llama model = load_model(flags.model);
-  flags.sampling.attention.check_layers(model.config.num_hidden_layers);
-  check_ids(prompt, model.config.vocab_size, "--prompt");
-  check_growth(model.config, flags.sampling.attention, std::ssize(prompt), flags.sampling.max_tokens);
-  announce_rope(given_config(flags.model), model.config, std::ssize(prompt) + flags.sampling.max_tokens);
-  announce_bos(flags.bos, tokenizer, kWhere);
-  TextStream stream(tokenizer, prompt);
+  const ReadyModel ready(flags.model, flags.sampling.attention, 0, std::move(tokenizer));
+  check_ids(prompt, ready.config().vocab_size, "--prompt");
+  check_growth(ready.config(), flags.sampling.attention, std::ssize(prompt), flags.sampling.max_tokens);
+  ready.announce(std::ssize(prompt) + flags.sampling.max_tokens, flags.bos, kWhere);
+  TextStream stream(ready.tokenizer(), prompt);
   std::string text;
   const auto take = [&](const std::string& part) {
     text += part;
     if (!flags.json) std::cout << part << std::flush;
   };
-  const std::vector<int32_t> ids = generate(model, prompt, flags.sampling, [&](int32_t id) {
+  const std::vector<int32_t> ids = generate(ready.model(), prompt, flags.sampling, [&](int32_t id) {
     take(stream.push(id));
     return std::cout.good();  // nobody waits for more
   });
@@ -70,9 +67,7 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   SamplingOptions& sampling = flags->sampling;
   add_model_flags(app, flags->model);
-  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
-      ->type_name("SPEC")
-      ->capture_default_str();
+  add_attention_flag(app, flags->attention);
   begin_section(app, section::kGeneration);
   CLI::Option* prompt = app.add_option("--prompt", flags->prompt, "The text to continue");
   app.add_option("--prompt-file", flags->prompt_file, "File with the text to continue")

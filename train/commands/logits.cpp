@@ -12,6 +12,7 @@
 #include "train/cli/command.h"
 #include "train/cli/help.h"
 #include "train/cli/model_flags.h"
+#include "train/cli/ready_model.h"
 #include "train/cli/rope_flags.h"
 #include "train/cli/text_input.h"
 #include "train/report/table.h"
@@ -105,9 +106,7 @@ int run(const Flags& flags) {
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_model_flags(app, flags->model);
-  app.add_option("--attention", flags->attention, "Attention pattern: a spec, see scca patterns")
-      ->type_name("SPEC")
-      ->capture_default_str();
+  add_attention_flag(app, flags->attention);
   begin_section(app, section::kData);
   app.add_option("--ids", flags->ids, "Token ids with commas: 1,2,3")->type_name("IDS")->required();
   begin_section(app, section::kOutput);

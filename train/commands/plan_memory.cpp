@@ -213,10 +213,8 @@ Action set_up(CLI::App& app) {
   app.add_option("--device", flags->device, "Where the step would run; it need not be here")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
-  app.add_option("--cards", flags->cards,
-                 "Memory to judge by, GB each (default: 16,32,80 on cuda); always: what is free here")
-      ->transform(whole_number())
-      ->delimiter(',');
+  add_list(app, "--cards", flags->cards, whole_number(),
+           "Memory to judge by, GB each (default: 16,32,80 on cuda); always: what is free here");
   add_lora_flags(app, flags->finetune);
   app.get_option("--lora-rank")->description("Rank of the updates; 0: no LoRA, as in pretrain");
   begin_section(app, section::kOutput);

@@ -11,7 +11,7 @@
 #include "train/cli/help.h"
 #include "train/cli/model_flags.h"
 #include "train/data/bos.h"
-#include "train/evaluation/tasks/task.h"
+#include "train/evaluation/retrieval.h"
 #include "train/report/progress.h"
 
 namespace scca {
@@ -53,8 +53,7 @@ int run(const Flags& flags) {
   check_flags(flags);
   const Task& task = find_task(flags.task, "prompts");
   const Tokenizer tokenizer = load_tokenizer(flags.model);
-  const bool bos = puts_bos(flags.bos, tokenizer);
-  const CountTokens count = [&](std::string_view text) { return std::ssize(tokenizer.encode(text, bos)); };
+  const CountTokens count = token_counter(tokenizer, puts_bos(flags.bos, tokenizer));
   // the shortest first: a length that is too short for the task shows at once, whichever lengths are drawn
   make_prompt(task, count, {flags.min_tokens, {}, flags.seed, 0});
   FileWriter file(flags.out);

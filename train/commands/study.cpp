@@ -38,10 +38,8 @@ Action set_up(CLI::App& app) {
   app.add_option("--seeds", study.seeds, "Runs of each pattern; may grow when a study is resumed")
       ->transform(whole_number());
   begin_section(app, section::kEvaluation);
-  app.add_option("--lengths", study.lengths,
-                 "Evaluation lengths: 512,1k,2k (default: doubling up to --context)")
-      ->transform(token_count())
-      ->delimiter(',');
+  add_list(app, "--lengths", study.lengths, token_count(),
+           "Evaluation lengths: 512,1k,2k (default: doubling up to --context)");
   app.add_option("--passkey-trials", study.passkey_trials, "Passkeys at each length and depth; 0 for none")
       ->transform(whole_number());
   app.add_option("--recall-passages", study.recall_passages, "Passages of the recall curve; 0 for none")

@@ -154,4 +154,13 @@ nlohmann::json to_json(const Evaluation& evaluation) {
           {"by_position", buckets}};
 }
 
+void from_json(const nlohmann::json& json, Evaluation& evaluation) {
+  evaluation = {};
+  json.at("nll").get_to(evaluation.nll);
+  json.at("perplexity").get_to(evaluation.perplexity);
+  json.at("tokens").get_to(evaluation.tokens);
+  for (const nlohmann::json& bucket : json.at("by_position"))
+    evaluation.by_position.push_back({bucket.at("from"), bucket.at("to"), 0, bucket.at("nll")});
+}
+
 }  // namespace scca

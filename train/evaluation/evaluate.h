@@ -58,11 +58,11 @@ struct PositionBucket {
 PositionBucket bucket_of(int64_t position);
 
 struct Evaluation {
-  double nll = 0;                           // mean, nats per scored token
-  double perplexity = 0;                    // exp(nll)
-  int64_t tokens = 0;                       // scored
-  std::vector<PositionBucket> by_position;  // those that hold tokens
-  TokenLosses losses;
+  double nll = 0;                                // mean, nats per scored token
+  double perplexity = 0;                         // exp(nll)
+  int64_t tokens = 0;                            // scored
+  std::vector<PositionBucket> by_position = {};  // those that hold tokens
+  TokenLosses losses = {};
 };
 
 /// Heard after each forward pass: tokens scored, tokens there are to score, mean loss so far.
@@ -78,6 +78,9 @@ Evaluation summarise(TokenLosses losses);
 
 /// perplexity, nll, tokens, by_position: what `scca eval --json` prints.
 nlohmann::json to_json(const Evaluation& evaluation);
+/// The same figures back, without the losses and the buckets' numbers of tokens, which are not there. Throws
+/// nlohmann's exceptions for what to_json did not write.
+void from_json(const nlohmann::json& json, Evaluation& evaluation);
 
 /// The losses of an evaluation in windows, a row for each, with what was scored in words that scca compare
 /// can tell apart.

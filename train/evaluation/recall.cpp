@@ -78,6 +78,11 @@ void add_estimate(nlohmann::json& object, const std::string& name, const Estimat
   object[name + "_error"] = error_json(estimate);
 }
 
+Estimate read_estimate(const nlohmann::json& object, const std::string& name) {
+  const nlohmann::json& error = object.at(name + "_error");
+  return {object.at(name), error.is_null() ? std::nullopt : std::optional(error.get<double>())};
+}
+
 }  // namespace
 
 void check_recall(const std::vector<int32_t>& tokens, const RecallOptions& options, int64_t vocabulary) {
@@ -161,6 +166,13 @@ nlohmann::json to_json(const Recall& recall, const RecallOptions& options) {
     result["distances"].push_back(entry);
   }
   return result;
+}
+
+void from_json(const nlohmann::json& json, Recall& recall) {
+  recall = {read_estimate(json, "unrepeated"), {}};
+  for (const nlohmann::json& entry : json.at("distances"))
+    recall.by_distance.push_back({entry.at("distance"), read_estimate(entry, "second"),
+                                  read_estimate(entry, "first"), read_estimate(entry, "gain")});
 }
 
 }  // namespace scca

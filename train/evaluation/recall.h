@@ -59,5 +59,7 @@ Recall evaluate_recall(const Llama& model, const std::vector<int32_t>& tokens, c
 
 /// What `scca eval recall --json` prints; errors of single passages are null.
 nlohmann::json to_json(const Recall& recall, const RecallOptions& options);
+/// The same figures back. Throws nlohmann's exceptions for what to_json did not write.
+void from_json(const nlohmann::json& json, Recall& recall);
 
 }  // namespace scca

@@ -40,12 +40,14 @@ std::set<std::string> targets_of(const std::string& list) {
     const bool known = std::ranges::find(short_names, item) != short_names.end();
     targets.insert(known ? item + kProjection : item);
   }
+  targets.erase("");  // of an empty list
   return targets;
 }
 
 std::set<std::string> learning_of(const std::string& list) {
   const std::vector<std::string> items = split_list(list);
   std::set<std::string> learning(items.begin(), items.end());
+  learning.erase("");  // of an empty list
   if (learning.empty())
     fail<UsageError>("--train: names nothing; expected some of embed,norm,head or all or none");
   if (learning.size() > 1 && (learning.contains("none") || learning.contains("all")))
@@ -72,6 +74,30 @@ nlohmann::json json_of(const FinetuneSettings& s, const LlamaConfig& config, con
   return settings;
 }
 
+void check_flags(const FinetuneSettings& settings) {
+  check_settings(settings.train);
+  Llama::check_lora(settings.lora);
+}
+
+struct Base {
+  LlamaConfig given;
+  Llama model;
+  Tokenizer tokenizer;
+};
+
+/// What is trained on, once it is known that a step of the training fits in memory.
+Base load_base(const FinetuneSettings& settings) {
+  const LlamaConfig given = given_config(settings.model);
+  check_extension(given, settings.model, settings.train.context);
+  Llama model = load_model(settings.model, settings.train.context);
+  Tokenizer tokenizer = load_tokenizer(settings.model);
+  check_vocabulary(tokenizer, model.config);
+  const StepPlan plan = plan_step(
+      model_of(model.config, model.dtype, model.device(), settings.lora, settings.learning), settings.train);
+  check_memory(plan, available_memory(plan.device), There::weights);  // before the adapters take it
+  return {given, std::move(model), std::move(tokenizer)};
+}
+
 }  // namespace
 
 FinetuneSettings::FinetuneSettings() {
@@ -93,6 +119,7 @@ void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
          "--lora-targets", [&s](const std::string& list) { s.lora.targets = targets_of(list); },
          "Layers with an update: some of " + short_targets())
       ->type_name("LIST")
+      ->transform(list_of(any_word("LIST")))
       ->default_str("q,k,v,o");
   app.add_option("--lora-dropout", s.lora.dropout, "Dropout of the updates' input")
       ->transform(real_number())
@@ -101,22 +128,23 @@ void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
          "--train", [&s](const std::string& list) { s.learning = learning_of(list); },
          "What of the base learns too: some of embed,norm,head, or all or none")
       ->type_name("LIST")
+      ->transform(list_of(any_word("LIST")))
       ->default_str("embed,norm");
 }
 
+void check_finetune(FinetuneSettings settings) {
+  check_flags(settings);
+  settings.model = with_default_rope(std::move(settings.model));
+  load_base(settings);
+}
+
 int finetune(FinetuneSettings settings) {
-  check_settings(settings.train);
-  Llama::check_lora(settings.lora);
+  check_flags(settings);
   RunFolder::check(settings.train.out, settings.train.resume);
   settings.model = with_default_rope(std::move(settings.model));
-  const LlamaConfig given = given_config(settings.model);
-  check_extension(given, settings.model, settings.train.context);
-  Llama model = load_model(settings.model, settings.train.context);
-  const Tokenizer tokenizer = load_tokenizer(settings.model);
-  check_vocabulary(tokenizer, model.config);
-  const StepPlan plan = plan_step(
-      model_of(model.config, model.dtype, model.device(), settings.lora, settings.learning), settings.train);
-  check_memory(plan, available_memory(plan.device), There::weights);  // before the adapters take it
+  Base base = load_base(settings);
+  const LlamaConfig& given = base.given;
+  Llama& model = base.model;
   set_random_state({settings.train.seed, 0});
   model.add_lora(settings.lora);
   model.set_trainable(settings.learning);
@@ -138,7 +166,7 @@ int finetune(FinetuneSettings settings) {
             concat("scca merge ", both, " --out MERGED_MODEL   # a folder that needs no adapter"),
             concat("with PEFT: see ", shell_word(settings.train.out + "/adapter/README.md"))};
   return run_training(
-      model, given, tokenizer, settings.train, json_of(settings, model.config, info),
+      model, given, base.tokenizer, settings.train, json_of(settings, model.config, info),
       {.name = "adapter",
        .write = [&](const std::filesystem::path& folder) { save_adapter(model, info, folder.string()); },
        .describe = describe,

@@ -27,6 +27,10 @@ struct FinetuneSettings {
 /// --lora-rank, --lora-alpha, --lora-rs, --lora-targets, --lora-dropout and --train.
 void add_lora_flags(CLI::App& app, FinetuneSettings& settings);
 
+/// Throws what finetune would for its settings, its model, or a step that does not fit in memory: before
+/// anything is written. It loads the model and lets it go.
+void check_finetune(FinetuneSettings settings);
+
 /// Trains in settings.train.out and leaves the adapter in its folder adapter/. RoPE as with_default_rope
 /// (train/cli/rope_flags.h). Returns the exit code: 0, or 1 after
 /// Ctrl-C, with everything saved. Throws UsageError for settings without a meaning, Error as Trainer.

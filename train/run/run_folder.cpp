@@ -95,7 +95,7 @@ void RunFolder::set_aside(const fs::path& checkpoint) const {
 }
 
 void RunFolder::show_metrics(const std::string& attention) const {
-  const std::vector<nlohmann::json> lines = read_metrics(path_ / "metrics.jsonl");
+  const std::vector<StepMetrics> lines = read_metrics(path_ / "metrics.jsonl");
   write_file(path_ / "metrics.csv", metrics_csv(lines));
   if (lines.empty()) return;
   write_chart((path_ / "loss.png").string(), loss_chart(lines, path_.filename().string(), attention));

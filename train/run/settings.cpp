@@ -198,14 +198,4 @@ void check_same_settings(const nlohmann::json& before, const nlohmann::json& now
         difference, "; only --steps may grow: resume with the settings it began with, or choose a new --out");
 }
 
-std::vector<std::string> split_list(const std::string& list) {
-  std::vector<std::string> items;
-  for (size_t begin = 0; begin <= list.size();) {
-    const size_t end = std::min(list.find(',', begin), list.size());
-    if (end > begin) items.push_back(list.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return items;
-}
-
 }  // namespace scca

@@ -61,7 +61,4 @@ std::string first_difference(const nlohmann::json& before, const nlohmann::json&
 /// grow. Throws UsageError naming the first flag that differs otherwise, with both values.
 void check_same_settings(const nlohmann::json& before, const nlohmann::json& now, const std::string& run);
 
-/// "a,b,c" to {"a", "b", "c"}.
-std::vector<std::string> split_list(const std::string& list);
-
 }  // namespace scca

@@ -84,28 +84,28 @@ void Trainer::resume() {
     std::cerr << "resuming " << run_.name() << " after step " << step_ << "\n";
   }
   metrics_ = std::make_unique<Metrics>(run_.path() / "metrics.jsonl", step_);
-  for (const nlohmann::json& line : metrics_->before()) {
-    norms_.add(line["step"].get<int64_t>(), line["grad_norm"].get<double>());
-    last_loss_ = line["loss"].get<double>();
-    const double judged = line.value("eval_loss", HUGE_VAL);
-    if (judged < (best_ ? best_->loss : HUGE_VAL)) best_ = {line["step"].get<int64_t>(), judged};
+  for (const StepMetrics& line : metrics_->before()) {
+    norms_.add(line.step, line.grad_norm);
+    last_loss_ = line.loss;
+    if (line.eval_loss && is_best(*line.eval_loss)) best_ = {line.step, *line.eval_loss};
   }
 }
 
 void Trainer::announce() const {
   const TrainSettings& train = task_.train;
   const double rows = static_cast<double>(task_.data->rows());
+  const std::string time = expected_time(checked_.plan);
   std::cerr << "training " << short_number(static_cast<double>(optimizer_.parameter_count()))
             << " parameters on " << short_number(static_cast<double>(task_.data->tokens()))
             << " tokens: " << task_.data->rows() << " rows of " << train.context << ", "
             << train.rows_per_step() << " a step, "
             << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows) << " epochs in "
             << train.steps << " steps; attention " << forward_.attention.to_string()
-            << "; predicted peak memory " << describe(checked_.plan) << expected_time(checked_.plan) << "\n";
+            << "; predicted peak memory " << describe(checked_.plan) << time << "\n";
 }
 
 /// One optimizer step; returns its line of metrics.jsonl.
-nlohmann::json Trainer::train_step() {
+StepMetrics Trainer::train_step() {
   const TrainSettings& train = task_.train;
   const double started = now_seconds();
   const double loss = forward_backward(model_, forward_, train.grad_accum, [&](int64_t pass) {
@@ -114,7 +114,8 @@ nlohmann::json Trainer::train_step() {
   const double norm = std::isfinite(loss) ? optimizer_.gradient_norm() : loss;
   if (!std::isfinite(norm))
     fail("step ", step_ + 1, ": the ", std::isfinite(loss) ? "gradient's norm" : "loss", " is ", norm,
-         ", so the run stops; ", go_back(), ". Use a lower --lr or a longer --warmup in a new --out");
+         ", so the run stops; ", go_back(),
+         ". Use a lower --lr or a longer --warmup in a new --out; --resume would come to this step again");
   norms_.add(step_ + 1, norm);
   const double lr = train.schedule_of_steps().at(step_ + 1);
   const double scale = train.clip > 0 && norm > train.clip ? train.clip / norm : 1.0;
@@ -122,12 +123,12 @@ nlohmann::json Trainer::train_step() {
   ++step_;
   last_loss_ = loss;
   const double tokens = static_cast<double>(train.rows_per_step() * train.context);
-  return {{"step", step_},
-          {"loss", loss},
-          {"lr", lr},
-          {"grad_norm", norm},
-          {"tokens_per_s", tokens / (now_seconds() - started)},
-          {"peak_bytes", memory_counters(model_.device()).peak_bytes}};
+  return {.step = step_,
+          .loss = loss,
+          .lr = lr,
+          .grad_norm = norm,
+          .tokens_per_s = tokens / (now_seconds() - started),
+          .peak_bytes = memory_counters(model_.device()).peak_bytes};
 }
 
 /// Leaves the outputs of the newest checkpoint that is known to be good; returns what is left, in words.
@@ -153,9 +154,11 @@ double Trainer::evaluate() const {
   return full_attention_loss(model_, *task_.eval_data, rows, task_.train.batch);
 }
 
+bool Trainer::is_best(double loss) const { return loss < (best_ ? best_->loss : HUGE_VAL); }
+
 /// A resumed run finds its best so far among the lines of metrics.jsonl, and makes again what it loses there.
 void Trainer::keep_best(double loss) {
-  if (best_ && best_->loss <= loss) return;
+  if (!is_best(loss)) return;
   best_ = {step_, loss};
   task_.write(run_.path() / "best", {.step = step_, .last_loss = last_loss_});
 }
@@ -183,18 +186,17 @@ TrainEnd Trainer::run() {
   const int64_t first = step_;
   reset_peak(model_.device());
   while (step_ < train.steps && !InterruptGuard::requested()) {
-    nlohmann::json line = train_step();
+    StepMetrics line = train_step();
     const bool evaluates = task_.eval_data && (step_ % train.eval_every == 0 || step_ == train.steps);
-    if (evaluates) line["eval_loss"] = evaluate();
+    if (evaluates) line.eval_loss = evaluate();
     metrics_->append(line);
-    if (evaluates) keep_best(line["eval_loss"].get<double>());
-    const double speed = line["tokens_per_s"].get<double>();
+    if (line.eval_loss) keep_best(*line.eval_loss);
+    const double speed = line.tokens_per_s;
     const double seconds = static_cast<double>(train.rows_per_step() * train.context) / speed;
     if (step_ == first + 1)
       progress.note(concat("the first step took ", figures(seconds), " s: about ",
                            format_duration(seconds * static_cast<double>(train.steps - first)), " in all"));
-    if (evaluates)
-      progress.note(concat("step ", step_, ": evaluation loss ", line["eval_loss"].get<double>()));
+    if (line.eval_loss) progress.note(concat("step ", step_, ": evaluation loss ", *line.eval_loss));
     progress.update(step_, "loss " + figures(last_loss_) + "  " + short_number(speed) + " tok/s");
     if (train.save_every > 0 && step_ % train.save_every == 0 && step_ < train.steps) save();
   }

@@ -74,9 +74,10 @@ class Trainer {
  private:
   void resume();
   void announce() const;
-  nlohmann::json train_step();
+  StepMetrics train_step();
   std::string go_back();
   double evaluate() const;
+  bool is_best(double loss) const;
   void keep_best(double loss);
   void write_output();
   void save();

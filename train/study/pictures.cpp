@@ -117,12 +117,15 @@ Chart recall_chart(const Results& results, const Looks& looks) {
               .log_x = true};
   for (const StudyRowResult& row : results) {
     Series series{.name = row.row->name, .look = looks.at(row.row->name)};
-    for (size_t i = 0; i < row.seeds[0].recall.size(); ++i) {
-      const auto gain = spread(over_seeds(row, [&](auto& seed) { return seed.recall[i].gain; }));
-      series.x.push_back(row.seeds[0].recall[i].distance);
+    const std::vector<RecallAtDistance>& first = row.seeds[0].recall.by_distance;
+    for (size_t i = 0; i < first.size(); ++i) {
+      const auto gain =
+          spread(over_seeds(row, [&](auto& seed) { return seed.recall.by_distance.at(i).gain.mean; }));
+      series.x.push_back(static_cast<double>(first[i].distance));
       series.y.push_back(gain.mean);
       if (results.size() <= most_with_error_bars)
-        series.y_error.push_back(gain.count > 1 ? (gain.high - gain.low) / 2 : row.seeds[0].recall[i].error);
+        series.y_error.push_back(gain.count > 1 ? (gain.high - gain.low) / 2
+                                                : first[i].gain.standard_error.value_or(0));
     }
     chart.series.push_back(std::move(series));
   }
@@ -149,14 +152,13 @@ Heatmap passkey_overview(const Study& study, const Results& results, const Looks
 
 /// The row's cells, added over seeds.
 Heatmap passkey_grid(const StudyRowResult& row, const Looks& looks) {
-  std::vector<PasskeyCell> sum = row.seeds[0].passkey;
-  for (size_t k = 1; k < row.seeds.size(); ++k) {
-    for (size_t i = 0; i < sum.size(); ++i) {
-      sum[i].correct += row.seeds[k].passkey.at(i).correct;
-      sum[i].trials += row.seeds[k].passkey.at(i).trials;
-    }
+  Retrieval sum;
+  for (size_t i = 0; i < row.seeds[0].passkey.cells.size(); ++i) {
+    std::vector<RetrievalCell> over_all;
+    for (const StudyResult& seed : row.seeds) over_all.push_back(seed.passkey.cells.at(i));
+    sum.cells.push_back(together(over_all));
   }
-  Heatmap map = passkey_heatmap(sum, concat("Passkeys found: ", row.row->name));
+  Heatmap map = retrieval_heatmap(sum, concat("Passkeys found: ", row.row->name));
   map.title_look = looks.at(row.row->name);
   return map;
 }

@@ -4,9 +4,9 @@
 #include <numeric>
 
 #include "core/check.h"
-#include "nn/json.h"
 #include "nn/patterns/coverage.h"
 #include "nn/patterns/spec.h"
+#include "train/evaluation/evaluate.h"
 #include "train/evaluation/losses.h"
 #include "train/run/metrics.h"
 #include "train/study/contents.h"
@@ -20,11 +20,11 @@ namespace fs = std::filesystem;
 TrainingCurve read_curve(const fs::path& file) {
   TrainingCurve training;
   std::vector<double> speeds;
-  for (const Json& m : read_metrics(file)) {
-    training.step.push_back(m.at("step"));
-    training.loss.push_back(m.at("loss"));
-    speeds.push_back(m.at("tokens_per_s"));
-    training.peak_bytes = std::max(training.peak_bytes, m.at("peak_bytes").get<double>());
+  for (const StepMetrics& m : read_metrics(file)) {
+    training.step.push_back(static_cast<double>(m.step));
+    training.loss.push_back(m.loss);
+    speeds.push_back(m.tokens_per_s);
+    training.peak_bytes = std::max(training.peak_bytes, static_cast<double>(m.peak_bytes));
   }
   SCCA_CHECK(!speeds.empty(), file.string(), ": holds no step; remove ", file.parent_path().string(),
              ", and the same command with --resume makes it again");
@@ -43,26 +43,19 @@ fs::path checked_losses(const fs::path& file) {
   }
 }
 
+double perplexity_in(const fs::path& file) { return read_result(file).get<Evaluation>().perplexity; }
+
 StudyResult read_results(const Study& study, const StudyRow& row, const fs::path& folder) {
   StudyResult result;
   for (const int64_t length : study.settings.lengths)
-    result.perplexity[length] = read_result(folder / concat("eval_", length, ".json")).at("perplexity");
+    result.perplexity[length] = perplexity_in(folder / concat("eval_", length, ".json"));
   result.losses = checked_losses(folder / concat("losses_", study.settings.lengths.back(), ".safetensors"));
-  if (study.settings.passkey_trials > 0) {
-    const Json passkey = read_result(folder / "passkey.json");
-    for (const Json& cell : passkey.at("grid"))
-      result.passkey.push_back({cell.at("length"), cell.at("depth"), cell.at("correct"), cell.at("trials")});
-  }
-  if (study.settings.recall_passages > 0) {
-    const Json recall = read_result(folder / "recall.json");
-    for (const Json& at : recall.at("distances")) {
-      const Json& error = at.at("gain_error");
-      result.recall.push_back({at.at("distance"), at.at("gain"), error.is_null() ? 0 : error.get<double>()});
-    }
-  }
+  if (study.settings.passkey_trials > 0)
+    result.passkey = read_result(folder / "passkey.json").get<Retrieval>();
+  if (study.settings.recall_passages > 0) result.recall = read_result(folder / "recall.json").get<Recall>();
   if (!row.trained) return result;
-  result.own = read_result(folder / "own.json").at("perplexity").get<double>();
-  result.at_mark = read_result(folder / "mark.json").at("perplexity").get<double>();
+  result.own = perplexity_in(folder / "own.json");
+  result.at_mark = perplexity_in(folder / "mark.json");
   result.training = read_curve(folder / "metrics.jsonl");
   return result;
 }

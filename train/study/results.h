@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "train/evaluation/passkey.h"
+#include "train/evaluation/recall.h"
+#include "train/evaluation/retrieval.h"
 #include "train/study/study.h"
 
 namespace scca {
@@ -24,19 +25,14 @@ struct TrainingCurve {
   double tokens_per_s = 0, peak_bytes = 0;  // median; highest
 };
 
-/// A point of the recall curve: nats a token saved on a passage seen `distance` tokens before.
-struct RecallPoint {
-  double distance = 0, gain = 0, error = 0;
-};
-
 /// Of one folder of results.
 struct StudyResult {
-  std::map<int64_t, double> perplexity;  // by length
-  std::filesystem::path losses;          // token by token, at the longest length
-  std::optional<double> own, at_mark;    // perplexity at the longest length
-  std::optional<TrainingCurve> training;
-  std::vector<PasskeyCell> passkey;
-  std::vector<RecallPoint> recall;
+  std::map<int64_t, double> perplexity = {};     // by length
+  std::filesystem::path losses = {};             // token by token, at the longest length
+  std::optional<double> own = {}, at_mark = {};  // perplexity at the longest length
+  std::optional<TrainingCurve> training = {};
+  Retrieval passkey = {};
+  Recall recall = {};
 };
 
 struct StudyRowResult {

@@ -1,4 +1,5 @@
 // The work of a study: train, evaluate, and leave each result in a file that is written once.
+#include <algorithm>
 #include <functional>
 #include <iostream>
 #include <optional>
@@ -11,8 +12,8 @@
 #include "train/data/data.h"
 #include "train/evaluation/evaluate.h"
 #include "train/evaluation/losses.h"
-#include "train/evaluation/passkey.h"
 #include "train/evaluation/recall.h"
+#include "train/evaluation/retrieval.h"
 #include "train/report/progress.h"
 #include "train/run/interrupt.h"
 #include "train/run/run_folder.h"
@@ -67,6 +68,12 @@ class StudyRun {
   }
 
   const std::vector<int32_t>& judged_on() const { return tokens_; }
+
+  /// Throws Error for trainings that cannot be begun. What they see costs no memory: one row stands for all.
+  void check_training() const {
+    const auto row = std::ranges::find_if(study_.rows, [](const StudyRow& r) { return r.trained; });
+    check_finetune(run_settings(*row, study_.folders(*row)[0], 0, settings_.finetune.train.steps));
+  }
 
   /// False after Ctrl-C.
   bool run() {
@@ -163,17 +170,19 @@ class StudyRun {
   }
 
   nlohmann::json passkey(const Llama& model, const std::string& attention) const {
-    PasskeyOptions options{.lengths = settings_.lengths,
-                           .trials = settings_.passkey_trials,
-                           .attention = parse_attention_spec(attention)};
+    RetrievalOptions options = passkey_options();
+    options.lengths = settings_.lengths;
+    options.trials = settings_.passkey_trials;
+    options.attention = parse_attention_spec(attention);
     options.bos = puts_bos(settings_.finetune.train.bos, tokenizer_);
     std::optional<Progress> progress;
-    const auto cells = evaluate_passkey(model, tokenizer_, options, [&](int64_t done, int64_t total) {
+    const auto show = [&](int64_t done, int64_t total, const std::string&) {
       if (!progress) progress.emplace("passkey", total);
       progress->update(done);
-    });
+    };
+    const Retrieval found = evaluate_retrieval(model, tokenizer_, options, show);
     if (progress) progress->finish();
-    return passkey_json(cells, options);
+    return to_json(found, options);
   }
 
   nlohmann::json recall(const Llama& model, const std::string& attention) const {
@@ -207,11 +216,12 @@ void check_same_study(const fs::path& file, const nlohmann::json& now) {
 
 int run_study(const Study& study) {
   RunFolder::check(study.out(), study.settings.finetune.train.resume);
-  fs::create_directories(study.out());
   StudyRun run(study);
   nlohmann::json settings = to_json(study.settings);
   settings.update(contents_of(study.settings, run.judged_on()));
   check_same_study(study.out() / "study.json", settings);
+  if (!fs::exists(study.out() / "study.json")) run.check_training();  // before anything is made
+  fs::create_directories(study.out());
   write_file(study.out() / "study.json", settings.dump(2) + "\n");
   if (run.run()) return 0;
   std::cerr << "stopped; the same command with --resume goes on from there\n";

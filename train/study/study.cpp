@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "models/rope_lengths.h"
 #include "nn/patterns/spec.h"
+#include "train/cli/flag_values.h"
 #include "train/cli/rope_flags.h"
 
 namespace scca {
@@ -71,7 +72,8 @@ std::vector<std::string> split_patterns(const std::string& list) {
     }
   }
   patterns.push_back(current);
-  std::erase(patterns, "");
+  check_items("--patterns", list, patterns);
+  std::erase(patterns, "");  // of an empty list
   return patterns;
 }
 

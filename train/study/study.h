@@ -26,7 +26,7 @@ struct StudySettings {
 };
 
 /// "a(x=1,y=2),full@0,1;b" to {"a(x=1,y=2)", "full@0,1;b"}: commas inside parentheses and before a layer's
-/// number do not separate.
+/// number do not separate. Throws UsageError for nothing beside a comma.
 std::vector<std::string> split_patterns(const std::string& list);
 
 /// A row of the comparison: a model without training, or a pattern's runs.
@@ -69,7 +69,8 @@ double attention_flops(const Study& study, const std::string& attention);
 nlohmann::json to_json(const StudySettings& settings);
 
 /// Trains and evaluates what is not there yet. Returns the exit code: 0, or 1 after Ctrl-C. Throws UsageError
-/// when the folder holds a study with other settings (seeds may grow), Error as finetune and evaluate.
+/// when the folder holds a study with other settings (seeds may grow), Error as finetune and evaluate: as far
+/// as check_finetune knows of it, before anything is written.
 int run_study(const Study& study);
 
 }  // namespace scca

@@ -21,11 +21,9 @@ double perplexity_at_mark(const StudyResult& seed) { return seed.at_mark.value()
 double longest_perplexity(const StudyResult& seed) { return seed.perplexity.rbegin()->second; }
 
 double passkey_share(const StudyResult& seed, int64_t length) {
-  int64_t correct = 0, trials = 0;
-  for (const PasskeyCell& cell : seed.passkey)
-    if (cell.length == length) correct += cell.correct, trials += cell.trials;
-  SCCA_CHECK(trials > 0, "study: no passkey of ", length, " tokens was asked for");
-  return static_cast<double>(correct) / static_cast<double>(trials);
+  for (const RetrievalCell& cell : seed.passkey.by_length())
+    if (cell.length == length) return cell.score;
+  fail("study: no passkey of ", length, " tokens was asked for");
 }
 
 const StudyRowResult& reference_row(const std::vector<StudyRowResult>& results) {

@@ -41,7 +41,8 @@ void collect(CommandLine& line, const CLI::App& app, const std::vector<std::stri
     if (!is_numeric(*option)) continue;
     const std::string type = option->get_type_name();
     all.push_back({command_without(line, app, words, option), "--" + option->get_lnames().at(0),
-                   type.substr(std::min(type.find(':'), type.size())), option->get_delimiter() == ','});
+                   type.substr(std::min(type.find(':'), type.size())), takes_list(*option)});
+    if (takes_list(*option)) all.back().takes.resize(all.back().takes.rfind(','));
   }
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App* s) { return !s->get_name().empty(); })) {
     if (sub->get_name().starts_with("test-")) continue;
@@ -156,4 +157,59 @@ TEST_CASE("flags: what a value is told when it is wrong") {
   std::string word = "1.5k";
   CHECK(token_count()(word) == "");
   CHECK(word == "1536");
+}
+
+TEST_CASE("flags: a list is split at every comma") {
+  using Items = std::vector<std::string>;
+  CHECK(split_list("embed,norm") == Items{"embed", "norm"});
+  CHECK(split_list("q") == Items{"q"});
+  CHECK(split_list("") == Items{""});
+  CHECK(split_list(",a,,b") == Items{"", "a", "", "b"});
+}
+
+TEST_CASE("flags: a list of numbers or words, in words and flags as they come") {
+  CLI::App app;
+  std::vector<int64_t> numbers{7, 8};
+  std::vector<std::string> words;
+  const CLI::Option* option = add_list(app, "--lengths", numbers, token_count(), "Lengths");
+  add_list(app, "--tasks", words, "TASK", "Tasks");
+  CHECK(flag_with_value(*option) == "--lengths TOKENS,...");
+  CHECK(option->get_default_str() == "7,8");
+  app.parse(std::vector<std::string>{"b", "a,a", "--tasks", "4k", "--lengths", "3", "1k,2", "--lengths"});
+  CHECK(numbers == std::vector<int64_t>{1024, 2, 3, 4096});
+  CHECK(words == std::vector<std::string>{"a", "a", "b"});
+}
+
+TEST_CASE("flags: a list without one of its items is refused by every flag that takes one") {
+  CommandLine line;
+  std::vector<NumericFlag> flags;
+  const std::function<void(const CLI::App&, const std::vector<std::string>&)> collect_lists =
+      [&](const CLI::App& app, const std::vector<std::string>& words) {
+        for (const CLI::Option* option : options_of(app))
+          if (takes_list(*option))
+            flags.push_back(
+                {command_without(line, app, words, option), "--" + option->get_lnames().at(0), {}});
+        for (const CLI::App* sub :
+             app.get_subcommands([](const CLI::App* s) { return !s->get_name().empty(); })) {
+          std::vector<std::string> below = words;
+          below.push_back(sub->get_name());
+          collect_lists(*sub, below);
+        }
+      };
+  collect_lists(line.app(), {});
+  CHECK(flags.size() >= 13);
+  for (const NumericFlag& flag : flags) {
+    for (const char* list : {"1,,2", ",1", "1,", ","}) {
+      CAPTURE(flag.name);
+      const std::string error = parse(flag, list).error;
+      CHECK(error == concat(flag.name, ": found '", list,
+                            "', with an empty item beside a comma; write it out, or take the comma away"));
+    }
+  }
+  const RunResult result = run_scca({"eval", "passkey", "--model", "nowhere", "--lengths", "512,,1024"});
+  CHECK(result.code == 2);
+  CHECK(
+      result.err ==
+      "scca eval passkey: --lengths: found '512,,1024', with an empty item beside a comma; write it out, or "
+      "take the comma away; see scca eval passkey --help\n");
 }

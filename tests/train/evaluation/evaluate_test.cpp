@@ -210,6 +210,40 @@ TEST_CASE("recall: mean and standard error") {
   CHECK(!scca::estimate({1}).standard_error);
 }
 
+TEST_CASE("evaluate: JSON has the figures, and they come back from it") {
+  Evaluation evaluation = summarise({{1.5f, 0.5f, 4.0f}, {0, 0, 0}, {1, 255, 256}});
+  const nlohmann::json json = to_json(evaluation);
+  CHECK(json == nlohmann::json{{"perplexity", std::exp(2.0)},
+                               {"nll", 2.0},
+                               {"tokens", 3},
+                               {"by_position",
+                                {{{"from", 0}, {"to", 256}, {"nll", 1.0}},
+                                 {{"from", 256}, {"to", 512}, {"nll", 4.0}}}}});
+  CHECK(to_json(json.get<Evaluation>()) == json);
+  CHECK(json.get<Evaluation>().by_position[1].nll == 4);
+  nlohmann::json damaged = json;
+  damaged.erase("nll");
+  CHECK_THROWS_AS(damaged.get<Evaluation>(), nlohmann::json::exception);
+}
+
+TEST_CASE("recall: JSON has the figures, and they come back from it") {
+  const Recall recall{{5.5, 0.25}, {{64, {1, 0.5}, {2, 0.125}, {3, {}}}, {192, {4, {}}, {5, {}}, {6, 0.75}}}};
+  const RecallOptions options{.context = 256, .passages = 2};
+  const nlohmann::json json = to_json(recall, options);
+  CHECK(json["distances"][0] == nlohmann::json{{"distance", 64},
+                                               {"second", 1.0},
+                                               {"second_error", 0.5},
+                                               {"first", 2.0},
+                                               {"first_error", 0.125},
+                                               {"gain", 3.0},
+                                               {"gain_error", nullptr}});
+  const auto back = json.get<Recall>();
+  CHECK(to_json(back, options) == json);
+  CHECK(back.by_distance[0].first.mean == 2);
+  CHECK(back.by_distance[1].gain.standard_error == 0.75);
+  CHECK(!back.by_distance[1].second.standard_error);
+}
+
 TEST_CASE("table: columns stand apart, the first to the left") {
   CHECK(format_table({{"a", "wide"}, {"long", "1"}}) == "a     wide\nlong     1\n");
   CHECK(fixed(-0.126, 2) == "-0.13");

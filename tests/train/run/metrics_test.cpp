@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <sstream>
 
@@ -14,15 +15,20 @@ using test::TemporaryFolder;
 
 namespace {
 
-nlohmann::json metric(int64_t step) {
-  return {{"step", step},      {"loss", 1.0 / static_cast<double>(step)},
-          {"lr", 0.1},         {"grad_norm", 2},
-          {"tokens_per_s", 9}, {"peak_bytes", 100}};
+StepMetrics metric(int64_t step) {
+  return {.step = step,
+          .loss = 1.0 / static_cast<double>(step),
+          .lr = 0.1,
+          .grad_norm = 2,
+          .tokens_per_s = 9,
+          .peak_bytes = 100};
 }
+
+std::string line_of(int64_t step) { return to_json(metric(step)).dump(); }
 
 std::string lines_of(const std::vector<int64_t>& steps) {
   std::string text;
-  for (const int64_t step : steps) text += metric(step).dump() + "\n";
+  for (const int64_t step : steps) text += line_of(step) + "\n";
   return text;
 }
 
@@ -36,7 +42,7 @@ struct File {
     std::ostringstream notes;
     std::streambuf* const before = std::cerr.rdbuf(notes.rdbuf());
     std::vector<int64_t> steps;
-    for (const nlohmann::json& line : read_metrics(path)) steps.push_back(line["step"].get<int64_t>());
+    for (const StepMetrics& line : read_metrics(path)) steps.push_back(line.step);
     std::cerr.rdbuf(before);
     const auto named = std::ranges::count(notes.str(), '\n'), lines = std::ranges::count(text, '\n');
     const bool last_lacks_end = !text.empty() && text.back() != '\n';
@@ -48,7 +54,7 @@ struct File {
 
 using Steps = std::vector<int64_t>;
 
-std::vector<nlohmann::json> evaluated_lines() {
+std::vector<StepMetrics> evaluated_lines() {
   std::vector<nlohmann::json> lines;
   for (int64_t step = 1; step <= 4; ++step) lines.push_back(metric(step));
   lines[1]["eval_loss"] = 2.5, lines[3]["eval_loss"] = 2;
@@ -82,7 +88,7 @@ TEST_CASE("metrics: any one damaged line is lost, and only it") {
   const File file;
   const std::string whole = lines_of({1, 2, 3, 4, 5});
   for (const size_t damaged : {size_t{0}, size_t{2}, size_t{4}}) {  // the first, one in the middle, the last
-    const std::string line = metric(static_cast<int64_t>(damaged) + 1).dump();
+    const std::string line = line_of(static_cast<int64_t>(damaged) + 1);
     const size_t begin = whole.find(line);
     Steps others{1, 2, 3, 4, 5};
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(damaged));
@@ -131,4 +137,53 @@ TEST_CASE("metrics: the chart says which attention each loss is under, and draws
   CHECK(full.series[0].look != full.series[1].look);
   CHECK(full.series[1].look == chart.series[1].look);
   CHECK(loss_chart({metric(1)}, "run", "full").series.size() == 1);
+}
+
+TEST_CASE("metrics: what is written is read back to the bit, and as CSV") {
+  const File file;
+  StepMetrics first = metric(1), second = metric(2);
+  first.loss = 0.1 + 0.2, first.lr = 1e-300, first.peak_bytes = int64_t{1} << 60;
+  second.eval_loss = 2.0 / 3;
+  {
+    Metrics metrics(file.path, 0);
+    metrics.append(first);
+    metrics.append(second);
+  }
+  CHECK(read_metrics(file.path) == std::vector{first, second});
+  CHECK(nlohmann::json::parse(to_json(second).dump()).get<StepMetrics>() == second);
+  CHECK(to_json(second) == nlohmann::json{{"step", 2},
+                                          {"loss", 0.5},
+                                          {"lr", 0.1},
+                                          {"grad_norm", 2.0},
+                                          {"tokens_per_s", 9.0},
+                                          {"peak_bytes", 100},
+                                          {"eval_loss", 2.0 / 3}});
+  second.eval_loss = 3;
+  CHECK(metrics_csv({metric(1), second}) ==
+        "step,eval_loss,grad_norm,loss,lr,peak_bytes,tokens_per_s\n"
+        "1,,2.0,1.0,0.1,100,9.0\n2,3.0,2.0,0.5,0.1,100,9.0\n");
+  CHECK(metrics_csv({metric(2)}) ==
+        "step,grad_norm,loss,lr,peak_bytes,tokens_per_s\n2,2.0,0.5,0.1,100,9.0\n");
+  CHECK(metrics_csv({}) == "step\n");
+}
+
+TEST_CASE("metrics: a line without one of its numbers, or with something else in its place, is damaged") {
+  const File file;
+  const nlohmann::json whole = to_json(metric(2));
+  for (const auto& [key, value] : whole.items()) {
+    CAPTURE(key);
+    nlohmann::json line = whole;
+    for (const nlohmann::json& other : {nlohmann::json("1"), nlohmann::json(nullptr)}) {
+      line[key] = other;
+      CHECK(file.steps(lines_of({1}) + line.dump() + "\n" + lines_of({3})) == Steps{1, 3});
+    }
+    line.erase(key);
+    CHECK(file.steps(lines_of({1}) + line.dump() + "\n" + lines_of({3})) == Steps{1, 3});
+  }
+  nlohmann::json line = whole;
+  line["eval_loss"] = "1";
+  CHECK(file.steps(lines_of({1}) + line.dump() + "\n" + lines_of({3})) == Steps{1, 3});
+  line["eval_loss"] = std::nan("");  // an evaluation that overflowed: the step's own numbers are whole
+  CHECK(file.steps(lines_of({1}) + line.dump() + "\n" + lines_of({3})) == Steps{1, 2, 3});
+  CHECK(!read_metrics(file.path)[1].eval_loss);
 }

@@ -86,6 +86,15 @@ TEST_CASE("trainer: a loss that is not finite stops the run and keeps the last c
   CHECK(result.code == 1);
   CHECK(contains(result.err, "step 2: the "));
   CHECK(contains(result.err, "the checkpoint of step 1 is kept"));
+  const auto last_line = [](const std::string& text) {
+    return text.substr(text.rfind('\n', text.size() - 2) + 1);
+  };
+  CHECK(contains(
+      last_line(result.err),
+      ". Use a lower --lr or a longer --warmup in a new --out; --resume would come to this step again\n"));
+  Words again = with(often, "--lr", "1e30");
+  again.push_back("--resume");
+  CHECK(last_line(run_scca(again).err) == last_line(result.err));
   CHECK(std::filesystem::exists(place.folder / "run" / "checkpoints" / "step-00000001.safetensors"));
 }
 

@@ -19,12 +19,6 @@ TEST_CASE("training_run: a word as a shell takes it") {
   CHECK(shell_word("a$b") == "'a$b'");
 }
 
-TEST_CASE("training_run: metrics as CSV have every number of the lines, and a header") {
-  CHECK(metrics_csv({{{"step", 1}, {"loss", 2.5}}, {{"step", 2}, {"loss", 2.25}, {"eval_loss", 3}}}) ==
-        "step,eval_loss,loss\n1,,2.5\n2,3,2.25\n");
-  CHECK(metrics_csv({}) == "step\n");
-}
-
 TEST_CASE(
     "training_run: the end names the adapter, the loss before and after, the best, and what to do next") {
   const Workplace place;
@@ -37,9 +31,8 @@ TEST_CASE(
   CHECK(contains(run.err, "next: scca eval --model " + kModel + " --adapter " + out + "/adapter"));
   const auto lines = read_metrics(out + "/metrics.jsonl");
   std::pair<double, int64_t> best{HUGE_VAL, 0};
-  for (const nlohmann::json& line : lines)
-    if (line.contains("eval_loss"))
-      best = std::min(best, {line["eval_loss"].get<double>(), line["step"].get<int64_t>()});
+  for (const StepMetrics& line : lines)
+    if (line.eval_loss) best = std::min(best, {*line.eval_loss, line.step});
   CHECK(contains(run.err, concat(" after step ", best.second, ", kept in ", out, "/best\n")));
   CHECK(read_text_file(out + "/metrics.csv") == metrics_csv(lines));
 
@@ -69,6 +62,24 @@ TEST_CASE(
                 .code == 0);
     CHECK(read_text_file(out + "/best/adapter_model.safetensors") == place.adapter("short"));
   }
+}
+
+TEST_CASE("training_run: evaluations on the way are under full attention, whatever trains") {
+  const Workplace place;
+  const std::string pattern = "local(chunk=8)", out = (place.folder / "run").string();
+  REQUIRE(run_scca(place.finetune("run", 2,
+                                  {"--attention", pattern, "--eval-data", place.data, "--eval-every", "2",
+                                   "--eval-tokens", "640"}))
+              .code == 0);
+  const auto nll = [&](const std::string& attention) {
+    return run_scca({"eval", "--model", kModel, "--adapter", out + "/adapter", "--data", place.data,
+                     "--context", "64", "--max-tokens", "640", "--attention", attention, "--json"})
+        .json()["nll"]
+        .get<double>();
+  };
+  const double evaluated = read_metrics(out + "/metrics.jsonl").at(1).eval_loss.value();
+  CHECK(std::abs(evaluated - nll("full")) < 1e-4);
+  CHECK(std::abs(evaluated - nll(pattern)) > 0.05);
 }
 
 TEST_CASE("training_run: a run of a few rows is not judged, and pretraining names its model") {

@@ -6,9 +6,14 @@
 
 #include <cmath>
 #include <fstream>
+#include <map>
 
 #include "nn/patterns/spec.h"
 #include "tests/run_scca.h"
+#include "train/evaluation/evaluate.h"
+#include "train/evaluation/losses.h"
+#include "train/run/metrics.h"
+#include "train/study/contents.h"
 #include "train/study/page.h"
 #include "train/study/results.h"
 #include "train/study/text.h"
@@ -38,7 +43,7 @@ struct Workplace {
   }
   Words training() const {
     return {"--model", model,  "--data", data,       "--context", "129",         "--batch",
-            "2",       "--lr", "1e-3",   "--warmup", "1",         "--lora-rank", "2"};
+            batch,     "--lr", "1e-3",   "--warmup", "1",         "--lora-rank", "2"};
   }
   RunResult study(const Words& more) const {
     Words all{"study",
@@ -71,7 +76,7 @@ struct Workplace {
   }
 
   TemporaryFolder folder;
-  std::string data = (folder / "tim.txt").string(), judged = (folder / "judged.txt").string(),
+  std::string data = (folder / "tim.txt").string(), judged = (folder / "judged.txt").string(), batch = "2",
               model = (folder / "model").string(), out = (folder / "study").string();
 };
 
@@ -92,7 +97,10 @@ TEST_CASE("study: patterns are separated by commas that belong to none of them")
   CHECK(split_patterns("full,local") == Words{"full", "local"});
   CHECK(split_patterns("a(x=1,y=2),mix(b*2,c(z=3)),d") == Words{"a(x=1,y=2)", "mix(b*2,c(z=3))", "d"});
   CHECK(split_patterns("full@0,1;scca-flow,sda") == Words{"full@0,1;scca-flow", "sda"});
-  CHECK(split_patterns(",").empty());
+  CHECK(split_patterns("").empty());
+  for (const char* list : {",", "full,,local", "full,", ",full"})
+    CHECK(contains(error_of([&] { split_patterns(list); }),
+                   concat("--patterns: found '", list, "', with an empty item beside a comma")));
 }
 
 TEST_CASE("study: attention FLOPs count what is seen, and the marks are where all have spent the same") {
@@ -145,6 +153,137 @@ TEST_CASE("study: spreads and differences as they are written") {
   CHECK(text_of(RowDifference{spread({0.005, 0.009}), 0.001}) == "+0.007 ± 0.001 (+0.005 to +0.009)");
   CHECK(percent_text(spread({0.6, 1.0})) == "80 % (60 to 100)");
   CHECK(percent_text(spread({1.0, 1.0})) == "100 %");
+}
+
+TEST_CASE("study: the standard error of a difference is over windows, its spread over seeds") {
+  const TemporaryFolder folder;
+  /// Two windows of two predictions, each of the window's own loss.
+  const auto result = [&](const std::string& name, float first, float second) {
+    const fs::path file = folder / (name + ".safetensors");
+    write_losses(file, {3, Tensor::of(std::vector<float>{first, first, second, second}, {2, 2}), "the same"});
+    return StudyResult{.losses = file};
+  };
+  // Windows differ by 0.5 and 1 for the first seed: mean 0.75, variance 0.125, so 0.25 over two windows. By
+  // -0.25 twice for the second.
+  const StudyRowResult reference{.seeds = {result("r1", 1, 2), result("r2", 3, 4)}};
+  const StudyRowResult row{.seeds = {result("a1", 1.5, 3), result("a2", 2.75, 3.75)}};
+  const RowDifference d = difference(row, reference);
+  CHECK(d.over_seeds.mean == 0.25);
+  CHECK(d.over_seeds.low == -0.25);
+  CHECK(d.over_seeds.high == 0.75);
+  CHECK(d.over_seeds.count == 2);
+  CHECK(d.standard_error == 0.25);
+  CHECK(text_of(d) == "+0.250 ± 0.250 (−0.250 to +0.750)");
+  const RowDifference untrained = difference({.seeds = {result("u", 3, 2)}}, reference);  // 2 and 0
+  CHECK(untrained.over_seeds.mean == 1);
+  CHECK(untrained.standard_error == 1);
+  CHECK(text_of(untrained) == "+1.000 ± 1.000");
+}
+
+TEST_CASE("study: what its work writes is what its page reads, row by row and seed by seed") {
+  const TemporaryFolder folder;
+  StudySettings s = settings({"s2(chunk=64)", "full"});
+  s.finetune.train.out = (folder / "study").string();
+  s.finetune.train.seed = 9;  // folders sort 10 before 9
+  s.seeds = 2;
+  s.lengths = {33, 129};
+  s.passkey_trials = s.recall_passages = 1;
+  const Study study = plan_study(s);
+  std::map<fs::path, double> marks;  // by folder: what all of its figures are made of
+  const auto evaluation = [](double perplexity) {
+    return to_json(Evaluation{
+        .nll = std::log(perplexity), .perplexity = perplexity, .tokens = 2, .by_position = {}, .losses = {}});
+  };
+  for (const StudyRow& row : study.rows) {
+    for (const fs::path& place : study.folders(row)) {
+      const double mark = 10 * static_cast<double>(marks.size() + 1);
+      marks[place] = mark;
+      fs::create_directories(place);
+      write_result(place / "eval_33.json", evaluation(mark + 1));
+      write_result(place / "eval_129.json", evaluation(mark + 2));
+      write_losses(place / "losses_129.safetensors",
+                   {129, Tensor::full({1, 128}, mark, DType::f32), "the same"});
+      RetrievalOptions asked = passkey_options();
+      asked.lengths = {33}, asked.depths = {50};
+      write_result(
+          place / "passkey.json",
+          to_json(Retrieval{{{"passkey", 33, 50, 200, static_cast<int64_t>(mark), mark / 200}}}, asked));
+      write_result(place / "recall.json",
+                   to_json(Recall{{1, {}}, {{64, {1, {}}, {2, {}}, {mark, 0.5}}}}, {}));
+      if (!row.trained) continue;
+      write_result(place / "own.json", evaluation(mark + 3));
+      nlohmann::json at_mark = evaluation(mark + 4);
+      at_mark["step"] = row.mark;
+      write_result(place / "mark.json", at_mark);
+      Metrics metrics(place / "metrics.jsonl", 0);
+      for (int64_t step = 1; step <= 3; ++step)
+        metrics.append({.step = step,
+                        .loss = mark / static_cast<double>(step),
+                        .tokens_per_s = mark * static_cast<double>(4 - step),
+                        .peak_bytes = 100 * step});
+    }
+  }
+  const std::vector<StudyRowResult> results = read_study(study);
+  Words names;
+  for (const StudyRowResult& row : results) {
+    names.push_back(row.row->name);
+    const bool trained = row.row->trained;
+    REQUIRE(row.seeds.size() == (trained ? 2 : 1));
+    for (size_t k = 0; k < row.seeds.size(); ++k) {
+      const StudyResult& seed = row.seeds[k];
+      const fs::path place = trained ? row.row->folder / concat("seed-", 9 + k) : row.row->folder;
+      CAPTURE(place.string());
+      const double mark = marks.at(place);
+      CHECK(seed.perplexity == std::map<int64_t, double>{{33, mark + 1}, {129, mark + 2}});
+      CHECK(read_losses(seed.losses).mean(0, 128) == doctest::Approx(mark));
+      CHECK(passkey_share(seed, 33) == mark / 200);
+      CHECK(error_of([&] { passkey_share(seed, 129); }) == "study: no passkey of 129 tokens was asked for");
+      CHECK(seed.recall.by_distance.at(0).gain.mean == mark);
+      CHECK(seed.recall.by_distance.at(0).gain.standard_error == 0.5);
+      CHECK(seed.training.has_value() == trained);
+      if (!trained) continue;
+      CHECK(seed.own == mark + 3);
+      CHECK(seed.at_mark == mark + 4);
+      CHECK(seed.training->step == std::vector<double>{1, 2, 3});
+      CHECK(seed.training->loss == std::vector<double>{mark, mark / 2, mark / 3});
+      CHECK(seed.training->tokens_per_s == 2 * mark);
+      CHECK(seed.training->peak_bytes == 300);
+    }
+  }
+  const Words order{"base", "base-window", "rope-untrained", "s2(chunk=64)", "full"};
+  CHECK(names == order);
+  const Table quality = quality_table(study, results);
+  CHECK(quality.header == Words{"row", "33", "129", "own pattern", "nats − full"});
+  REQUIRE(quality.rows.size() == order.size());
+  for (size_t i = 0; i < order.size(); ++i) CHECK(quality.rows[i][0] == order[i]);
+  CHECK(quality.rows[3] == Words{"s2(chunk=64)", "46.0 (41.0 to 51.0)", "47.0 (42.0 to 52.0)",
+                                 "48.0 (43.0 to 53.0)", "−20.000 ± 0.000 (−20.000 to −20.000)"});
+  CHECK(quality.rows[4][4] == "-");
+}
+
+TEST_CASE("study: the reading orders the patterns by their mean over seeds, the lowest first") {
+  StudySettings s = settings({"full", "local", "s2"});
+  s.lengths = {129};
+  s.seeds = 2;
+  const Study study = plan_study(s);
+  std::vector<StudyRowResult> results;
+  for (const StudyRow& row : study.rows) {
+    const auto seeds = row.name == "full"    ? std::vector<double>{80, 82}
+                       : row.name == "local" ? std::vector<double>{70, 86}  // the best seed and the worst
+                       : row.name == "s2"    ? std::vector<double>{75, 77}
+                                             : std::vector<double>{99};
+    StudyRowResult& result = results.emplace_back(StudyRowResult{.row = &row});
+    for (const double perplexity : seeds) result.seeds.push_back({.perplexity = {{129, perplexity}}});
+  }
+  const std::vector<Paragraph> reading = study_reading(study, results);
+  REQUIRE(!reading.empty());
+  CHECK(reading[0].text == "**In order** at 129: `s2` 76.0, `local` 78.0, `full` 81.0.");
+  // ln(78 / 76) = 0.026, ln(81 / 76) = 0.064; the seeds of local: ln(86 / 70) = 0.206
+  CHECK(
+      reading.back().text ==
+      "From the first to the second it is 0.026 nats, from the first to the last 0.064. Seeds of one pattern "
+      "lie up to 0.206 nats apart, so that the first place is within what a seed does and the whole range is "
+      "within it.");
 }
 
 TEST_CASE("study: the page says why an untrained window wins, or that it does not") {
@@ -275,10 +414,24 @@ TEST_CASE("study: one command, gone on with, and the same bits as its parts") {
   }
 }
 
+TEST_CASE("study: trainings that do not fit in memory, or have no meaning, leave nothing") {
+  Workplace place;
+  place.batch = "10000000";
+  const RunResult large = place.study({"--steps", "1"});
+  CHECK(large.code == 1);
+  CHECK(contains(large.err, "out of memory: training needs "));
+  place.batch = "2";
+  const RunResult rate = place.study({"--steps", "1", "--lr-final", "7"});
+  CHECK(rate.code == 2);
+  CHECK(contains(rate.err, "--lr-final"));
+  for (const RunResult* result : {&large, &rate}) CHECK(result->one_error_line());
+  CHECK(!fs::exists(place.out));
+}
+
 TEST_CASE("study: too little to judge on is told before anything is trained") {
   const Workplace place;
   const RunResult result = place.study({"--steps", "1", "--lengths", "33,3000"});
   CHECK(result.code == 1);
   CHECK(contains(result.err, "--eval-data: 400 tokens are judged on, expected at least 6064"));
-  CHECK(!fs::exists(place.out + "/base/eval_33.json"));
+  CHECK(!fs::exists(place.out));
 }

@@ -1,8 +1,6 @@
 #include "train/run/finetune.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
+#include <algorithm>
 
 #include "core/check.h"
 #include "core/device.h"
@@ -14,6 +12,8 @@
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
 #include "train/cli/rope_flags.h"
+#include "train/cli/setting_table.h"
+#include "train/cli/settings_file.h"
 #include "train/run/memory.h"
 #include "train/run/model_card.h"
 #include "train/run/training_run.h"
@@ -21,42 +21,62 @@
 namespace scca {
 namespace {
 
+const std::vector<std::string> kLayers{"q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                       "gate_proj", "up_proj", "down_proj"};
+
+template <class Items>
+std::string joined(const Items& items) {
+  std::string list;
+  for (const std::string& item : items) list += (list.empty() ? "" : ",") + item;
+  return list;
+}
+
 /// q, k, v, o, gate, up, down are short for q_proj and so on.
-std::set<std::string> targets_of(const std::string& list) {
-  static const std::set<std::string> kShort{"q", "k", "v", "o", "gate", "up", "down"};
-  std::set<std::string> targets;
-  for (const std::string& item : split_list(list))
-    targets.insert(kShort.contains(item) ? item + "_proj" : item);
+std::vector<std::string> targets_of(const std::string& list) {
+  std::vector<std::string> targets;
+  for (const std::string& item : split_list(list)) {
+    const auto layer = std::ranges::find_if(
+        kLayers, [&](const auto& name) { return name == item || name == item + "_proj"; });
+    if (layer == kLayers.end())
+      fail<UsageError>("--lora-targets: no layer is called '", item, "'; expected some of ", joined(kLayers));
+    targets.push_back(*layer);
+  }
+  if (targets.empty()) fail<UsageError>("--lora-targets: names no layer; expected some of ", joined(kLayers));
   return targets;
 }
 
-std::set<std::string> learning_of(const std::string& list) {
-  const std::vector<std::string> items = split_list(list);
-  std::set<std::string> learning(items.begin(), items.end());
+/// As --lora-targets takes them.
+std::string short_list(const std::set<std::string>& targets) {
+  std::vector<std::string> names;
+  for (const std::string& layer : kLayers)
+    if (targets.contains(layer)) names.push_back(layer.substr(0, layer.find('_')));
+  return joined(names);
+}
+
+std::vector<std::string> learning_of(const std::string& list) {
+  std::vector<std::string> learning = split_list(list);
+  const std::set<std::string> words(learning.begin(), learning.end());
   if (learning.empty())
     fail<UsageError>("--train: names nothing; expected some of embed,norm,head or all or none");
-  if (learning.size() > 1 && (learning.contains("none") || learning.contains("all")))
+  Llama::check_trainable(words, {});
+  if (words.size() > 1 && (words.contains("none") || words.contains("all")))
     fail<UsageError>("--train ", list, ": all and none stand alone");
   return learning;
 }
 
-nlohmann::json json_of(const FinetuneSettings& s, const LlamaConfig& config, const AdapterInfo& info) {
-  nlohmann::json settings = to_json(s.train);
-  settings.update({{"command", "finetune"},
-                   {"model", s.model.model},
-                   {"model_config", computed_with(config)},
-                   {"model_fingerprint", info.base_fingerprint},
-                   {"dtype", s.model.dtype},
-                   {"device", s.model.device},
-                   {"rope", name_of(config.rope.type)},
-                   {"rope_factor", config.rope.factor},
-                   {"lora_rank", s.lora.rank},
-                   {"lora_alpha", s.lora.alpha},
-                   {"lora_targets", s.lora.targets},
-                   {"lora_dropout", s.lora.dropout},
-                   {"lora_rs", s.lora.rank_stabilised},
-                   {"train", s.learning}});
-  return settings;
+/// With the RoPE that came of the settings, and which of it nobody `asked` for.
+RunRecord record_of(FinetuneSettings& s, const ModelFlags& asked, const LlamaConfig& config,
+                    const AdapterInfo& info) {
+  RunRecord record = record_of(finetune_settings(s), "finetune");
+  nlohmann::json derived = nlohmann::json::object();
+  record.settings.update({{"model_config", computed_with(config)},
+                          {"model_fingerprint", info.base_fingerprint},
+                          {"rope", name_of(config.rope.type)},
+                          {"rope_factor", config.rope.factor}});
+  if (asked.rope.empty()) derived["rope"] = record.settings["rope"];
+  if (!asked.rope_factor) derived["rope_factor"] = record.settings["rope_factor"];
+  record.settings[record::kDerived] = derived;
+  return record;
 }
 
 }  // namespace
@@ -66,36 +86,52 @@ FinetuneSettings::FinetuneSettings() {
   train.checkpointing = true;
 }
 
-void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
-  begin_section(app, section::kLora);
-  app.add_option("--lora-rank", s.lora.rank, "Rank of the updates")
-      ->transform(whole_number(kMostRank))
-      ->capture_default_str();
-  app.add_option("--lora-alpha", s.lora.alpha, "Updates are scaled by alpha / rank")
-      ->transform(real_number())
-      ->capture_default_str();
-  app.add_flag("--lora-rs", s.lora.rank_stabilised,
-               "Scale by alpha / sqrt(rank) instead: rank-stabilised, for larger ranks");
-  app.add_option_function<std::string>(
-         "--lora-targets", [&s](const std::string& list) { s.lora.targets = targets_of(list); },
-         "Layers with an update: some of q,k,v,o,gate,up,down")
-      ->type_name("LIST")
-      ->default_str("q,k,v,o");
-  app.add_option("--lora-dropout", s.lora.dropout, "Dropout of the updates' input")
-      ->transform(real_number())
-      ->capture_default_str();
-  app.add_option_function<std::string>(
-         "--train", [&s](const std::string& list) { s.learning = learning_of(list); },
-         "What of the base learns too: some of embed,norm,head, or all or none")
-      ->type_name("LIST")
-      ->default_str("embed,norm");
+SettingTable lora_settings(FinetuneSettings& s) {
+  const Bound probability{[](double x) { return x >= 0 && x < 1; }, "a probability in [0, 1)"};
+  return in_section(section::kLora,
+                    {{.name = "lora_rank",
+                      .member = &s.lora.rank,
+                      .help = "Rank of the updates",
+                      .takes = whole_number(kMostRank),
+                      .bound = at_least(1)},
+                     {.name = "lora_alpha",
+                      .member = &s.lora.alpha,
+                      .help = "Updates are scaled by alpha / rank",
+                      .takes = real_number(),
+                      .bound = above_zero()},
+                     {.name = "lora_rs",
+                      .member = &s.lora.rank_stabilised,
+                      .help = "Scale by alpha / sqrt(rank) instead: rank-stabilised, for larger ranks"},
+                     {.name = "lora_targets",
+                      .member = &s.lora.targets,
+                      .help = "Layers with an update: some of q,k,v,o,gate,up,down",
+                      .type = "LIST",
+                      .split = targets_of,
+                      .shown = short_list(s.lora.targets)},
+                     {.name = "lora_dropout",
+                      .member = &s.lora.dropout,
+                      .help = "Dropout of the updates' input",
+                      .takes = real_number(),
+                      .bound = probability},
+                     {.name = "train",
+                      .member = &s.learning,
+                      .help = "What of the base learns too: some of embed,norm,head, or all or none",
+                      .type = "LIST",
+                      .split = learning_of,
+                      .shown = joined(s.learning)}});
+}
+
+SettingTable finetune_settings(FinetuneSettings& s) {
+  return model_settings(s.model) + lora_settings(s) + train_settings(s.train) + recorded_keys();
 }
 
 int finetune(FinetuneSettings settings) {
   check_settings(settings.train);
+  check_bounds(lora_settings(settings));
   settings.lora.validate();
   RunFolder::check(settings.train.out, settings.train.resume);
-  settings.model = with_default_rope(std::move(settings.model));
+  const ModelFlags asked = settings.model;
+  settings.model = with_default_rope(asked);
   const LlamaConfig given = given_config(settings.model);
   check_extension(given, settings.model, settings.train.context);
   Llama model = load_model(settings.model, settings.train.context);
@@ -126,7 +162,7 @@ int finetune(FinetuneSettings settings) {
             concat("scca merge ", both, " --out MERGED_MODEL   # a folder that needs no adapter"),
             concat("with PEFT: see ", shell_word(settings.train.out + "/adapter/README.md"))};
   return run_training(
-      model, given, tokenizer, settings.train, json_of(settings, model.config, info),
+      model, given, tokenizer, settings.train, record_of(settings, asked, model.config, info),
       {.name = "adapter",
        .write = [&](const std::filesystem::path& folder) { save_adapter(model, info, folder.string()); },
        .describe = describe,

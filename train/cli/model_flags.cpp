@@ -1,8 +1,5 @@
 #include "train/cli/model_flags.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <iostream>
 
 #include "core/check.h"
@@ -12,6 +9,7 @@
 #include "models/model_folder.h"
 #include "train/cli/help.h"
 #include "train/cli/rope_flags.h"
+#include "train/cli/setting_table.h"
 
 namespace scca {
 namespace {
@@ -33,27 +31,42 @@ void put_on_adapter(Llama& model, const ModelFlags& flags) {
 
 }  // namespace
 
-void add_device_flags(CLI::App& app, ModelFlags& flags) {
-  begin_section(app, section::kMachine);
-  app.add_option("--dtype", flags.dtype, "What frozen weights and activations are kept in")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
-  app.add_option("--device", flags.device, "Where to run; auto: cuda where there is a device")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
+SettingTable device_settings(ModelFlags& flags) {
+  return {{.name = "dtype",
+           .member = &flags.dtype,
+           .section = section::kMachine,
+           .help = "What frozen weights and activations are kept in",
+           .takes = CLI::IsMember({"f32", "bf16"})},
+          {.name = "device",
+           .member = &flags.device,
+           .section = section::kMachine,
+           .help = "Where to run; auto: cuda where there is a device",
+           .takes = CLI::IsMember({"auto", "cpu", "cuda"}),
+           .may_differ = true}};
 }
 
-void add_model_flags(CLI::App& app, ModelFlags& flags, bool with_adapter) {
+SettingTable model_settings(ModelFlags& flags) {
+  const SettingRow model{.name = "model",
+                         .member = &flags.model,
+                         .section = section::kModel,
+                         .help = "The base: a folder with config.json, model.safetensors and tokenizer.model",
+                         .type = "FOLDER",
+                         .required = true,
+                         .may_differ = true};
+  return SettingTable{model} + rope_settings(flags) + device_settings(flags);
+}
+
+void add_device_flags(CLI::App& app, ModelFlags& flags) {
+  add_flags(app, device_settings(flags));
+  begin_section(app, section::kMachine);
+}
+
+void add_model_flags(CLI::App& app, ModelFlags& flags) {
+  add_flags(app, model_settings(flags));
   begin_section(app, section::kModel);
-  app.add_option("--model", flags.model,
-                 "The base: a folder with config.json, model.safetensors and tokenizer.model")
-      ->type_name("FOLDER")
-      ->required();
-  if (with_adapter)
-    app.add_option("--adapter", flags.adapter, "A fine-tuned adapter's folder; brings its RoPE along")
-        ->type_name("FOLDER");
-  add_rope_flags(app, flags);
-  add_device_flags(app, flags);
+  app.add_option("--adapter", flags.adapter, "A fine-tuned adapter's folder; brings its RoPE along")
+      ->type_name("FOLDER");
+  begin_section(app, section::kMachine);
 }
 
 DType dtype_of(const ModelFlags& flags) { return flags.dtype == "bf16" ? DType::bf16 : DType::f32; }

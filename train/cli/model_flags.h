@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/dtype.h"
 #include "models/llama.h"
@@ -14,6 +15,9 @@ class App;
 
 namespace scca {
 
+struct SettingRow;  // train/cli/setting_table.h, which is long to compile
+using SettingTable = std::vector<SettingRow>;
+
 struct ModelFlags {
   std::string model, adapter;
   std::string rope = {};  // a type; empty: as the model's or the adapter's config.json has it
@@ -21,8 +25,13 @@ struct ModelFlags {
   std::string dtype = "f32", device = "auto";
 };
 
-/// --model, --rope, --rope-factor, --dtype, --device and, unless the command makes one, --adapter.
-void add_model_flags(CLI::App& app, ModelFlags& flags, bool with_adapter = true);
+/// --dtype and --device.
+SettingTable device_settings(ModelFlags& flags);
+/// --model, RoPE's (train/cli/rope_flags.h) and the device's: those of a command that makes an adapter.
+SettingTable model_settings(ModelFlags& flags);
+
+/// Those, and --adapter.
+void add_model_flags(CLI::App& app, ModelFlags& flags);
 /// --dtype and --device alone.
 void add_device_flags(CLI::App& app, ModelFlags& flags);
 

@@ -1,8 +1,5 @@
 #include "train/cli/rope_flags.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <cmath>
 #include <iostream>
 
@@ -12,6 +9,7 @@
 #include "nn/rope_types.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
+#include "train/cli/setting_table.h"
 
 namespace scca {
 namespace {
@@ -26,14 +24,19 @@ std::string missing_lists(const RopeRow& row, const RopeScaling& rope) {
   return keys;
 }
 
+RopeType type_named(const std::string& name) {
+  const std::optional<RopeType> type = rope_type_of(name);
+  if (!type) fail<UsageError>("--rope ", name, ": expected one of ", rope_type_names());
+  return *type;
+}
+
 RopeType type_of(const LlamaConfig& given, const ModelFlags& flags) {
   if (flags.rope.empty()) return stretching_type(given);
-  const std::optional<RopeType> type = rope_type_of(flags.rope);
-  if (!type) fail<UsageError>("--rope ", flags.rope, ": expected one of ", rope_type_names());
-  if (const std::string lists = missing_lists(row_of(*type), given.rope); !lists.empty())
+  const RopeType type = type_named(flags.rope);
+  if (const std::string lists = missing_lists(row_of(type), given.rope); !lists.empty())
     fail<UsageError>("--rope ", flags.rope, ": it divides by the lists ", lists,
                      " of config.json, and this model's has none; choose another type, or add them there");
-  return *type;
+  return type;
 }
 
 /// "; raised from factor 4", "; in place of type linear, factor 4": what a run did to the given RoPE.
@@ -47,15 +50,23 @@ std::string change(const RopeScaling& given, const RopeScaling& now) {
 
 }  // namespace
 
-void add_rope_flags(CLI::App& app, ModelFlags& flags) {
-  begin_section(app, section::kAttention);
-  app.add_option("--rope", flags.rope, "RoPE scaling in place of the config's: " + rope_type_names())
-      ->type_name("TYPE");
-  app.add_option("--rope-factor", flags.rope_factor,
-                 "How much longer than pretrained the context is (default: what the context needs, and never "
-                 "less than the model has)")
-      ->check(CLI::Range(1.0, 1e6))
-      ->transform(real_number());
+SettingTable rope_settings(ModelFlags& flags) {
+  const auto is_type = [](const std::string& name) {
+    if (!name.empty()) type_named(name);
+  };
+  return {{.name = "rope",
+           .member = &flags.rope,
+           .section = section::kAttention,
+           .help = "RoPE scaling in place of the config's: " + rope_type_names(),
+           .type = "TYPE",
+           .accepts = is_type},
+          {.name = "rope_factor",
+           .member = &flags.rope_factor,
+           .section = section::kAttention,
+           .help = "How much longer than pretrained the context is (default: what the context needs, and "
+                   "never less than the model has)",
+           .takes = real_number(),
+           .range = CLI::Range(1.0, 1e6)}};
 }
 
 LlamaConfig given_config(const ModelFlags& flags) {

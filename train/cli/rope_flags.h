@@ -9,7 +9,7 @@
 namespace scca {
 
 /// --rope and --rope-factor.
-void add_rope_flags(CLI::App& app, ModelFlags& flags);
+SettingTable rope_settings(ModelFlags& flags);
 
 /// The config as the base and its adapter have it, without the flags. Reads no weights.
 LlamaConfig given_config(const ModelFlags& flags);

@@ -26,7 +26,7 @@ void add_text_flags(CLI::App& app, TextFlags& flags) {
 }
 
 void add_line_ends_flag(CLI::App& app, bool& keep_line_ends) {
-  app.add_flag("--keep-line-ends", keep_line_ends, "Leave CR LF and CR as they are; else they become LF");
+  app.add_flag("--keep-line-ends", keep_line_ends, kLineEndsHelp);
 }
 
 std::string read_prompt(const std::string& file, std::string text, bool keep_line_ends) {

@@ -24,6 +24,7 @@ struct TextFlags {
 void add_text_flags(CLI::App& app, TextFlags& flags);
 
 /// --keep-line-ends: of every command that reads text.
+inline constexpr const char* kLineEndsHelp = "Leave CR LF and CR as they are; else they become LF";
 void add_line_ends_flag(CLI::App& app, bool& keep_line_ends);
 
 /// What is to be tokenised at once: the whole of `file`, or `text` where no file is named, with LF for line

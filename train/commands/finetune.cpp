@@ -4,22 +4,26 @@
 #include <memory>
 
 #include "train/cli/command.h"
+#include "train/cli/settings_file.h"
 
 namespace scca {
 namespace {
 
 Action set_up(CLI::App& app) {
   auto settings = std::make_shared<FinetuneSettings>();
-  add_model_flags(app, settings->model, /*with_adapter=*/false);
-  add_lora_flags(app, *settings);
-  add_train_flags(app, settings->train);
-  return [settings] { return finetune(*settings); };
+  auto file = std::make_shared<SettingsFile>(app, "finetune");
+  add_flags(app, finetune_settings(*settings));
+  return [settings, file] {
+    file->read(finetune_settings(*settings));
+    return finetune(*settings);
+  };
 }
 
 const RegisterCommand line(
     "finetune", "Extend a model's context: LoRA, RoPE scaling, sparse attention", set_up,
     "scca finetune --model LLAMA_FOLDER --data BOOKS_FOLDER --out runs/mine --context 8k "
-    "--attention 'scca-fixed(chunk=2k)'");
+    "--attention 'scca-fixed(chunk=2k)'\n"
+    "scca finetune --config runs/mine/config.json --out runs/again --seed 1");
 
 }  // namespace
 }  // namespace scca

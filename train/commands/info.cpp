@@ -8,10 +8,10 @@
 #include "core/check.h"
 #include "core/device.h"
 #include "core/parallel.h"
-#include "train/run/rate.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
 #include "train/report/table.h"
+#include "train/run/rate.h"
 
 namespace scca {
 namespace {

@@ -8,6 +8,7 @@
 #include "train/cli/command.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
+#include "train/cli/setting_table.h"
 #include "train/report/progress.h"
 #include "train/report/table.h"
 #include "train/run/finetune.h"
@@ -191,32 +192,24 @@ int run(Flags& flags) {
 
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  TrainSettings& train = flags->finetune.train;
+  FinetuneSettings& finetune = flags->finetune;
   begin_section(app, section::kModel);
   app.add_option("--model-config", flags->config, "A config.json, or its folder; no weights are read")
       ->type_name("PATH")
       ->required();
-  begin_section(app, section::kTraining);
-  app.add_option("--context", train.context, "Tokens of a training row")
-      ->transform(token_count())
-      ->required();
-  app.add_option("--batch", train.batch, "Rows of a forward pass")
-      ->transform(whole_number())
-      ->capture_default_str();
-  app.add_option("--grad-accum", train.grad_accum, "Forward passes of an optimizer step")
-      ->transform(whole_number())
-      ->capture_default_str();
+  SettingTable machine = device_settings(finetune.model);
+  setting_of(machine, "dtype").member = &flags->dtype;
+  SettingRow& device = setting_of(machine, "device");
+  device.member = &flags->device;
+  device.help = "Where the step would run; it need not be here";
+  device.takes = CLI::IsMember({"cpu", "cuda"});
+  SettingTable lora = lora_settings(finetune);
+  setting_of(lora, "lora_rank").help = "Rank of the updates; 0: no LoRA, as in pretrain";
+  const SettingTable step = only(train_settings(finetune.train), {"context", "batch", "grad_accum"});
+  add_flags(app, in_section(section::kTraining, step) + machine + lora);
   begin_section(app, section::kMachine);
-  app.add_option("--dtype", flags->dtype, "What frozen weights and activations are kept in")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
-  app.add_option("--device", flags->device, "Where the step would run; it need not be here")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
   add_list(app, "--cards", flags->cards, whole_number(),
            "Memory to judge by, GB each (default: 16,32,80 on cuda); always: what is free here");
-  add_lora_flags(app, flags->finetune);
-  app.get_option("--lora-rank")->description("Rank of the updates; 0: no LoRA, as in pretrain");
   begin_section(app, section::kOutput);
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return run(*flags); };

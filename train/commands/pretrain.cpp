@@ -14,6 +14,7 @@
 #include "train/cli/command.h"
 #include "train/cli/help.h"
 #include "train/cli/model_flags.h"
+#include "train/cli/settings_file.h"
 #include "train/run/memory.h"
 #include "train/run/training_run.h"
 
@@ -26,19 +27,39 @@ struct PretrainFlags {
   std::string config, tokenizer, save_dtype = "bf16";
 };
 
-nlohmann::json settings_of(const PretrainFlags& flags, const LlamaConfig& config) {
-  nlohmann::json settings = to_json(flags.train);
-  settings.update({{"command", "pretrain"},
-                   {"config", flags.config},
-                   {"model_config", computed_with(config)},
-                   {"tokenizer", flags.tokenizer},
-                   {"save_dtype", flags.save_dtype},
-                   {"dtype", flags.model.dtype},
-                   {"device", flags.model.device}});
-  return settings;
+SettingTable pretrain_settings(PretrainFlags& flags) {
+  const SettingTable own{{.name = "config",
+                          .member = &flags.config,
+                          .section = section::kModel,
+                          .help = "The model's shape: a LLaMA config.json",
+                          .type = "FILE",
+                          .required = true,
+                          .may_differ = true,
+                          .flag_name = "--model-config"},
+                         {.name = "tokenizer",
+                          .member = &flags.tokenizer,
+                          .section = section::kModel,
+                          .help = "A SentencePiece tokenizer.model",
+                          .type = "FILE",
+                          .required = true,
+                          .may_differ = true},
+                         {.name = "save_dtype",
+                          .member = &flags.save_dtype,
+                          .section = section::kOutput,
+                          .help = "What RUN/model is written in",
+                          .takes = CLI::IsMember({"bf16", "f32"})}};
+  return own + device_settings(flags.model) + train_settings(flags.train) + recorded_keys();
 }
 
-int pretrain(const PretrainFlags& flags) {
+/// A model's config.json says one setting: the shape. --config took nothing else once.
+nlohmann::json load_settings(const std::string& file) {
+  const nlohmann::json shape{{"config", file}};
+  if (std::filesystem::is_directory(file)) return shape;
+  nlohmann::json json = SettingsFile::load(file);
+  return json.contains("hidden_size") || json.contains("model_type") ? shape : json;
+}
+
+int pretrain(PretrainFlags& flags) {
   check_settings(flags.train);
   const Device device = device_of(flags.model);
   RunFolder::check(flags.train.out, flags.train.resume);
@@ -60,7 +81,9 @@ int pretrain(const PretrainFlags& flags) {
     model.save(folder.string(), saved);
     write_file(folder / "tokenizer.model", read_text_file(flags.tokenizer));
   };
-  return run_training(model, config, tokenizer, flags.train, settings_of(flags, config),
+  RunRecord record = record_of(pretrain_settings(flags), "pretrain");
+  record.settings["model_config"] = computed_with(config);
+  return run_training(model, config, tokenizer, flags.train, std::move(record),
                       {.name = "model",
                        .write = write,
                        .next = {concat("scca generate --model ", made, " --prompt \"...\""),
@@ -73,26 +96,21 @@ Action set_up(CLI::App& app) {
   flags->train.schedule = "cosine";
   flags->train.lr = 1e-3;
   flags->train.warmup = 100;
-  begin_section(app, section::kModel);
-  app.add_option("--config", flags->config, "The model's shape: a LLaMA config.json")
-      ->type_name("FILE")
-      ->required();
-  app.add_option("--tokenizer", flags->tokenizer, "A SentencePiece tokenizer.model")
-      ->type_name("FILE")
-      ->required();
-  begin_section(app, section::kOutput);
-  app.add_option("--save-dtype", flags->save_dtype, "What RUN/model is written in")
-      ->check(CLI::IsMember({"bf16", "f32"}))
-      ->capture_default_str();
-  add_device_flags(app, flags->model);
-  add_train_flags(app, flags->train);
-  return [flags] { return pretrain(*flags); };
+  auto file = std::make_shared<SettingsFile>(app, "pretrain");
+  CLI::Option* config = app.get_option("--config");
+  config->description(config->get_description() + "; a LLaMA config.json here is --model-config");
+  add_flags(app, pretrain_settings(*flags));
+  return [flags, file] {
+    file->read(pretrain_settings(*flags), load_settings);
+    return pretrain(*flags);
+  };
 }
 
 const RegisterCommand line(
     "pretrain", "Train a model from nothing, all weights", set_up,
-    "scca pretrain --config config.json --tokenizer tokenizer.model --data BOOKS_FOLDER --context 512 "
-    "--steps 10000 --out runs/base");
+    "scca pretrain --model-config config.json --tokenizer tokenizer.model --data BOOKS_FOLDER --context 512 "
+    "--steps 10000 --out runs/base\n"
+    "scca pretrain --config runs/base/config.json --out runs/again --seed 1");
 
 }  // namespace
 }  // namespace scca

@@ -10,13 +10,20 @@
 
 namespace scca {
 
-void add_bos_flag(CLI::App& app, std::string& bos, const std::string& where, bool windows) {
+std::vector<std::string> bos_choices(bool windows) {
   std::vector<std::string> choices{"auto", "on", "off"};
   if (windows) choices.push_back("windows");
-  app.add_option("--bos", bos,
-                 concat("BOS ", where, "; auto: if the tokenizer's files say that it adds one",
-                        windows ? "; windows: at the front of every window instead" : ""))
-      ->check(CLI::IsMember(choices))
+  return choices;
+}
+
+std::string bos_help(const std::string& where, bool windows) {
+  return concat("BOS ", where, "; auto: if the tokenizer's files say that it adds one",
+                windows ? "; windows: at the front of every window instead" : "");
+}
+
+void add_bos_flag(CLI::App& app, std::string& bos, const std::string& where, bool windows) {
+  app.add_option("--bos", bos, bos_help(where, windows))
+      ->check(CLI::IsMember(bos_choices(windows)))
       ->capture_default_str();
 }
 

@@ -15,6 +15,8 @@ namespace scca {
 /// --bos auto|on|off: BOS `where`, as in "before every document". auto: where the tokenizer's files say that
 /// it adds one (Tokenizer::adds_bos). With `windows` also --bos windows: at the front of every window of an
 /// evaluation, and nowhere else.
+std::vector<std::string> bos_choices(bool windows = false);
+std::string bos_help(const std::string& where, bool windows = false);
 void add_bos_flag(CLI::App& app, std::string& bos, const std::string& where, bool windows = false);
 
 /// What the flag means with this tokenizer. Throws Error for a BOS that the vocabulary does not have.

@@ -1,8 +1,5 @@
 #include "train/run/finetune.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 
 #include "core/check.h"
@@ -15,6 +12,8 @@
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
 #include "train/cli/rope_flags.h"
+#include "train/cli/setting_table.h"
+#include "train/cli/settings_file.h"
 #include "train/run/memory.h"
 #include "train/run/model_card.h"
 #include "train/run/training_run.h"
@@ -22,60 +21,71 @@
 namespace scca {
 namespace {
 
-const std::string kProjection = "_proj";  // how all of the linear layers' names end
+const std::vector<std::string>& layers() {
+  static const std::vector<std::string> names = Llama::linear_names();
+  return names;
+}
+const std::string kProjection = "_proj";  // how all of their names end
 
-/// "q,k,v,o,gate,up,down": the layers' names without their ending.
-std::string short_targets() {
+template <class Items>
+std::string joined(const Items& items) {
   std::string list;
-  for (const std::string& name : Llama::linear_names())
-    list += (list.empty() ? "" : ",") + name.substr(0, name.size() - kProjection.size());
+  for (const std::string& item : items) list += (list.empty() ? "" : ",") + item;
   return list;
 }
 
-/// q is short for q_proj, and so on.
-std::set<std::string> targets_of(const std::string& list) {
-  const std::vector<std::string> short_names = split_list(short_targets());
-  std::set<std::string> targets;
+/// q, k, v, o, gate, up, down are short for q_proj and so on.
+std::vector<std::string> targets_of(const std::string& list) {
+  if (list.empty()) fail<UsageError>("--lora-targets: names no layer; expected some of ", joined(layers()));
+  std::vector<std::string> targets;
   for (const std::string& item : split_list(list)) {
-    const bool known = std::ranges::find(short_names, item) != short_names.end();
-    targets.insert(known ? item + kProjection : item);
+    const auto layer = std::ranges::find_if(
+        layers(), [&](const auto& name) { return name == item || name == item + kProjection; });
+    if (layer == layers().end())
+      fail<UsageError>("--lora-targets: no layer is called '", item, "'; expected some of ",
+                       joined(layers()));
+    targets.push_back(*layer);
   }
-  targets.erase("");  // of an empty list
   return targets;
 }
 
-std::set<std::string> learning_of(const std::string& list) {
-  const std::vector<std::string> items = split_list(list);
-  std::set<std::string> learning(items.begin(), items.end());
-  learning.erase("");  // of an empty list
-  if (learning.empty())
+/// As --lora-targets takes them.
+std::string short_list(const std::set<std::string>& targets) {
+  std::vector<std::string> names;
+  for (const std::string& layer : layers())
+    if (targets.contains(layer)) names.push_back(layer.substr(0, layer.size() - kProjection.size()));
+  return joined(names);
+}
+
+std::vector<std::string> learning_of(const std::string& list) {
+  if (list.empty())
     fail<UsageError>("--train: names nothing; expected some of embed,norm,head or all or none");
-  if (learning.size() > 1 && (learning.contains("none") || learning.contains("all")))
+  std::vector<std::string> learning = split_list(list);
+  const std::set<std::string> words(learning.begin(), learning.end());
+  Llama::check_trainable(words, {});
+  if (words.size() > 1 && (words.contains("none") || words.contains("all")))
     fail<UsageError>("--train ", list, ": all and none stand alone");
   return learning;
 }
 
-nlohmann::json json_of(const FinetuneSettings& s, const LlamaConfig& config, const AdapterInfo& info) {
-  nlohmann::json settings = to_json(s.train);
-  settings.update({{"command", "finetune"},
-                   {"model", s.model.model},
-                   {"model_config", computed_with(config)},
-                   {"model_fingerprint", info.base_fingerprint},
-                   {"dtype", s.model.dtype},
-                   {"device", s.model.device},
-                   {"rope", name_of(config.rope.type)},
-                   {"rope_factor", config.rope.factor},
-                   {"lora_rank", s.lora.rank},
-                   {"lora_alpha", s.lora.alpha},
-                   {"lora_targets", s.lora.targets},
-                   {"lora_dropout", s.lora.dropout},
-                   {"lora_rs", s.lora.rank_stabilised},
-                   {"train", s.learning}});
-  return settings;
+/// With the RoPE that came of the settings, and which of it nobody `asked` for.
+RunRecord record_of(FinetuneSettings& s, const ModelFlags& asked, const LlamaConfig& config,
+                    const AdapterInfo& info) {
+  RunRecord record = record_of(finetune_settings(s), "finetune");
+  nlohmann::json derived = nlohmann::json::object();
+  record.settings.update({{"model_config", computed_with(config)},
+                          {"model_fingerprint", info.base_fingerprint},
+                          {"rope", name_of(config.rope.type)},
+                          {"rope_factor", config.rope.factor}});
+  if (asked.rope.empty()) derived["rope"] = record.settings["rope"];
+  if (!asked.rope_factor) derived["rope_factor"] = record.settings["rope_factor"];
+  record.settings[record::kDerived] = derived;
+  return record;
 }
 
-void check_flags(const FinetuneSettings& settings) {
+void check_flags(FinetuneSettings settings) {
   check_settings(settings.train);
+  check_bounds(lora_settings(settings));
   Llama::check_lora(settings.lora);
 }
 
@@ -105,31 +115,44 @@ FinetuneSettings::FinetuneSettings() {
   train.checkpointing = true;
 }
 
-void add_lora_flags(CLI::App& app, FinetuneSettings& s) {
-  begin_section(app, section::kLora);
-  app.add_option("--lora-rank", s.lora.rank, "Rank of the updates")
-      ->transform(whole_number(kMostRank))
-      ->capture_default_str();
-  app.add_option("--lora-alpha", s.lora.alpha, "Updates are scaled by alpha / rank")
-      ->transform(real_number())
-      ->capture_default_str();
-  app.add_flag("--lora-rs", s.lora.rank_stabilised,
-               "Scale by alpha / sqrt(rank) instead: rank-stabilised, for larger ranks");
-  app.add_option_function<std::string>(
-         "--lora-targets", [&s](const std::string& list) { s.lora.targets = targets_of(list); },
-         "Layers with an update: some of " + short_targets())
-      ->type_name("LIST")
-      ->transform(list_of(any_word("LIST")))
-      ->default_str("q,k,v,o");
-  app.add_option("--lora-dropout", s.lora.dropout, "Dropout of the updates' input")
-      ->transform(real_number())
-      ->capture_default_str();
-  app.add_option_function<std::string>(
-         "--train", [&s](const std::string& list) { s.learning = learning_of(list); },
-         "What of the base learns too: some of embed,norm,head, or all or none")
-      ->type_name("LIST")
-      ->transform(list_of(any_word("LIST")))
-      ->default_str("embed,norm");
+SettingTable lora_settings(FinetuneSettings& s) {
+  const Bound probability{[](double x) { return x >= 0 && x < 1; }, "a probability in [0, 1)"};
+  return in_section(
+      section::kLora,
+      {{.name = "lora_rank",
+        .member = &s.lora.rank,
+        .help = "Rank of the updates",
+        .takes = whole_number(kMostRank),
+        .bound = at_least(1)},
+       {.name = "lora_alpha",
+        .member = &s.lora.alpha,
+        .help = "Updates are scaled by alpha / rank",
+        .takes = real_number(),
+        .bound = above_zero()},
+       {.name = "lora_rs",
+        .member = &s.lora.rank_stabilised,
+        .help = "Scale by alpha / sqrt(rank) instead: rank-stabilised, for larger ranks"},
+       {.name = "lora_targets",
+        .member = &s.lora.targets,
+        .help = "Layers with an update: some of " + short_list({layers().begin(), layers().end()}),
+        .type = "LIST",
+        .split = targets_of,
+        .shown = short_list(s.lora.targets)},
+       {.name = "lora_dropout",
+        .member = &s.lora.dropout,
+        .help = "Dropout of the updates' input",
+        .takes = real_number(),
+        .bound = probability},
+       {.name = "train",
+        .member = &s.learning,
+        .help = "What of the base learns too: some of embed,norm,head, or all or none",
+        .type = "LIST",
+        .split = learning_of,
+        .shown = joined(s.learning)}});
+}
+
+SettingTable finetune_settings(FinetuneSettings& s) {
+  return model_settings(s.model) + lora_settings(s) + train_settings(s.train) + recorded_keys();
 }
 
 void check_finetune(FinetuneSettings settings) {
@@ -141,7 +164,8 @@ void check_finetune(FinetuneSettings settings) {
 int finetune(FinetuneSettings settings) {
   check_flags(settings);
   RunFolder::check(settings.train.out, settings.train.resume);
-  settings.model = with_default_rope(std::move(settings.model));
+  const ModelFlags asked = settings.model;
+  settings.model = with_default_rope(asked);
   Base base = load_base(settings);
   const LlamaConfig& given = base.given;
   Llama& model = base.model;
@@ -166,7 +190,7 @@ int finetune(FinetuneSettings settings) {
             concat("scca merge ", both, " --out MERGED_MODEL   # a folder that needs no adapter"),
             concat("with PEFT: see ", shell_word(settings.train.out + "/adapter/README.md"))};
   return run_training(
-      model, given, base.tokenizer, settings.train, json_of(settings, model.config, info),
+      model, given, base.tokenizer, settings.train, record_of(settings, asked, model.config, info),
       {.name = "adapter",
        .write = [&](const std::filesystem::path& folder) { save_adapter(model, info, folder.string()); },
        .describe = describe,

@@ -24,8 +24,10 @@ struct FinetuneSettings {
   FinetuneSettings();
 };
 
-/// --lora-rank, --lora-alpha, --lora-rs, --lora-targets, --lora-dropout and --train.
-void add_lora_flags(CLI::App& app, FinetuneSettings& settings);
+/// LoRA's, and --train. Tables point into `settings`.
+SettingTable lora_settings(FinetuneSettings& settings);
+/// All of a fine-tuning's: the model's, RoPE's, LoRA's, TrainSettings', and what the run records besides.
+SettingTable finetune_settings(FinetuneSettings& settings);
 
 /// Throws what finetune would for its settings, its model, or a step that does not fit in memory: before
 /// anything is written. It loads the model and lets it go.

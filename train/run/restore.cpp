@@ -3,17 +3,16 @@
 #include <iostream>
 
 #include "core/check.h"
-#include "train/run/settings.h"
 
 namespace scca {
 namespace {
 
 TrainState restored(const RunFolder& run, int64_t step, const std::filesystem::path& file,
-                    const nlohmann::json& settings, int64_t steps, const NamedTensors& tensors) {
+                    const RunRecord& record, int64_t steps, const NamedTensors& tensors) {
   const Checkpoint checkpoint(file);
   const TrainState& state = checkpoint.state();
   SCCA_CHECK(state.step == step, file.string(), ": holds step ", state.step, ", not that of its name");
-  check_same_settings(state.settings, settings, run.name());
+  check_same_settings(state.settings, record, run.name());
   if (state.step > steps)
     fail<UsageError>("--steps ", steps, ": ", run.name(), " has done ", state.step,
                      " steps; only more are possible");
@@ -23,13 +22,13 @@ TrainState restored(const RunFolder& run, int64_t step, const std::filesystem::p
 
 }  // namespace
 
-std::optional<TrainState> restore_newest(const RunFolder& run, const nlohmann::json& settings, int64_t steps,
+std::optional<TrainState> restore_newest(const RunFolder& run, const RunRecord& record, int64_t steps,
                                          const NamedTensors& tensors) {
   const auto all = run.checkpoints();
   std::vector<std::filesystem::path> damaged;
   for (auto entry = all.rbegin(); entry != all.rend(); ++entry) {
     try {
-      TrainState state = restored(run, entry->first, entry->second, settings, steps, tensors);
+      TrainState state = restored(run, entry->first, entry->second, record, steps, tensors);
       for (const auto& file : damaged) run.set_aside(file);
       return state;
     } catch (const UsageError&) {

@@ -1,56 +1,149 @@
 #include "train/run/settings.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <set>
 
 #include "core/check.h"
 #include "core/numbers.h"
+#include "nn/patterns/spec.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
+#include "train/cli/setting_table.h"
+#include "train/cli/settings_file.h"
 #include "train/cli/text_input.h"
 #include "train/data/bos.h"
 
 namespace scca {
 namespace {
 
-template <class T>
-void expect(bool holds, const char* flag, const T& value, const char* expected) {
-  if (!holds) fail<UsageError>(flag, " ", value, ": expected ", expected);
+SettingTable data_settings(TrainSettings& s) {
+  return {{.name = "data",
+           .member = &s.data,
+           .help = "Text files, JSONL with a `text` field, or folders of both",
+           .type = "PATH",
+           .required = true,
+           .may_differ = true},
+          {.name = "bos",
+           .member = &s.bos,
+           .help = bos_help("before every document"),
+           .takes = CLI::IsMember(bos_choices())},
+          {.name = "keep_line_ends", .member = &s.keep_line_ends, .help = kLineEndsHelp, .may_differ = true},
+          {.name = "context",
+           .member = &s.context,
+           .help = "Tokens of a training row",
+           .takes = token_count(),
+           .bound = at_least(2),
+           .required = true}};
 }
-
-/// "grad_accum" to "--grad-accum"
-std::string flag_of(std::string key) {
-  std::replace(key.begin(), key.end(), '_', '-');
-  return "--" + key;
-}
-
-/// These may change from sitting to sitting: they shape no loss, or a fingerprint stands for what they name.
-const std::set<std::string> kFree{"out",         "steps",  "save_every",     "eval_every", "eval_data",
-                                  "eval_tokens", "data",   "keep_line_ends", "model",      "tokenizer",
-                                  "config",      "device", "version"};
 
 /// What a step is.
-void add_step_flags(CLI::App& app, TrainSettings& s) {
-  begin_section(app, section::kTraining);
-  app.add_option("--steps", s.steps, "Optimizer steps; may grow when a run is resumed")
-      ->transform(whole_number());
-  app.add_option("--batch", s.batch, "Rows of a forward pass")->transform(whole_number());
-  app.add_option("--grad-accum", s.grad_accum, "Forward passes of an optimizer step")
-      ->transform(whole_number());
-  app.add_option("--lr", s.lr, "Peak learning rate of AdamW (0.9, 0.95)")->transform(real_number());
-  app.add_option("--warmup", s.warmup, "Steps of linear warm-up")->transform(whole_number());
-  app.add_option("--schedule", s.schedule, "The rate after the warm-up")
-      ->check(CLI::IsMember({"constant", "cosine"}));
-  app.add_option("--lr-final", s.lr_final, "Cosine: the last rate as a share of --lr")
-      ->transform(real_number());
-  app.add_option("--clip", s.clip, "Cut the gradient to this norm; 0 does not")->transform(real_number());
-  app.add_option("--weight-decay", s.weight_decay, "AdamW's decay of matrices")->transform(real_number());
-  app.add_option("--seed", s.seed, "Of the row order, dropout and fresh weights")->transform(seed_number());
+SettingTable step_settings(TrainSettings& s) {
+  const auto finite = [](double x) { return std::isfinite(x) && x >= 0; };
+  const Bound share{[](double x) { return x >= 0 && x <= 1; }, "a share in [0, 1]"};
+  return {{.name = "steps",
+           .member = &s.steps,
+           .help = "Optimizer steps; may grow when a run is resumed",
+           .takes = whole_number(),
+           .bound = at_least(1),
+           .may_differ = true},
+          {.name = "batch",
+           .member = &s.batch,
+           .help = "Rows of a forward pass",
+           .takes = whole_number(),
+           .bound = at_least(1)},
+          {.name = "grad_accum",
+           .member = &s.grad_accum,
+           .help = "Forward passes of an optimizer step",
+           .takes = whole_number(),
+           .bound = at_least(1)},
+          {.name = "lr",
+           .member = &s.lr,
+           .help = "Peak learning rate of AdamW (0.9, 0.95)",
+           .takes = real_number(),
+           .bound = above_zero()},
+          {.name = "warmup",
+           .member = &s.warmup,
+           .help = "Steps of linear warm-up",
+           .takes = whole_number(),
+           .bound = at_least(0)},
+          {.name = "schedule",
+           .member = &s.schedule,
+           .help = "The rate after the warm-up",
+           .takes = CLI::IsMember({"constant", "cosine"})},
+          {.name = "lr_final",
+           .member = &s.lr_final,
+           .help = "Cosine: the last rate as a share of --lr",
+           .takes = real_number(),
+           .bound = share},
+          {.name = "clip",
+           .member = &s.clip,
+           .help = "Cut the gradient to this norm; 0 does not",
+           .takes = real_number(),
+           .bound = Bound{finite, "a number above 0, or 0 for no clipping"}},
+          {.name = "weight_decay",
+           .member = &s.weight_decay,
+           .help = "AdamW's decay of matrices",
+           .takes = real_number(),
+           .bound = Bound{finite, "0 or more"}},
+          {.name = "seed",
+           .member = &s.seed,
+           .help = "Of the row order, dropout and fresh weights",
+           .takes = seed_number()}};
+}
+
+SettingTable attention_settings(TrainSettings& s) {
+  return {{.name = "attention",
+           .member = &s.attention,
+           .help = "Attention pattern in training: a spec, see scca patterns",
+           .type = "SPEC",
+           .accepts = [](const std::string& spec) { parse_attention_spec(spec); }}};
+}
+
+SettingTable evaluation_settings(TrainSettings& s) {
+  return {{.name = "eval_data",
+           .member = &s.eval_data,
+           .help = "Texts to evaluate on, under full attention",
+           .type = "PATH",
+           .may_differ = true},
+          {.name = "eval_every",
+           .member = &s.eval_every,
+           .help = "Steps between evaluations on --eval-data; 0 for none",
+           .takes = whole_number(),
+           .bound = at_least(0),
+           .may_differ = true},
+          {.name = "eval_tokens",
+           .member = &s.eval_tokens,
+           .help = "Tokens of an evaluation, at most",
+           .takes = token_count(kMostTextTokens),
+           .bound = at_least(1),
+           .may_differ = true}};
+}
+
+SettingTable output_settings(TrainSettings& s) {
+  return {{.name = "out",
+           .member = &s.out,
+           .help = "The run's folder, which must not be there yet",
+           .type = "FOLDER",
+           .required = true,
+           .may_differ = true},
+          {.name = "resume",
+           .member = &s.resume,
+           .help = "Go on from the run's last checkpoint; from the start if it has none",
+           .written = false},
+          {.name = "save_every",
+           .member = &s.save_every,
+           .help = "Steps between checkpoints; 0 saves at the end only",
+           .takes = whole_number(),
+           .bound = at_least(0),
+           .may_differ = true}};
+}
+
+SettingTable machine_settings(TrainSettings& s) {
+  return {{.name = "checkpointing",
+           .member = &s.checkpointing,
+           .help = "Keep one activation a layer and compute the rest twice",
+           .on_off = true}};
 }
 
 constexpr const char* kFingerprint = "_fingerprint";
@@ -85,58 +178,20 @@ Schedule TrainSettings::schedule_of_steps() const {
       .peak = lr, .warmup = warmup, .steps = steps, .cosine = schedule == "cosine", .final_share = lr_final};
 }
 
-void add_train_flags(CLI::App& app, TrainSettings& s) {
-  app.option_defaults()->always_capture_default();
-  begin_section(app, section::kData);
-  app.add_option("--data", s.data, "Text files, JSONL with a `text` field, or folders of both")
-      ->type_name("PATH")
-      ->required();
-  add_bos_flag(app, s.bos, "before every document");
-  add_line_ends_flag(app, s.keep_line_ends);
-  app.add_option("--context", s.context, "Tokens of a training row")->transform(token_count())->required();
-  add_step_flags(app, s);
-  begin_section(app, section::kAttention);
-  app.add_option("--attention", s.attention, "Attention pattern in training: a spec, see scca patterns")
-      ->type_name("SPEC");
-  begin_section(app, section::kEvaluation);
-  app.add_option("--eval-data", s.eval_data, "Texts to evaluate on, under full attention")->type_name("PATH");
-  app.add_option("--eval-every", s.eval_every, "Steps between evaluations on --eval-data; 0 for none")
-      ->transform(whole_number());
-  app.add_option("--eval-tokens", s.eval_tokens, "Tokens of an evaluation, at most")
-      ->transform(token_count(kMostTextTokens));
-  begin_section(app, section::kOutput);
-  app.add_option("--out", s.out, "The run's folder, which must not be there yet")
-      ->type_name("FOLDER")
-      ->required();
-  app.add_flag("--resume", s.resume, "Go on from the run's last checkpoint; from the start if it has none");
-  app.add_option("--save-every", s.save_every, "Steps between checkpoints; 0 saves at the end only")
-      ->transform(whole_number());
-  begin_section(app, section::kMachine);
-  app.add_option_function<std::string>(
-         "--checkpointing", [&s](const std::string& value) { s.checkpointing = value == "on"; },
-         "Keep one activation a layer and compute the rest twice")
-      ->check(CLI::IsMember({"on", "off"}))
-      ->default_str(s.checkpointing ? "on" : "off");
+SettingTable train_settings(TrainSettings& s) {
+  return in_section(section::kData, data_settings(s)) + in_section(section::kTraining, step_settings(s)) +
+         in_section(section::kAttention, attention_settings(s)) +
+         in_section(section::kEvaluation, evaluation_settings(s)) +
+         in_section(section::kOutput, output_settings(s)) +
+         in_section(section::kMachine, machine_settings(s));
 }
 
-void check_settings(const TrainSettings& s) {
-  const auto positive = [](double x) { return std::isfinite(x) && x > 0; };
-  const auto share = [](double x) { return x >= 0 && x <= 1; };
-  expect(s.context >= 2, "--context", s.context, "2 or more");
-  expect(s.steps >= 1, "--steps", s.steps, "1 or more");
-  expect(s.batch >= 1, "--batch", s.batch, "1 or more");
-  expect(s.grad_accum >= 1, "--grad-accum", s.grad_accum, "1 or more");
-  expect(positive(s.lr), "--lr", s.lr, "a number above 0");
-  expect(s.warmup >= 0, "--warmup", s.warmup, "0 or more");
-  expect(share(s.lr_final), "--lr-final", s.lr_final, "a share in [0, 1]");
-  expect(s.clip == 0 || positive(s.clip), "--clip", s.clip, "a number above 0, or 0 for no clipping");
-  expect(s.weight_decay == 0 || positive(s.weight_decay), "--weight-decay", s.weight_decay, "0 or more");
-  expect(s.save_every >= 0, "--save-every", s.save_every, "0 or more");
-  expect(s.eval_every >= 0, "--eval-every", s.eval_every, "0 or more");
-  if (s.eval_every > 0)
-    expect(s.eval_tokens >= s.context, "--eval-tokens", s.eval_tokens,
-           "--context or more, as --eval-every is given");
-  expect(s.eval_tokens >= 1, "--eval-tokens", s.eval_tokens, "1 or more");
+void check_settings(const TrainSettings& settings) {
+  TrainSettings s = settings;
+  check_bounds(train_settings(s));
+  if (s.eval_every > 0 && s.eval_tokens < s.context)
+    fail<UsageError>("--eval-tokens ", s.eval_tokens,
+                     ": expected --context or more, as --eval-every is given");
   // Everything that is counted in a run, tokens above all, then fits 64 bits.
   if (!checked_product({s.batch, s.context}) || *checked_product({s.batch, s.context}) > kMostCount)
     fail<UsageError>("--batch ", s.batch, " x --context ", s.context, ": expected at most ", kMostCount,
@@ -149,28 +204,22 @@ void check_settings(const TrainSettings& s) {
                      s.eval_every > 0 ? "--eval-data" : "--eval-every", " is missing");
 }
 
-nlohmann::json to_json(const TrainSettings& s) {
-  return {{"data", s.data},
-          {"bos", s.bos},
-          {"keep_line_ends", s.keep_line_ends},
-          {"out", s.out},
-          {"context", s.context},
-          {"steps", s.steps},
-          {"batch", s.batch},
-          {"grad_accum", s.grad_accum},
-          {"lr", s.lr},
-          {"warmup", s.warmup},
-          {"schedule", s.schedule},
-          {"lr_final", s.lr_final},
-          {"clip", s.clip},
-          {"weight_decay", s.weight_decay},
-          {"seed", s.seed},
-          {"attention", s.attention},
-          {"checkpointing", s.checkpointing},
-          {"save_every", s.save_every},
-          {"eval_every", s.eval_every},
-          {"eval_data", s.eval_data},
-          {"eval_tokens", s.eval_tokens}};
+SettingTable recorded_keys() {
+  return {{.name = record::kCommand},
+          {.name = record::kVersion, .may_differ = true},
+          {.name = record::kDerived, .may_differ = true},
+          {.name = "model_config"},
+          {.name = "model_fingerprint"},
+          {.name = "data_fingerprint"}};
+}
+
+RunRecord record_of(const SettingTable& table, const std::string& command) {
+  RunRecord record{to_json(table), {}};
+  record.settings[record::kCommand] = command;
+  record.settings[record::kVersion] = SCCA_VERSION;
+  for (const SettingRow& s : table)
+    if (s.may_differ) record.may_differ.insert(s.name);
+  return record;
 }
 
 std::string first_difference(const nlohmann::json& before, const nlohmann::json& now,
@@ -191,8 +240,8 @@ std::string first_difference(const nlohmann::json& before, const nlohmann::json&
   return "";
 }
 
-void check_same_settings(const nlohmann::json& before, const nlohmann::json& now, const std::string& run) {
-  const std::string difference = first_difference(before, now, kFree, run);
+void check_same_settings(const nlohmann::json& before, const RunRecord& now, const std::string& run) {
+  const std::string difference = first_difference(before, now.settings, now.may_differ, run);
   if (!difference.empty())
     fail<UsageError>(
         difference, "; only --steps may grow: resume with the settings it began with, or choose a new --out");

@@ -1,5 +1,5 @@
 #pragma once
-// The settings of a training run that pretrain and finetune share: the flags, their values as JSON, and the
+// The settings of a training run that pretrain and finetune share, what a run writes down of them, and the
 // comparison that keeps a resumed run honest.
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -9,13 +9,12 @@
 
 #include "train/run/schedule.h"
 
-namespace CLI {
-class App;
-}
-
 namespace scca {
 
-/// Every field is the flag of its name (grad_accum: --grad-accum).
+struct SettingRow;  // train/cli/setting_table.h, which is long to compile
+using SettingTable = std::vector<SettingRow>;
+
+/// Every field is the flag of its name (grad_accum: --grad-accum), by its line in train_settings.
 struct TrainSettings {
   std::vector<std::string> data, eval_data;
   std::string bos = "auto";     // before every document; see train/data/bos.h
@@ -43,13 +42,23 @@ struct TrainSettings {
   int64_t rows_per_step() const { return batch * grad_accum; }
 };
 
-/// Adds the flags; defaults are what `settings` holds.
-void add_train_flags(CLI::App& app, TrainSettings& settings);
+/// The table of the settings; it points into `settings`.
+SettingTable train_settings(TrainSettings& settings);
 
 /// Throws UsageError naming the flag, its value and what is allowed.
 void check_settings(const TrainSettings& settings);
 
-nlohmann::json to_json(const TrainSettings& settings);
+/// What RUN/config.json says of a run, and the keys whose values may be others when it is resumed.
+struct RunRecord {
+  nlohmann::json settings;
+  std::set<std::string> may_differ;
+};
+
+/// The settings of the table with the command and the version of this program.
+RunRecord record_of(const SettingTable& table, const std::string& command);
+
+/// The keys of a record that are no settings: command, version, and what a setting names by its contents.
+SettingTable recorded_keys();
 
 /// Says which of these settings differs, by its flag and with both values ("--lr is 0.5 but RUN began with
 /// 0.0002"), those of the names in `free` aside: first a flag that was given, else what a flag names
@@ -58,7 +67,8 @@ std::string first_difference(const nlohmann::json& before, const nlohmann::json&
                              const std::set<std::string>& free, const std::string& run);
 
 /// Settings that do not shape the losses, such as where the run lies, may differ between sittings; steps may
-/// grow. Throws UsageError naming the first flag that differs otherwise, with both values.
-void check_same_settings(const nlohmann::json& before, const nlohmann::json& now, const std::string& run);
+/// grow. `before` is what the run wrote down in the last one. Throws UsageError naming the first flag that
+/// differs otherwise, with both values.
+void check_same_settings(const nlohmann::json& before, const RunRecord& now, const std::string& run);
 
 }  // namespace scca

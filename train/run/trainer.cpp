@@ -71,14 +71,13 @@ Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
       forward_{.attention = checked_.attention, .training = true, .checkpointing = task_.train.checkpointing},
       optimizer_(model),
       order_(task_.train.seed, task_.data->rows()) {
-  task_.settings["version"] = SCCA_VERSION;
-  task_.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());
+  task_.record.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());
   resume();
-  run_.write_config(task_.settings);
+  run_.write_config(task_.record.settings);
 }
 
 void Trainer::resume() {
-  if (const auto state = restore_newest(run_, task_.settings, task_.train.steps, optimizer_.state())) {
+  if (const auto state = restore_newest(run_, task_.record, task_.train.steps, optimizer_.state())) {
     set_random_state(state->random);
     step_ = saved_step_ = state->step;
     std::cerr << "resuming " << run_.name() << " after step " << step_ << "\n";
@@ -169,7 +168,7 @@ void Trainer::write_output() {
 
 void Trainer::save() {
   if (saved_step_ != step_) {
-    write_checkpoint(run_.checkpoint_path(step_), {step_, random_state(), task_.settings},
+    write_checkpoint(run_.checkpoint_path(step_), {step_, random_state(), task_.record.settings},
                      optimizer_.state());
     saved_step_ = step_;
     run_.prune_checkpoints(norms_.newest_good(run_.checkpoint_steps()));

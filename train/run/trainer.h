@@ -19,11 +19,11 @@
 
 namespace scca {
 
-/// What a run is about. `settings` is what RUN/config.json says: those of TrainSettings and the command's
+/// What a run is about. `record` is what RUN/config.json says: those of TrainSettings and the command's
 /// own.
 struct TrainTask {
   TrainSettings train;
-  nlohmann::json settings;
+  RunRecord record;
   const TokenRows* data = nullptr;
   const TokenRows* eval_data = nullptr;  // null: no evaluations
   /// Writes what the command makes of the model, an adapter or a model, into a folder: into RUN/`output` at

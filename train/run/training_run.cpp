@@ -82,7 +82,7 @@ void say_end(const RunFolder& run, const TrainingOutput& output, const RunNumber
 }  // namespace
 
 int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokenizer,
-                 const TrainSettings& train, nlohmann::json settings, const TrainingOutput& output) {
+                 const TrainSettings& train, RunRecord record, const TrainingOutput& output) {
   CheckedTraining(model, train);  // before the time that tokenising takes
   const bool bos = puts_bos(train.bos, tokenizer);
   const Encode encode = [&](std::string_view text) { return tokenizer.encode(text, bos); };
@@ -104,7 +104,7 @@ int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokeni
   };
   Trainer trainer(model,
                   {.train = train,
-                   .settings = std::move(settings),
+                   .record = std::move(record),
                    .data = &data,
                    .eval_data = eval_data ? &*eval_data : nullptr,
                    .write =

@@ -2,7 +2,6 @@
 // What pretrain and finetune share between their flags and the loop: data, the run's folder, the end.
 #include <filesystem>
 #include <functional>
-#include <nlohmann/json.hpp>
 
 #include "models/llama.h"
 #include "models/tokenizer.h"
@@ -32,10 +31,10 @@ struct TrainingOutput {
 };
 
 /// Tokenises the data, makes or takes up the run's folder, trains, and says what lies where.
-/// `given` is the config of the base as it was before the run's RoPE. Returns the exit
-/// code: 0, or 1 after Ctrl-C.
+/// `given` is the config of the base as it was before the run's RoPE, `record` what the run's folder says of
+/// it. Returns the exit code: 0, or 1 after Ctrl-C.
 int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokenizer,
-                 const TrainSettings& train, nlohmann::json settings, const TrainingOutput& output);
+                 const TrainSettings& train, RunRecord record, const TrainingOutput& output);
 
 /// A word as a shell takes it: in single quotes where it needs them.
 std::string shell_word(const std::string& word);

@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "nn/json.h"
 #include "train/cli/rope_flags.h"
+#include "train/cli/setting_table.h"
 #include "train/data/bos.h"
 #include "train/data/data.h"
 #include "train/evaluation/evaluate.h"
@@ -200,12 +201,12 @@ class StudyRun {
 
 /// A folder holds one study: results of other settings, or of other texts and models, would be taken for this
 /// one's.
-void check_same_study(const fs::path& file, const nlohmann::json& now) {
+void check_same_study(const fs::path& file, const RunRecord& now) {
   if (!fs::exists(file)) return;
   const Json before = parse_json(read_text_file(file), file.string());
   SCCA_CHECK(before.is_object(), file.string(), ": is damaged; choose a new --out");
-  const std::string difference = first_difference(
-      before, now, {"seeds", "device", "out", "model", "data", "eval_data"}, file.parent_path().string());
+  const std::string difference =
+      first_difference(before, now.settings, now.may_differ, file.parent_path().string());
   if (!difference.empty())
     fail<UsageError>(difference,
                      "; only --seeds may grow when a study goes on: give it what it began with, or choose a "
@@ -217,12 +218,13 @@ void check_same_study(const fs::path& file, const nlohmann::json& now) {
 int run_study(const Study& study) {
   RunFolder::check(study.out(), study.settings.finetune.train.resume);
   StudyRun run(study);
-  nlohmann::json settings = to_json(study.settings);
-  settings.update(contents_of(study.settings, run.judged_on()));
-  check_same_study(study.out() / "study.json", settings);
+  StudySettings settings = study.settings;
+  RunRecord record = record_of(study_settings(settings), "study");
+  record.settings.update(contents_of(settings, run.judged_on()));
+  check_same_study(study.out() / "study.json", record);
   if (!fs::exists(study.out() / "study.json")) run.check_training();  // before anything is made
   fs::create_directories(study.out());
-  write_file(study.out() / "study.json", settings.dump(2) + "\n");
+  write_file(study.out() / "study.json", record.settings.dump(2) + "\n");
   if (run.run()) return 0;
   std::cerr << "stopped; the same command with --resume goes on from there\n";
   return 1;

@@ -9,7 +9,10 @@
 #include "models/rope_lengths.h"
 #include "nn/patterns/spec.h"
 #include "train/cli/flag_values.h"
+#include "train/cli/help.h"
 #include "train/cli/rope_flags.h"
+#include "train/cli/setting_table.h"
+#include "train/cli/settings_file.h"
 
 namespace scca {
 namespace {
@@ -83,15 +86,12 @@ void StudySettings::validate() const {
     fail<UsageError>("--patterns: names none; expected specs such as full,local,scca-fixed");
   if (std::set(patterns.begin(), patterns.end()).size() != patterns.size())
     fail<UsageError>("--patterns: names a pattern twice");
+  StudySettings s = *this;
+  check_bounds(study_settings(s));
   Llama::check_lora(finetune.lora);
-  if (seeds < 1) fail<UsageError>("--seeds ", seeds, ": expected 1 or more");
   if (train.schedule != "constant")
     fail<UsageError>("--schedule ", train.schedule,
                      ": expected constant, since a run that is judged at equal FLOPs is judged on its way");
-  for (const int64_t length : lengths)
-    if (length < 2) fail<UsageError>("--lengths ", length, ": expected 2 tokens or more");
-  if (passkey_trials < 0) fail<UsageError>("--passkey-trials ", passkey_trials, ": expected 0 or more");
-  if (recall_passages < 0) fail<UsageError>("--recall-passages ", recall_passages, ": expected 0 or more");
 }
 
 std::vector<std::filesystem::path> Study::folders(const StudyRow& row) const {
@@ -147,26 +147,50 @@ Study plan_study(StudySettings settings) {
   return study;
 }
 
-nlohmann::json to_json(const StudySettings& s) {
-  nlohmann::json json = to_json(s.finetune.train);
-  json.erase("attention");
-  json.erase("eval_every");
-  json.update({{"model", s.finetune.model.model},
-               {"rope", s.finetune.model.rope},
-               {"rope_factor", s.finetune.model.rope_factor.value_or(0)},
-               {"dtype", s.finetune.model.dtype},
-               {"lora_rank", s.finetune.lora.rank},
-               {"lora_alpha", s.finetune.lora.alpha},
-               {"lora_targets", s.finetune.lora.targets},
-               {"lora_dropout", s.finetune.lora.dropout},
-               {"lora_rs", s.finetune.lora.rank_stabilised},
-               {"train", s.finetune.learning},
-               {"patterns", s.patterns},
-               {"seeds", s.seeds},
-               {"lengths", s.lengths},
-               {"passkey_trials", s.passkey_trials},
-               {"recall_passages", s.recall_passages}});
-  return json;
+SettingTable study_settings(StudySettings& s) {
+  // A study decides these for each row, and judges at the end.
+  SettingTable table = without(finetune_settings(s.finetune), {"attention", "eval_every"});
+  SettingRow& eval_data = setting_of(table, "eval_data");
+  eval_data.required = true;
+  eval_data.help = "Texts that every row is judged on";
+  setting_of(table, "seed").help = "The first seed: row order, dropout and LoRA's start";
+  // Marks and results follow from these too.
+  for (const char* name : {"steps", "save_every", "eval_tokens", "keep_line_ends"})
+    setting_of(table, name).may_differ = false;
+  setting_of(table, record::kCommand).may_differ = true;  // the studies of earlier versions do not say it
+  return table + SettingTable{{.name = "patterns",
+                               .member = &s.patterns,
+                               .section = section::kAttention,
+                               .help = "Attention patterns with commas between: full,local,scca-fixed",
+                               .type = "SPECS",
+                               .split = split_patterns,
+                               .required = true},
+                              {.name = "seeds",
+                               .member = &s.seeds,
+                               .section = section::kTraining,
+                               .help = "Runs of each pattern; may grow when a study is resumed",
+                               .takes = whole_number(),
+                               .bound = at_least(1),
+                               .may_differ = true},
+                              {.name = "lengths",
+                               .member = &s.lengths,
+                               .section = section::kEvaluation,
+                               .help = "Evaluation lengths: 512,1k,2k (default: doubling up to --context)",
+                               .takes = token_count(),
+                               .bound = Bound{[](double x) { return x >= 2; }, "2 tokens or more"}},
+                              {.name = "passkey_trials",
+                               .member = &s.passkey_trials,
+                               .section = section::kEvaluation,
+                               .help = "Passkeys at each length and depth; 0 for none",
+                               .takes = whole_number(),
+                               .bound = at_least(0)},
+                              {.name = "recall_passages",
+                               .member = &s.recall_passages,
+                               .section = section::kEvaluation,
+                               .help = "Passages of the recall curve; 0 for none",
+                               .takes = whole_number(),
+                               .bound = at_least(0)},
+                              {.name = "eval_data_fingerprint"}};
 }
 
 }  // namespace scca

@@ -66,7 +66,9 @@ Study plan_study(StudySettings settings);
 /// forward, 10 backward; what checkpointing runs twice is counted once).
 double attention_flops(const Study& study, const std::string& attention);
 
-nlohmann::json to_json(const StudySettings& settings);
+/// The table of a study's settings, and what study.json says besides; it points into `settings`. Seeds,
+/// places and where it runs may differ when a study goes on.
+SettingTable study_settings(StudySettings& settings);
 
 /// Trains and evaluates what is not there yet. Returns the exit code: 0, or 1 after Ctrl-C. Throws UsageError
 /// when the folder holds a study with other settings (seeds may grow), Error as finetune and evaluate: as far

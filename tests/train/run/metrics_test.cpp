@@ -55,9 +55,9 @@ struct File {
 using Steps = std::vector<int64_t>;
 
 std::vector<StepMetrics> evaluated_lines() {
-  std::vector<nlohmann::json> lines;
+  std::vector<StepMetrics> lines;
   for (int64_t step = 1; step <= 4; ++step) lines.push_back(metric(step));
-  lines[1]["eval_loss"] = 2.5, lines[3]["eval_loss"] = 2;
+  lines[1].eval_loss = 2.5, lines[3].eval_loss = 2;
   return lines;
 }
 

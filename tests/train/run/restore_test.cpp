@@ -33,7 +33,7 @@ struct Run {
   /// The step that was restored, -1 for none; the values are that step's.
   int64_t restore(const nlohmann::json& settings = kSettings) const {
     const NamedTensors tensors = tensors_of(0);
-    const auto state = restore_newest(run, settings, 100, tensors);
+    const auto state = restore_newest(run, {settings, {}}, 100, tensors);
     if (!state) return -1;
     for (const auto& [name, tensor] : tensors)
       CHECK(tensor.to_vector<float>() == std::vector<float>(155, static_cast<float>(state->step)));
@@ -74,7 +74,7 @@ TEST_CASE("restore: the newest checkpoint, or nothing where there is none") {
   const Run run;
   CHECK(run.restore() == 6);
   const TemporaryFolder folder;
-  CHECK_FALSE(restore_newest(RunFolder(folder / "new", false), kSettings, 9, tensors_of(0)));
+  CHECK_FALSE(restore_newest(RunFolder(folder / "new", false), {kSettings, {}}, 9, tensors_of(0)));
 }
 
 TEST_CASE("restore: a damaged checkpoint of any kind is set aside for the one before it") {
@@ -124,7 +124,9 @@ TEST_CASE("restore: other settings are no damage") {
   nlohmann::json other = kSettings;
   other["lr"] = 0.25;
   CHECK(error_of([&] { run.restore(other); }).starts_with("--lr is 0.25 but "));
-  CHECK(error_of([&] { restore_newest(run.run, kSettings, 5, tensors_of(0)); }).starts_with("--steps 5: "));
+  CHECK(error_of([&] {
+          restore_newest(run.run, {kSettings, {}}, 5, tensors_of(0));
+        }).starts_with("--steps 5: "));
   CHECK(run.names().back() == "step-00000006.safetensors");
 }
 

@@ -4,6 +4,8 @@
 
 #include "core/check.h"
 #include "tests/temporary_folder.h"
+#include "train/cli/setting_table.h"
+#include "train/study/study.h"
 
 using namespace scca;
 using test::error_of;
@@ -14,6 +16,88 @@ TrainSettings good() {
   TrainSettings settings;
   settings.context = 64;
   return settings;
+}
+
+nlohmann::json json_of(TrainSettings settings) { return to_json(train_settings(settings)); }
+
+const std::set<std::string>& may_differ() {
+  static FinetuneSettings settings;
+  static const RunRecord record = record_of(finetune_settings(settings), "finetune");
+  return record.may_differ;
+}
+
+/// What any setting may hold. A setting that takes none of these needs one more here.
+const std::vector<nlohmann::json> kValues{true,
+                                          false,
+                                          3,
+                                          1.5,
+                                          0.25,
+                                          "on",
+                                          "cosine",
+                                          "bf16",
+                                          "cpu",
+                                          "local",
+                                          nlohmann::json::array({"v_proj"}),
+                                          nlohmann::json::array({"head"}),
+                                          nlohmann::json::array({"full"}),
+                                          nlohmann::json::array({64})};
+
+/// Sets the member to the first of kValues that it takes and that changes what is written; "" when none does.
+nlohmann::json changed(const SettingRow& setting) {
+  const auto written = [&] { return to_json({setting})[setting.name]; };
+  const nlohmann::json before = written();
+  for (const nlohmann::json& value : kValues) {
+    if (error_of([&] { set_from_json(setting, value); }) == "no error" && written() != before) return value;
+  }
+  return "";
+}
+
+struct Names {
+  std::set<std::string> kept, free, flags, recorded;
+};
+
+/// Each setting of the table alone changed: written as such, read back as such, and noticed on going on if it
+/// is to be kept. Returns the names.
+template <class Settings>
+Names change_each(SettingTable (*table_of)(Settings&)) {
+  Names names;
+  Settings defaults;
+  const RunRecord before = record_of(table_of(defaults), "a command");
+  for (size_t i = 0; i < table_of(defaults).size(); ++i) {
+    Settings settings;
+    const SettingTable table = table_of(settings);
+    const SettingRow& setting = table[i];
+    CAPTURE(setting.name);
+    if (setting.is_recorded_only()) {
+      names.recorded.insert(setting.name);
+      continue;
+    }
+    if (!setting.written) {
+      names.flags.insert(setting.name);
+      CHECK_FALSE(before.settings.contains(setting.name));
+      continue;
+    }
+    const nlohmann::json value = changed(setting);
+    const RunRecord now = record_of(table, "a command");
+    nlohmann::json expected = before.settings;
+    expected[setting.name] = value;
+    CHECK(now.settings == expected);
+    const std::string difference = error_of([&] { check_same_settings(before.settings, now, "RUN"); });
+    (difference == "no error" ? names.free : names.kept).insert(setting.name);
+    CHECK((difference == "no error" || difference.starts_with(setting.flag() + " is " + value.dump())));
+  }
+  return names;
+}
+
+std::set<const void*> members(const SettingTable& table) {
+  std::set<const void*> all;
+  for (const SettingRow& setting : table)
+    std::visit(
+        [&](auto member) {
+          if constexpr (std::is_pointer_v<decltype(member)>) all.insert(member);
+        },
+        setting.member);
+  return all;
 }
 
 template <class Change>
@@ -61,10 +145,10 @@ TEST_CASE("settings: products that 64 bits cannot hold are refused by their flag
 
 TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow") {
   const auto difference = [](const std::string& key, const nlohmann::json& value) {
-    const nlohmann::json before = to_json(good());
+    const nlohmann::json before = json_of(good());
     nlohmann::json now = before;
     now[key] = value;
-    return error_of([&] { check_same_settings(before, now, "RUN"); });
+    return error_of([&] { check_same_settings(before, {now, may_differ()}, "RUN"); });
   };
   for (const char* free : {"steps", "save_every", "eval_every", "out", "data", "device"})
     CHECK(difference(free, 123) == "no error");
@@ -78,6 +162,139 @@ TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow"
             .starts_with(
                 "--data: what it names differs from what RUN began with (by its hash: \"x\", not null)"));
   CHECK(difference("eval_data_fingerprint", "x").starts_with("--eval-data: what it names"));
+}
+
+using NameSet = std::set<std::string>;
+const NameSet kKept{"rope",      "rope_factor",   "dtype",        "lora_rank",   "lora_alpha", "lora_rs",
+                    "train",     "bos",           "context",      "batch",       "grad_accum", "lr",
+                    "clip",      "warmup",        "schedule",     "lr_final",    "seed",       "weight_decay",
+                    "attention", "checkpointing", "lora_targets", "lora_dropout"};
+const NameSet kFree{"model",      "device",      "data", "keep_line_ends", "steps", "eval_data",
+                    "eval_every", "eval_tokens", "out",  "save_every"};
+const NameSet kRecorded{"command",      "version",           "derived",
+                        "model_config", "model_fingerprint", "data_fingerprint"};
+
+TEST_CASE(
+    "settings: each of a fine-tuning is written, read back, and kept on resuming if it shapes the losses") {
+  const Names names = change_each(finetune_settings);
+  CHECK(names.kept == kKept);
+  CHECK(names.free == kFree);
+  CHECK(names.flags == NameSet{"resume"});
+  CHECK(names.recorded == kRecorded);
+  FinetuneSettings settings;
+  for (const SettingRow& setting : finetune_settings(settings))
+    CHECK(may_differ().contains(setting.name) ==
+          (kFree.contains(setting.name) || setting.name == "version" || setting.name == "derived"));
+}
+
+TEST_CASE("settings: each of a study; more are kept there, and seeds may grow") {
+  NameSet kept = kKept, free = kFree, recorded = kRecorded;
+  for (const char* name : {"attention"}) kept.erase(name);
+  for (const char* name : {"eval_every", "steps", "save_every", "eval_tokens", "keep_line_ends"})
+    free.erase(name);
+  for (const char* name : {"steps", "save_every", "eval_tokens", "keep_line_ends", "patterns", "lengths",
+                           "passkey_trials", "recall_passages"})
+    kept.insert(name);
+  free.insert("seeds");
+  recorded.insert("eval_data_fingerprint");
+  const Names names = change_each(study_settings);
+  CHECK(names.kept == kept);
+  CHECK(names.free == free);
+  CHECK(names.flags == NameSet{"resume"});
+  CHECK(names.recorded == recorded);
+}
+
+// A new member does not compile here before it is named, and fails before it has its line.
+TEST_CASE("settings: every member has its line") {
+  {
+    TrainSettings s;
+    auto& [data, eval_data, bos, keep_line_ends, out, resume, context, steps, batch, grad_accum, lr, warmup,
+           schedule, lr_final, clip, weight_decay, seed, attention, checkpointing, save_every, eval_every,
+           eval_tokens] = s;
+    CHECK(members(train_settings(s)) ==
+          std::set<const void*>{&data,          &eval_data,  &bos,        &keep_line_ends, &out,  &resume,
+                                &context,       &steps,      &batch,      &grad_accum,     &lr,   &warmup,
+                                &schedule,      &lr_final,   &clip,       &weight_decay,   &seed, &attention,
+                                &checkpointing, &save_every, &eval_every, &eval_tokens});
+  }
+  {
+    ModelFlags flags;
+    auto& [model, adapter, rope, rope_factor, dtype, device] = flags;
+    CHECK(adapter.empty());  // of commands that make none
+    CHECK(members(model_settings(flags)) ==
+          std::set<const void*>{&model, &rope, &rope_factor, &dtype, &device});
+  }
+  {
+    FinetuneSettings s;
+    auto& [train, model, lora, learning, concluded] = s;
+    auto& [rank, alpha, dropout, rank_stabilised, targets] = lora;
+    CHECK(concluded);  // of how it ends, which no user sets
+    CHECK(members(lora_settings(s)) ==
+          std::set<const void*>{&rank, &alpha, &dropout, &rank_stabilised, &targets, &learning});
+    std::set<const void*> all = members(train_settings(train)), more = members(model_settings(model));
+    all.insert(more.begin(), more.end());
+    more = members(lora_settings(s));
+    all.insert(more.begin(), more.end());
+    CHECK(members(finetune_settings(s)) == all);
+  }
+  {
+    StudySettings s;
+    auto& [finetune, patterns, seeds, lengths, passkey_trials, recall_passages] = s;
+    std::set<const void*> all = members(finetune_settings(finetune));
+    all.erase(&finetune.train.attention);
+    all.erase(&finetune.train.eval_every);
+    for (const void* own :
+         std::initializer_list<const void*>{&patterns, &seeds, &lengths, &passkey_trials, &recall_passages})
+      all.insert(own);
+    CHECK(members(study_settings(s)) == all);
+  }
+}
+
+TEST_CASE("settings: a value of JSON is read as strictly as a flag's") {
+  StudySettings s;
+  const SettingTable table = study_settings(s);
+  const auto error = [&](const std::string& name, const char* value) {
+    SettingTable mine = table;
+    return error_of([&] { set_from_json(setting_of(mine, name), nlohmann::json::parse(value)); });
+  };
+  CHECK(error("steps", "\"5\"") == "--steps is \"5\", expected a whole number");
+  CHECK(error("steps", "5.0") == "--steps is 5.0, expected a whole number");
+  CHECK(error("steps", "-1") == "--steps: found '-1', expected a whole number from 0 to 2147483647");
+  CHECK(error("steps", "99999999999999999999") == "--steps is 1e+20, expected a whole number");
+  CHECK(error("steps", "18446744073709551615").starts_with("--steps: found '18446744073709551615'"));
+  CHECK(error("steps", "0") == "--steps 0: expected 1 or more");
+  CHECK(error("context", "16777217").starts_with("--context: found '16777217', expected a whole number of"));
+  CHECK(error("seed", "18446744073709551615") == "no error");
+  CHECK(s.finetune.train.seed == UINT64_MAX);
+  CHECK(error("seed", "-1") == "--seed: found '-1', expected a whole number from 0 to 2^64 - 1");
+  CHECK(error("lr", "1") == "no error");
+  CHECK(error("lr", "true") == "--lr is true, expected a number");
+  CHECK(error("lr", "null") == "--lr is null, expected a number");
+  CHECK(error("rope_factor", "0.5").starts_with("--rope-factor: "));
+  CHECK(error("rope_factor", "2") == "no error");
+  CHECK(s.finetune.model.rope_factor == 2);
+  CHECK(error("rope_factor", "0.0") == "no error");  // as a study writes that none was given
+  CHECK_FALSE(s.finetune.model.rope_factor);
+  CHECK(error("rope", "\"\"") == "no error");
+  CHECK(error("rope", "\"spline\"").starts_with("--rope spline: expected one of "));
+  CHECK(error("bos", "\"windows\"").starts_with("--bos: windows not in {"));
+  CHECK(error("checkpointing", "\"on\"") == "--checkpointing is \"on\", expected true or false");
+  CHECK(error("data", "\"x\"") == "--data is \"x\", expected a list of strings");
+  CHECK(error("data", "[\"x\", 1]") == "--data is [\"x\",1], expected a list of strings");
+  CHECK(error("out", "[]") == "--out is [], expected a string");
+  CHECK(error("lengths", "[64, 1]") == "--lengths 1: expected 2 tokens or more");
+  CHECK(error("lengths", "64") == "--lengths is 64, expected a list of numbers");
+  CHECK(error("patterns", "[\"full@0,1;b(x=1,y=2)\", \"full\"]") == "no error");
+  CHECK(s.patterns == std::vector<std::string>{"full@0,1;b(x=1,y=2)", "full"});
+  CHECK(error("lora_targets", "[\"q\", \"down_proj\"]") == "no error");
+  CHECK(s.finetune.lora.targets == NameSet{"q_proj", "down_proj"});
+  CHECK(error("lora_targets", "[\"quack\"]").starts_with("--lora-targets: no layer is called 'quack'"));
+  CHECK(error("lora_targets", "[]").starts_with("--lora-targets: names no layer"));
+  CHECK(error("train", "[\"all\", \"norm\"]") == "--train all,norm: all and none stand alone");
+  CHECK(error("train", "[\"emebd\"]").find("'emebd'") != std::string::npos);
+  CHECK(error("lora_dropout", "1") == "--lora-dropout 1: expected a probability in [0, 1)");
+  CHECK(error("lora_rank", "0") == "--lora-rank 0: expected 1 or more");
+  CHECK(error("lora_alpha", "0") == "--lora-alpha 0: expected a number above 0");
 }
 
 TEST_CASE("settings: a flag is named before what follows from it, a field of config.json by its name") {

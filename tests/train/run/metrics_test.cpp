@@ -180,6 +180,13 @@ TEST_CASE("metrics: a line without one of its numbers, or with something else in
     line.erase(key);
     CHECK(file.steps(lines_of({1}) + line.dump() + "\n" + lines_of({3})) == Steps{1, 3});
   }
+  for (const char* key : {"step", "peak_bytes"}) {
+    for (const double other : {2.5, 0.0, -2.0, 1e300}) {  // counts are whole numbers
+      nlohmann::json line = whole;
+      line[key] = other;
+      CHECK(file.steps(lines_of({1}) + line.dump() + "\n" + lines_of({3})) == Steps{1, 3});
+    }
+  }
   nlohmann::json line = whole;
   line["eval_loss"] = "1";
   CHECK(file.steps(lines_of({1}) + line.dump() + "\n" + lines_of({3})) == Steps{1, 3});

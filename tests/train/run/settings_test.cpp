@@ -37,19 +37,22 @@ const std::vector<nlohmann::json> kValues{true,
                                           "bf16",
                                           "cpu",
                                           "local",
+                                          "yarn",
+                                          7,
                                           nlohmann::json::array({"v_proj"}),
                                           nlohmann::json::array({"head"}),
                                           nlohmann::json::array({"full"}),
                                           nlohmann::json::array({64})};
 
-/// Sets the member to the first of kValues that it takes and that changes what is written; "" when none does.
+/// Sets the member to the first of kValues that it takes and that changes what is written; null when none
+/// does.
 nlohmann::json changed(const Setting& setting) {
   const auto written = [&] { return to_json({setting})[setting.name]; };
   const nlohmann::json before = written();
   for (const nlohmann::json& value : kValues) {
     if (error_of([&] { set_from_json(setting, value); }) == "no error" && written() != before) return value;
   }
-  return "";
+  return nullptr;
 }
 
 struct Names {

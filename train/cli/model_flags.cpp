@@ -46,13 +46,13 @@ SettingTable device_settings(ModelFlags& flags) {
 }
 
 SettingTable model_settings(ModelFlags& flags) {
-  const Setting model{.name = "model",
-                      .member = &flags.model,
-                      .section = section::kModel,
-                      .help = "The base: a folder with config.json, model.safetensors and tokenizer.model",
-                      .type = "FOLDER",
-                      .required = true,
-                      .may_differ = true};
+  const SettingRow model{.name = "model",
+                         .member = &flags.model,
+                         .section = section::kModel,
+                         .help = "The base: a folder with config.json, model.safetensors and tokenizer.model",
+                         .type = "FOLDER",
+                         .required = true,
+                         .may_differ = true};
   return SettingTable{model} + rope_settings(flags) + device_settings(flags);
 }
 

@@ -15,8 +15,8 @@ class App;
 
 namespace scca {
 
-struct Setting;  // train/cli/setting_table.h, which is long to compile
-using SettingTable = std::vector<Setting>;
+struct SettingRow;  // train/cli/setting_table.h, which is long to compile
+using SettingTable = std::vector<SettingRow>;
 
 struct ModelFlags {
   std::string model, adapter;

@@ -19,7 +19,7 @@ Overloaded(Cases...) -> Overloaded<Cases...>;
 
 /// A list in one word.
 template <class Items>
-CLI::Option* list_option(CLI::App& app, const Setting& s, Items* member) {
+CLI::Option* list_option(CLI::App& app, const SettingRow& s, Items* member) {
   const auto assign = [member, split = s.split](const std::string& word) {
     const std::vector<std::string> items = split(word);
     *member = Items(items.begin(), items.end());
@@ -27,7 +27,7 @@ CLI::Option* list_option(CLI::App& app, const Setting& s, Items* member) {
   return app.add_option_function<std::string>(s.flag(), assign, s.help)->default_str(s.shown);
 }
 
-CLI::Option* on_off_option(CLI::App& app, const Setting& s, bool* member) {
+CLI::Option* on_off_option(CLI::App& app, const SettingRow& s, bool* member) {
   const auto assign = [member](const std::string& word) { *member = word == "on"; };
   return app.add_option_function<std::string>(s.flag(), assign, s.help)
       ->check(CLI::IsMember({"on", "off"}))
@@ -35,7 +35,7 @@ CLI::Option* on_off_option(CLI::App& app, const Setting& s, bool* member) {
 }
 
 /// The flag as CLI11 binds it to the member's type; nullptr for a key that is no setting.
-CLI::Option* option_for(CLI::App& app, const Setting& s) {
+CLI::Option* option_for(CLI::App& app, const SettingRow& s) {
   const auto plain = [&](auto* member) {
     return app.add_option(s.flag(), *member, s.help)->capture_default_str();
   };
@@ -55,7 +55,7 @@ CLI::Option* option_for(CLI::App& app, const Setting& s) {
 /// JSON that is of the kind of the member, to the member.
 class FromJson {
  public:
-  FromJson(const Setting& setting, const nlohmann::json& value) : setting_(setting), value_(value) {}
+  FromJson(const SettingRow& setting, const nlohmann::json& value) : setting_(setting), value_(value) {}
 
   void operator()(std::monostate) const {}
   void operator()(bool* member) const {
@@ -119,11 +119,11 @@ class FromJson {
     return setting_.split ? setting_.split(joined) : items;
   }
 
-  const Setting& setting_;
+  const SettingRow& setting_;
   const nlohmann::json& value_;
 };
 
-void check_bound(const Setting& s) {
+void check_bound(const SettingRow& s) {
   if (!s.bound) return;
   const auto check = [&](auto value) {
     if (!s.bound->holds(static_cast<double>(value)))
@@ -142,7 +142,7 @@ std::string flag_of(std::string key) {
   return "--" + key;
 }
 
-std::string Setting::flag() const { return flag_name.empty() ? flag_of(name) : flag_name; }
+std::string SettingRow::flag() const { return flag_name.empty() ? flag_of(name) : flag_name; }
 
 Bound at_least(int64_t least) {
   static const std::map<int64_t, const char*> kExpected{{0, "0 or more"}, {1, "1 or more"}, {2, "2 or more"}};
@@ -153,19 +153,19 @@ Bound above_zero() {
   return {[](double x) { return std::isfinite(x) && x > 0; }, "a number above 0"};
 }
 
-Setting& setting_of(SettingTable& table, const std::string& name) {
-  const auto found = std::ranges::find(table, name, &Setting::name);
+SettingRow& setting_of(SettingTable& table, const std::string& name) {
+  const auto found = std::ranges::find(table, name, &SettingRow::name);
   SCCA_CHECK(found != table.end(), "no setting is called ", name);
   return *found;
 }
 
 SettingTable only(SettingTable table, const std::set<std::string>& names) {
-  std::erase_if(table, [&](const Setting& s) { return !names.contains(s.name); });
+  std::erase_if(table, [&](const SettingRow& s) { return !names.contains(s.name); });
   return table;
 }
 
 SettingTable without(SettingTable table, const std::set<std::string>& names) {
-  std::erase_if(table, [&](const Setting& s) { return names.contains(s.name); });
+  std::erase_if(table, [&](const SettingRow& s) { return names.contains(s.name); });
   return table;
 }
 
@@ -175,12 +175,12 @@ SettingTable operator+(SettingTable table, SettingTable more) {
 }
 
 SettingTable in_section(const char* section, SettingTable table) {
-  for (Setting& s : table) s.section = section;
+  for (SettingRow& s : table) s.section = section;
   return table;
 }
 
 void add_flags(CLI::App& app, const SettingTable& table) {
-  for (const Setting& s : table) {
+  for (const SettingRow& s : table) {
     CLI::Option* option = option_for(app, s);
     if (!option) continue;
     option->group(s.section)->required(s.required);
@@ -195,7 +195,7 @@ void check_bounds(const SettingTable& table) { std::ranges::for_each(table, chec
 
 nlohmann::json to_json(const SettingTable& table) {
   nlohmann::json json = nlohmann::json::object();
-  for (const Setting& s : table) {
+  for (const SettingRow& s : table) {
     if (!s.written) continue;
     std::visit(Overloaded{[](std::monostate) {},
                           [&](std::optional<double>* member) { json[s.name] = member->value_or(0); },
@@ -205,7 +205,7 @@ nlohmann::json to_json(const SettingTable& table) {
   return json;
 }
 
-void set_from_json(const Setting& setting, const nlohmann::json& value) {
+void set_from_json(const SettingRow& setting, const nlohmann::json& value) {
   std::visit(FromJson(setting, value), setting.member);
   check_bound(setting);
 }

@@ -28,7 +28,7 @@ struct Bound {
   const char* expected;  // "1 or more"
 };
 
-struct Setting {
+struct SettingRow {
   std::string name;  // the key in JSON
   SettingMember member = {};
   const char* section = "";  // of the help
@@ -55,7 +55,7 @@ struct Setting {
   bool is_recorded_only() const { return std::holds_alternative<std::monostate>(member); }
 };
 
-using SettingTable = std::vector<Setting>;
+using SettingTable = std::vector<SettingRow>;
 
 Bound at_least(int64_t least);
 /// A finite number above 0.
@@ -65,7 +65,7 @@ Bound above_zero();
 std::string flag_of(std::string key);
 
 /// The setting of that name, which must be there.
-Setting& setting_of(SettingTable& table, const std::string& name);
+SettingRow& setting_of(SettingTable& table, const std::string& name);
 /// Those of these names, in the table's order.
 SettingTable only(SettingTable table, const std::set<std::string>& names);
 /// Those of other names.
@@ -85,6 +85,6 @@ nlohmann::json to_json(const SettingTable& table);
 
 /// Sets the member from JSON as to_json has it. Throws UsageError that begins with the flag when the value is
 /// of another kind, not what the flag takes, or out of its bound.
-void set_from_json(const Setting& setting, const nlohmann::json& value);
+void set_from_json(const SettingRow& setting, const nlohmann::json& value);
 
 }  // namespace scca

@@ -12,7 +12,7 @@ namespace {
 
 /// The message of a flag's as one of the file's: "--lr 0: expected ..." to "FILE: lr 0: expected ...". Its
 /// first line: a spec of attention is shown on two more.
-std::string in_file(const std::string& file, const Setting& setting, const std::string& message) {
+std::string in_file(const std::string& file, const SettingRow& setting, const std::string& message) {
   const std::string flag = setting.flag();
   const std::string rest = message.starts_with(flag) ? message.substr(flag.size()) : ": " + message;
   return concat(file, ": ", setting.name, rest.substr(0, rest.find("\n  ")));
@@ -65,7 +65,7 @@ void SettingsFile::take(const SettingTable& table, const nlohmann::json& json) c
   if (!derived.is_object())
     fail<UsageError>(file_, ": ", record::kDerived, " is ", short_text(derived), ", expected an object");
   for (const auto& [key, value] : json.items()) {
-    const auto setting = std::ranges::find(table, key, &Setting::name);
+    const auto setting = std::ranges::find(table, key, &SettingRow::name);
     if (setting == table.end() || !setting->written)
       fail<UsageError>(file_, ": ", short_text(key), " is no setting of scca ", command_);
     if (setting->is_recorded_only() || (derived.contains(key) && derived[key] == value)) continue;
@@ -81,7 +81,7 @@ void SettingsFile::take(const SettingTable& table, const nlohmann::json& json) c
 
 void SettingsFile::check_required(const SettingTable& table, const nlohmann::json& json) const {
   for (const CLI::Option* option : required_) {
-    const auto setting = std::ranges::find(table, option->get_name(), &Setting::flag);
+    const auto setting = std::ranges::find(table, option->get_name(), &SettingRow::flag);
     const bool in_file = setting != table.end() && json.contains(setting->name) &&
                          json[setting->name] != "" && !json[setting->name].empty();
     if (option->count() == 0 && !in_file)

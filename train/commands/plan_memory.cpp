@@ -179,7 +179,7 @@ Action set_up(CLI::App& app) {
       ->required();
   SettingTable machine = device_settings(finetune.model);
   setting_of(machine, "dtype").member = &flags->dtype;
-  Setting& device = setting_of(machine, "device");
+  SettingRow& device = setting_of(machine, "device");
   device.member = &flags->device;
   device.help = "Where the step would run; it need not be here";
   device.takes = CLI::IsMember({"cpu", "cuda"});

@@ -217,7 +217,7 @@ RunRecord record_of(const SettingTable& table, const std::string& command) {
   RunRecord record{to_json(table), {}};
   record.settings[record::kCommand] = command;
   record.settings[record::kVersion] = SCCA_VERSION;
-  for (const Setting& s : table)
+  for (const SettingRow& s : table)
     if (s.may_differ) record.may_differ.insert(s.name);
   return record;
 }

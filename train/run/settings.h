@@ -11,8 +11,8 @@
 
 namespace scca {
 
-struct Setting;  // train/cli/setting_table.h, which is long to compile
-using SettingTable = std::vector<Setting>;
+struct SettingRow;  // train/cli/setting_table.h, which is long to compile
+using SettingTable = std::vector<SettingRow>;
 
 /// Every field is the flag of its name (grad_accum: --grad-accum), by its line in train_settings.
 struct TrainSettings {

@@ -46,7 +46,7 @@ const std::vector<nlohmann::json> kValues{true,
 
 /// Sets the member to the first of kValues that it takes and that changes what is written; null when none
 /// does.
-nlohmann::json changed(const Setting& setting) {
+nlohmann::json changed(const SettingRow& setting) {
   const auto written = [&] { return to_json({setting})[setting.name]; };
   const nlohmann::json before = written();
   for (const nlohmann::json& value : kValues) {
@@ -69,7 +69,7 @@ Names change_each(SettingTable (*table_of)(Settings&)) {
   for (size_t i = 0; i < table_of(defaults).size(); ++i) {
     Settings settings;
     const SettingTable table = table_of(settings);
-    const Setting& setting = table[i];
+    const SettingRow& setting = table[i];
     CAPTURE(setting.name);
     if (setting.is_recorded_only()) {
       names.recorded.insert(setting.name);
@@ -94,7 +94,7 @@ Names change_each(SettingTable (*table_of)(Settings&)) {
 
 std::set<const void*> members(const SettingTable& table) {
   std::set<const void*> all;
-  for (const Setting& setting : table)
+  for (const SettingRow& setting : table)
     std::visit(
         [&](auto member) {
           if constexpr (std::is_pointer_v<decltype(member)>) all.insert(member);
@@ -185,7 +185,7 @@ TEST_CASE(
   CHECK(names.flags == NameSet{"resume"});
   CHECK(names.recorded == kRecorded);
   FinetuneSettings settings;
-  for (const Setting& setting : finetune_settings(settings))
+  for (const SettingRow& setting : finetune_settings(settings))
     CHECK(may_differ().contains(setting.name) ==
           (kFree.contains(setting.name) || setting.name == "version" || setting.name == "derived"));
 }

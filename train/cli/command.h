@@ -27,7 +27,7 @@ using Action = std::function<int()>;
 ///     return [flags] { return run(*flags); };
 ///   }
 ///   const RegisterCommand line("pretrain", "Train all weights from scratch", set_up,
-///                              "scca pretrain --config config.json --data BOOKS_FOLDER --out runs/base");
+///                              "scca pretrain --model-config config.json --out runs/base");
 ///
 /// A name of two words is a command below another one: "eval recall" belongs to "eval". The example, a
 /// command per line, ends the help. A flag with a number takes it by one of train/cli/flag_values.h;

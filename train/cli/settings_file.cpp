@@ -10,11 +10,12 @@
 namespace scca {
 namespace {
 
-/// The message of a flag's as one of the file's: "--lr 0: expected ..." to "FILE: lr 0: expected ...".
+/// The message of a flag's as one of the file's: "--lr 0: expected ..." to "FILE: lr 0: expected ...". Its
+/// first line: a spec of attention is shown on two more.
 std::string in_file(const std::string& file, const SettingRow& setting, const std::string& message) {
   const std::string flag = setting.flag();
   const std::string rest = message.starts_with(flag) ? message.substr(flag.size()) : ": " + message;
-  return concat(file, ": ", setting.name, rest);
+  return concat(file, ": ", setting.name, rest.substr(0, rest.find("\n  ")));
 }
 
 }  // namespace

@@ -83,8 +83,8 @@ TEST_CASE("settings file: a run's config.json repeats a fine-tuning, and a flag 
 
 TEST_CASE("settings file: RoPE that nobody gave follows from the context again; what is changed is taken") {
   const Settings place;
-  const Words small{"--batch", "1", "--grad-accum", "1", "--train", "none", "--rope", "ntk"};
-  REQUIRE(run_scca(with(place.finetune("first", 1), "--context", "700") + small).code == 0);
+  const Words words = place.finetune("first", 1, {"--train", "none", "--rope", "ntk"});
+  REQUIRE(run_scca(with(words, "--context", "700")).code == 0);
   const auto repeated = [&](const std::string& file, const std::string& run, const Words& more = {}) {
     const RunResult result = run_scca(Words{"finetune", "--config", file, "--out", place.path(run)} + more);
     CAPTURE(result.err);
@@ -137,7 +137,8 @@ TEST_CASE("settings file: pretrain's, whose --config may also be a model's shape
   CHECK(differences(place.read("first"), place.read("wide")) == Keys{"config", "model_config", "out"});
   // what a pretraining is resumed with: its files may lie elsewhere, its dtypes are kept
   Keys keys;
-  for (const auto& [key, value] : place.read("first").items()) keys.insert(key);
+  const json first = place.read("first");
+  for (const auto& [key, value] : first.items()) keys.insert(key);
   for (const char* key : {"config", "tokenizer", "save_dtype", "dtype", "device", "lr", "model_config",
                           "data_fingerprint", "version", "command"})
     CHECK(keys.contains(key));
@@ -227,7 +228,7 @@ TEST_CASE("settings file: what is not understood is refused in a line with the f
   refused(R"({"clip": -1})", "clip -1: expected a number above 0, or 0 for no clipping");
   refused(R"({"lora_alpha": 0})", "lora_alpha 0: expected a number above 0");
   refused(R"({"schedule": "linear"})", "schedule: linear not in {");
-  refused(R"({"attention": "no-such"})", "attention: unknown pattern 'no-such'");
+  refused(R"({"attention": "no-such"})", "attention: attention spec: unknown pattern 'no-such'");
   refused(R"({"rope": "spline"})", "rope spline: expected one of ");
   refused(R"({"train": ["emebd"]})", "train: ");
   refused(R"({"lora_targets": ["quack"]})", "lora_targets: no layer is called 'quack'");

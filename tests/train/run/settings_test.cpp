@@ -37,19 +37,22 @@ const std::vector<nlohmann::json> kValues{true,
                                           "bf16",
                                           "cpu",
                                           "local",
+                                          "yarn",
+                                          7,
                                           nlohmann::json::array({"v_proj"}),
                                           nlohmann::json::array({"head"}),
                                           nlohmann::json::array({"full"}),
                                           nlohmann::json::array({64})};
 
-/// Sets the member to the first of kValues that it takes and that changes what is written; "" when none does.
+/// Sets the member to the first of kValues that it takes and that changes what is written; null when none
+/// does.
 nlohmann::json changed(const SettingRow& setting) {
   const auto written = [&] { return to_json({setting})[setting.name]; };
   const nlohmann::json before = written();
   for (const nlohmann::json& value : kValues) {
     if (error_of([&] { set_from_json(setting, value); }) == "no error" && written() != before) return value;
   }
-  return "";
+  return nullptr;
 }
 
 struct Names {
@@ -313,4 +316,11 @@ TEST_CASE("settings: a flag is named before what follows from it, a field of con
         "the model's config.json: x is null but RUN began with 2");
   now["seed"] = 6;
   CHECK(first_difference(before, now, {}, "RUN") == "--seed is 6 but RUN began with 5");
+}
+
+TEST_CASE("settings: lists are split at commas") {
+  CHECK(split_list("embed,norm") == std::vector<std::string>{"embed", "norm"});
+  CHECK(split_list("q") == std::vector<std::string>{"q"});
+  CHECK(split_list("").empty());
+  CHECK(split_list(",a,,b,") == std::vector<std::string>{"a", "b"});
 }

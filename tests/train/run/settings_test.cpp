@@ -317,10 +317,3 @@ TEST_CASE("settings: a flag is named before what follows from it, a field of con
   now["seed"] = 6;
   CHECK(first_difference(before, now, {}, "RUN") == "--seed is 6 but RUN began with 5");
 }
-
-TEST_CASE("settings: lists are split at commas") {
-  CHECK(split_list("embed,norm") == std::vector<std::string>{"embed", "norm"});
-  CHECK(split_list("q") == std::vector<std::string>{"q"});
-  CHECK(split_list("").empty());
-  CHECK(split_list(",a,,b,") == std::vector<std::string>{"a", "b"});
-}

@@ -36,6 +36,7 @@ TEST_CASE("look: parameters change nothing, and a spec of several patterns is a 
   CHECK(look_of("local(chunk=512)") == look_of("local"));
   CHECK(look_of("mix(local*2,window)") == look_of("mix"));
   CHECK(look_of("full@0,1;scca-flow") != look_of("full"));
+  CHECK(look_of("local(chunk=8)@0;full") != look_of("local"));
   CHECK(look_of("full@0,1;scca-flow") == look_of("full@0,1;scca-flow"));
 }
 
@@ -70,6 +71,8 @@ TEST_CASE("look: of two specs of a pattern the later one has the colour, and a d
   CHECK(looks.at("longmixed") == look_of("longmixed"));  // which is full's colour, dashed
   CHECK(looks.at("full(a=1)").color == look_of("full").color);
   CHECK(different(looks) == 4);
+  CHECK(looks_of({"full", "full(a=1)"}).at("full(a=1)") !=
+        look_of("longmixed"));  // nor where it is not drawn
 
   Names many;
   for (int i = 0; i < 30; ++i) many.push_back(concat("s2(chunk=", i, ")"));

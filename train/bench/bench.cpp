@@ -115,7 +115,7 @@ StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
   const StepPlan plan = plan_step(model_of(config, options.place.dtype, device,
                                            LoraOptions{.rank = options.lora_rank}, {"embed", "norm"}),
                                   settings);
-  check_memory(plan, available_memory(device), There::nothing);  // before the weights take it
+  check_memory(plan, settings, There::nothing);  // before the weights take it
   reset_peak(device);
   reset_peak_rss();
   Llama model = Llama::initialised(config, 1, options.place.dtype);

@@ -205,7 +205,8 @@ Action set_up(CLI::App& app) {
   device.takes = CLI::IsMember({"cpu", "cuda"});
   SettingTable lora = lora_settings(finetune);
   setting_of(lora, "lora_rank").help = "Rank of the updates; 0: no LoRA, as in pretrain";
-  const SettingTable step = only(train_settings(finetune.train), {"context", "batch", "grad_accum"});
+  const SettingTable step =
+      only(train_settings(finetune.train), {"context", "batch", "grad_accum", "attention"});
   add_flags(app, in_section(section::kTraining, step) + machine + lora);
   begin_section(app, section::kMachine);
   add_list(app, "--cards", flags->cards, whole_number(),

@@ -68,7 +68,7 @@ int pretrain(PretrainFlags& flags) {
   check_vocabulary(tokenizer, config);
   const StepPlan plan =
       plan_step(model_of(config, dtype_of(flags.model), device, std::nullopt, {"all"}), flags.train);
-  check_memory(plan, available_memory(device), There::nothing);  // before the weights take it
+  check_memory(plan, flags.train, There::nothing);  // before the weights take it
   Llama model = Llama::initialised(config, flags.train.seed);
   model.dtype = dtype_of(flags.model);
   model.to(device);

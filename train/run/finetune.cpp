@@ -104,7 +104,7 @@ Base load_base(const FinetuneSettings& settings) {
   check_vocabulary(tokenizer, model.config);
   const StepPlan plan = plan_step(
       model_of(model.config, model.dtype, model.device(), settings.lora, settings.learning), settings.train);
-  check_memory(plan, available_memory(plan.device), There::weights);  // before the adapters take it
+  check_memory(plan, settings.train, There::weights);  // before the adapters take it
   return {given, std::move(model), std::move(tokenizer)};
 }
 

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "core/check.h"
+#include "core/device.h"
 #include "train/cli/limits.h"
 #include "train/run/optimizer.h"
 #include "train/run/step.h"
@@ -177,7 +178,12 @@ void check_memory(const StepPlan& plan, int64_t available, There there) {
   if (available < 0 || needed <= available) return;
   fail("out of memory: training needs ", describe(plan), ", of which ", readable_bytes(needed),
        " are still to be taken, but ", readable_bytes(available),
-       " are free; use --checkpointing on, a smaller --batch (with --grad-accum), or a shorter --context");
+       " are free; use --checkpointing on, a smaller --batch (with --grad-accum), or a shorter --context; "
+       "--force starts all the same");
+}
+
+void check_memory(const StepPlan& plan, const TrainSettings& settings, There there) {
+  if (!settings.force) check_memory(plan, available_memory(plan.device), there);
 }
 
 }  // namespace scca

@@ -56,5 +56,7 @@ enum class There { nothing, weights, model };
 /// Throws Error with both figures and what to change when the plan does not fit into what is `available` on
 /// the device beside what is there; -1: not known, all fits.
 void check_memory(const StepPlan& plan, int64_t available, There there);
+/// The same with what the plan's device has free now; nothing where the settings say `force`.
+void check_memory(const StepPlan& plan, const TrainSettings& settings, There there);
 
 }  // namespace scca

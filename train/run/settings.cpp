@@ -143,7 +143,11 @@ SettingTable machine_settings(TrainSettings& s) {
   return {{.name = "checkpointing",
            .member = &s.checkpointing,
            .help = "Keep one activation a layer and compute the rest twice",
-           .on_off = true}};
+           .on_off = true},
+          {.name = "force",
+           .member = &s.force,
+           .help = "Start also where the plan of a step does not fit in the memory that is free",
+           .written = false}};
 }
 
 constexpr const char* kFingerprint = "_fingerprint";

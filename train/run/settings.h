@@ -34,6 +34,7 @@ struct TrainSettings {
   uint64_t seed = 0;
   std::string attention = "full";
   bool checkpointing = false;
+  bool force = false;           // start also where the plan of a step does not fit in memory
   int64_t save_every = 100;     // steps; 0: at the end only
   int64_t eval_every = 0;       // steps; 0: never
   int64_t eval_tokens = 65536;  // of eval_data, at most

@@ -50,7 +50,7 @@ CheckedTraining::CheckedTraining(const Llama& model, const TrainSettings& train)
   for (int64_t layer = 0; layer < model.config.num_hidden_layers; ++layer)
     attention.plan(train.context, model.config.num_attention_heads, layer);
   plan = plan_step(model_like(model), train);
-  check_memory(plan, available_memory(plan.device), There::model);
+  check_memory(plan, train, There::model);
 }
 
 double full_attention_loss(Llama& model, const TokenRows& data, int64_t rows, int64_t batch) {

@@ -292,4 +292,10 @@ TEST_CASE("check_memory: what is missing is said in figures") {
   CHECK_NOTHROW(check_memory(plan, 3'000'000'000, There::weights));
   CHECK_THROWS_AS(check_memory(plan, 2'999'999'999, There::weights), Error);
   CHECK_THROWS_AS(check_memory(plan, 7'999'999'999, There::nothing), Error);
+  plan.peak.bytes[static_cast<size_t>(MemoryKind::activations)] = int64_t{1} << 60;  // no machine has this
+  TrainSettings settings;
+  CHECK_THROWS_WITH_AS(check_memory(plan, settings, There::nothing), doctest::Contains("--force starts"),
+                       Error);
+  settings.force = true;
+  CHECK_NOTHROW(check_memory(plan, settings, There::nothing));
 }

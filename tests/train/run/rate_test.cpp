@@ -10,9 +10,8 @@ using namespace scca;
 
 TEST_CASE("rate: the fastest of several runs, each waited for") {
   int runs = 0;
-  const double seconds = best_seconds(0.02, [&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(++runs == 1 ? 8 : 2));
-  });
+  const double seconds = best_seconds(
+      0.02, [&] { std::this_thread::sleep_for(std::chrono::milliseconds(++runs == 1 ? 8 : 2)); });
   CHECK(runs >= 2);
   CHECK(seconds >= 2e-3);
   CHECK(seconds < 8e-3);

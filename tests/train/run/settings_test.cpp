@@ -182,7 +182,7 @@ TEST_CASE(
   const Names names = change_each(finetune_settings);
   CHECK(names.kept == kKept);
   CHECK(names.free == kFree);
-  CHECK(names.flags == NameSet{"resume"});
+  CHECK(names.flags == NameSet{"force", "resume"});
   CHECK(names.recorded == kRecorded);
   FinetuneSettings settings;
   for (const SettingRow& setting : finetune_settings(settings))
@@ -203,7 +203,7 @@ TEST_CASE("settings: each of a study; more are kept there, and seeds may grow") 
   const Names names = change_each(study_settings);
   CHECK(names.kept == kept);
   CHECK(names.free == free);
-  CHECK(names.flags == NameSet{"resume"});
+  CHECK(names.flags == NameSet{"force", "resume"});
   CHECK(names.recorded == recorded);
 }
 
@@ -212,13 +212,14 @@ TEST_CASE("settings: every member has its line") {
   {
     TrainSettings s;
     auto& [data, eval_data, bos, keep_line_ends, out, resume, context, steps, batch, grad_accum, lr, warmup,
-           schedule, lr_final, clip, weight_decay, seed, attention, checkpointing, save_every, eval_every,
-           eval_tokens] = s;
+           schedule, lr_final, clip, weight_decay, seed, attention, checkpointing, force, save_every,
+           eval_every, eval_tokens] = s;
     CHECK(members(train_settings(s)) ==
-          std::set<const void*>{&data,          &eval_data,  &bos,        &keep_line_ends, &out,  &resume,
-                                &context,       &steps,      &batch,      &grad_accum,     &lr,   &warmup,
-                                &schedule,      &lr_final,   &clip,       &weight_decay,   &seed, &attention,
-                                &checkpointing, &save_every, &eval_every, &eval_tokens});
+          std::set<const void*>{&data,         &eval_data,  &bos,        &keep_line_ends, &out,
+                                &resume,       &context,    &steps,      &batch,          &grad_accum,
+                                &lr,           &warmup,     &schedule,   &lr_final,       &clip,
+                                &weight_decay, &seed,       &attention,  &checkpointing,  &force,
+                                &save_every,   &eval_every, &eval_tokens});
   }
   {
     ModelFlags flags;

@@ -71,6 +71,7 @@ TEST_CASE("settings file: a run's config.json repeats a fine-tuning, and a flag 
         Keys{"out", "seed", "lora_rs", "data", "steps", "checkpointing", "lora_targets", "data_fingerprint"});
   CHECK(changed["data"] == json::array({data}));  // not both
   CHECK(changed["lora_rs"] == false);
+  CHECK(changed["checkpointing"] == true);
   CHECK(changed["seed"] == 6);
 
   const RunResult there = run_scca({"finetune", "--config", place.config("first")});
@@ -196,6 +197,10 @@ TEST_CASE("settings file: a study's") {
   CHECK(foreign.code == 2);
   CHECK(contains(foreign.err, "/config.json: command is \"finetune\", expected \"study\""));
   CHECK(run_scca({"study", "--config", file, "--resume"}).code == 0);
+  json unjudged = place.read("first", "study.json");
+  unjudged.erase("eval_data");
+  CHECK(contains(run_scca({"study", "--config", place.written(unjudged)}).err,
+                 "--eval-data is required, and "));
   // a run of the study alone
   REQUIRE(run_scca({"finetune", "--config", place.path("first/local-chunk=16/seed-1/config.json"), "--out",
                     place.path("alone")})

@@ -40,6 +40,7 @@ class WithMemory {
  public:
   explicit WithMemory(double gigabytes) {
     for (const Device device : other_devices()) {
+      Tensor::zeros({1}, DType::f32, device).item();  // what was given back is free once the queue has run
       const double available = static_cast<double>(available_memory(device)) / 1e9;
       if (available >= gigabytes)
         devices_.push_back(device);

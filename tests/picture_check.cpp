@@ -6,7 +6,7 @@
 
 namespace scca {
 
-Picture::Picture(const std::string& path) {
+PngPixels::PngPixels(const std::string& path) {
   int channels = 0;
   unsigned char* data = stbi_load(path.c_str(), &width, &height, &channels, 3);
   REQUIRE_MESSAGE(data != nullptr, path << " cannot be read as a picture");

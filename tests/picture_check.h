@@ -32,11 +32,11 @@ struct PictureFolder {
   }
 };
 
-struct Picture {
+struct PngPixels {
   int width = 0, height = 0;
   std::vector<uint8_t> bytes;
 
-  explicit Picture(const std::string& path);
+  explicit PngPixels(const std::string& path);
   Color at(int x, int y) const {
     const uint8_t* p = &bytes[static_cast<size_t>(3) * (static_cast<size_t>(y) * width + x)];
     return {p[0], p[1], p[2]};
@@ -48,7 +48,7 @@ struct Picture {
       for (int x = x0; x < x1; ++x) found += at(x, y) == color;
     return found;
   }
-  bool operator==(const Picture&) const = default;
+  bool operator==(const PngPixels&) const = default;
 };
 
 /// What an action says when it throws scca::Error; empty when it does not throw.

@@ -34,7 +34,7 @@ TEST_CASE("canvas: the PNG holds exactly the pixels drawn") {
     for (int x = 0; x < 31; ++x)
       canvas.blend(x, y, {static_cast<uint8_t>(8 * x), static_cast<uint8_t>(15 * y), 7});
   canvas.write_png(folder.file("a.png"));
-  Picture picture(folder.file("a.png"));
+  PngPixels picture(folder.file("a.png"));
   REQUIRE(picture.width == 31);
   REQUIRE(picture.height == 17);
   for (int y = 0; y < 17; ++y)

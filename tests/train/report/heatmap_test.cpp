@@ -26,7 +26,7 @@ Heatmap grid(int rows, int columns, std::vector<double> values) {
 TEST_CASE("heatmap: cells have the colour of their value, rows from the top, NaN apart") {
   PictureFolder folder;
   write_heatmap(folder.file("h.png"), grid(2, 3, {0, 0, 0, 1, 1, not_measured}));
-  Picture picture(folder.file("h.png"));
+  PngPixels picture(folder.file("h.png"));
   // A cell is 90 x 44 with its value written in it.
   CHECK(picture.count(lowest) > 3 * 80 * 30);
   CHECK(picture.count(lowest) < 3 * 90 * 44 + 200);  // and the end of the colour bar
@@ -49,7 +49,7 @@ TEST_CASE("heatmap: a fixed scale holds although the values span less") {
   map.low = 0;
   map.high = 1;
   write_heatmap(folder.file("h.png"), map);
-  Picture picture(folder.file("h.png"));
+  PngPixels picture(folder.file("h.png"));
   CHECK(picture.count({35, 144, 140}) > 2 * 80 * 30);  // halfway between the two middle stops
 }
 
@@ -58,11 +58,11 @@ TEST_CASE("heatmap: one cell, constant values, long names and many cells are dra
   write_heatmap(folder.file("h.png"), grid(1, 1, {3}));
   write_heatmap(folder.file("h.png"), grid(2, 2, {-1e12, 1e12, 0, 5}));
   write_heatmap(folder.file("h.png"), grid(100, 150, std::vector<double>(15000, 2.5)));
-  CHECK(Picture(folder.file("h.png")).width < 1400);
+  CHECK(PngPixels(folder.file("h.png")).width < 1400);
   Heatmap map = grid(1, 2, {1, 2});
   map.column_names = {"full", "scca-fixed(chunk=512,shift=256)"};
   write_heatmap(folder.file("h.png"), map);
-  CHECK(Picture(folder.file("h.png")).height > 250);
+  CHECK(PngPixels(folder.file("h.png")).height > 250);
 }
 
 TEST_CASE("heatmap: what cannot be drawn is said, and no file is left") {
@@ -84,7 +84,7 @@ TEST_CASE("heatmap: rows, or the whole map, show the line that they have in char
   write_heatmap(folder.file("plain.png"), map);
   map.row_looks = {{color, 0}, {other, 12}};
   write_heatmap(folder.file("rows.png"), map);
-  const Picture plain(folder.file("plain.png")), rows(folder.file("rows.png"));
+  const PngPixels plain(folder.file("plain.png")), rows(folder.file("rows.png"));
   CHECK(plain.count(color) == 0);
   CHECK(rows.width > plain.width + 50);
   CHECK(rows.count(color, 0, 0, rows.width, rows.height / 2) > 80);
@@ -93,7 +93,7 @@ TEST_CASE("heatmap: rows, or the whole map, show the line that they have in char
   map.row_looks.clear();
   map.title_look = Look{color};
   write_heatmap(folder.file("title.png"), map);
-  const Picture title(folder.file("title.png"));
+  const PngPixels title(folder.file("title.png"));
   CHECK(title.width == plain.width);
   CHECK(title.count(color, 0, 0, 90, 50) > 80);
   CHECK(title.count(colors::ink, 24, 24, 24 + 56, 40) == 0);  // the title begins behind it
@@ -110,7 +110,7 @@ TEST_CASE("heatmap: a small grid is as wide as the longest word of its title") {
   map.title = "Passkeys found: " + spec;
   map.title_look = Look{colors::series[1]};
   write_heatmap(folder.file("long.png"), map);
-  const Picture small(folder.file("short.png")), wide(folder.file("long.png"));
+  const PngPixels small(folder.file("short.png")), wide(folder.file("long.png"));
   const int needed = static_cast<int>(Canvas::text_width(spec, {.size = 21, .bold = true}) + sample_width);
   CHECK(small.width < needed);
   CHECK(wide.width >= needed + 48);
@@ -119,5 +119,5 @@ TEST_CASE("heatmap: a small grid is as wide as the longest word of its title") {
         0);  // the labels stay with the grid
   map.title = std::string(1000, 'x');
   write_heatmap(folder.file("longer.png"), map);
-  CHECK(Picture(folder.file("longer.png")).width == 1200);
+  CHECK(PngPixels(folder.file("longer.png")).width == 1200);
 }

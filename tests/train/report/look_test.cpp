@@ -17,7 +17,7 @@ const Names kPatterns{"full", "local",   "window", "s2",        "scca-fixed",
                       "mix",  "dilated", "sda",    "scca-flow", "longmixed"};
 
 /// How many pieces of the colour a row of pixels has.
-int pieces(const Picture& picture, int y, Color color) {
+int pieces(const PngPixels& picture, int y, Color color) {
   int count = 0;
   for (int x = 1; x < picture.width; ++x) count += picture.at(x, y) == color && picture.at(x - 1, y) != color;
   return count;
@@ -87,7 +87,7 @@ TEST_CASE("look: a sample shows the dash, and the dot of a line with points") {
   draw_sample(canvas, {10, 30}, {color, 12}, true);
   draw_sample(canvas, {10, 50}, {color, 2}, false);
   canvas.write_png(folder.file("s.png"));
-  const Picture picture(folder.file("s.png"));
+  const PngPixels picture(folder.file("s.png"));
   CHECK(pieces(picture, 10, color) == 1);
   CHECK(pieces(picture, 30, color) >= 3);
   CHECK(pieces(picture, 50, color) >= 5);

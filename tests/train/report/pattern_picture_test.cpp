@@ -35,7 +35,7 @@ struct Square {
 
 /// The panels in the picture's first row: a frame's top is a long horizontal line of one colour; equal cells
 /// begin below it. (The last cell's gap is part of the frame.)
-std::vector<Square> find_panels(const Picture& picture) {
+std::vector<Square> find_panels(const PngPixels& picture) {
   std::vector<Square> panels;
   for (int y = 80; y < picture.height && panels.empty(); ++y)
     for (int x = 0; x < picture.width; ++x) {
@@ -54,7 +54,7 @@ TEST_CASE("pattern picture: few tokens show one square a pair, in the colour of 
   AttentionPlan plan = shifted_chunks(8, 4, 1);
   plan.heads.resize(1);
   write_pattern_picture(folder.file("p.png"), plan, "local(chunk=4)");
-  Picture picture(folder.file("p.png"));
+  PngPixels picture(folder.file("p.png"));
   const std::vector<Square> panels = find_panels(picture);
   REQUIRE(panels.size() == 1);
   const auto [x0, y0, side] = panels[0];
@@ -75,7 +75,7 @@ TEST_CASE("pattern picture: many tokens, each distinct head once and the union")
   for (int heads : {1, 8}) {
     AttentionPlan plan = shifted_chunks(32768, 4096, heads);
     write_pattern_picture(folder.file("p.png"), plan, "s2");
-    Picture picture(folder.file("p.png"));
+    PngPixels picture(folder.file("p.png"));
     int seen_pixels = picture.count(seen);
     double side2 = heads == 1 ? 520.0 * 520 : 400.0 * 400;
     // Share of the square that is seen: 1/16 for chunks of an eighth; for the shifted ones 7 whole chunks and
@@ -99,7 +99,7 @@ TEST_CASE("pattern picture: any number of tokens and heads can be drawn, causal 
             plan.heads[h] = std::make_shared<const HeadPlan>(HeadPlan{all});
           }
         write_pattern_picture(folder.file("p.png"), plan, "any");
-        Picture picture(folder.file("p.png"));
+        PngPixels picture(folder.file("p.png"));
         CHECK(picture.count(seen) > 0);
         CHECK((picture.count(future) > 0) == causal);
       }
@@ -111,7 +111,7 @@ TEST_CASE("pattern picture: the last panel tells by colour after how many layers
   const std::vector<PlanPtr> plans{spec.plan(11, 2, 0), spec.plan(11, 2, 1), spec.plan(11, 2, 2)};
   for (const int64_t layers : {2, 3, 5}) {
     write_pattern_picture(folder.file("p.png"), *plans[0], "full@2;local(chunk=4)", plans, layers);
-    const Picture picture(folder.file("p.png"));
+    const PngPixels picture(folder.file("p.png"));
     const std::vector<Square> panels = find_panels(picture);
     REQUIRE(panels.size() == 2);
     const auto [x0, y0, side] = panels[1];
@@ -138,7 +138,7 @@ TEST_CASE("pattern picture: beyond the exact lengths there is a note instead of 
     const auto plan = std::make_shared<const AttentionPlan>(shifted_chunks(tokens, 1000, 2));
     write_pattern_picture(folder.file("p.png"), *plan, "s2", {{plan}}, 3);
     write_pattern_picture(folder.file("none.png"), *plan, "s2");
-    const Picture with(folder.file("p.png")), without(folder.file("none.png"));
+    const PngPixels with(folder.file("p.png")), without(folder.file("none.png"));
     CHECK(find_panels(without).size() == 3);
     CHECK(find_panels(with).size() == (tokens == max_exact_reach ? 4 : 3));
     CHECK(with.height > without.height);

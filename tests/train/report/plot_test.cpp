@@ -25,7 +25,7 @@ Chart one_series(Numbers x, Numbers y) {
 /// Rows and columns from here on belong to the plot or what is below it: past the title and the legend.
 constexpr int below_legend = 100;
 
-int in_plot(const Picture& picture, Color color) {
+int in_plot(const PngPixels& picture, Color color) {
   return picture.count(color, 0, below_legend, picture.width, picture.height);
 }
 
@@ -103,7 +103,7 @@ TEST_CASE("chart: every series is there in its own colour, where its values are"
   Chart chart{.title = "Loss", .x_label = "step", .y_label = "loss"};
   chart.series = {{.name = "low", .x = {0, 1}, .y = {1, 1}}, {.name = "high", .x = {0, 1}, .y = {2, 2}}};
   write_chart(folder.file("c.png"), chart);
-  Picture picture(folder.file("c.png"));
+  PngPixels picture(folder.file("c.png"));
   CHECK(picture.width == 1200);
   CHECK(picture.height == 750);
   auto mean_row = [&](Color color) {
@@ -127,11 +127,11 @@ TEST_CASE("chart: a series has the look that it is given, in the legend and in t
   write_chart(folder.file("dashed.png"), chart);
   chart.series[0].look = Look{colors::series[2]};
   write_chart(folder.file("whole.png"), chart);
-  const Picture broken(folder.file("dashed.png")), whole(folder.file("whole.png"));
+  const PngPixels broken(folder.file("dashed.png")), whole(folder.file("whole.png"));
   CHECK(broken.count(colors::series[0]) == 0);
   CHECK(in_plot(broken, dashed.color) < 0.8 * in_plot(whole, dashed.color));
   CHECK(in_plot(broken, dashed.color) > 0.5 * in_plot(whole, dashed.color));
-  const auto in_legend = [](const Picture& picture) {
+  const auto in_legend = [](const PngPixels& picture) {
     return picture.count(colors::series[2], 0, 0, picture.width, 80);
   };
   CHECK(in_legend(broken) > 40);
@@ -149,9 +149,9 @@ TEST_CASE("chart: raw values under a mean are not dashed") {
   chart.series[0].look = Look{colors::series[0], 4};
   write_chart(folder.file("dotted.png"), chart);
   const Color pale = mix(colors::white, colors::series[0], 0.28);
-  const int raw = in_plot(Picture(folder.file("whole.png")), pale);
+  const int raw = in_plot(PngPixels(folder.file("whole.png")), pale);
   CHECK(raw > 1000);
-  CHECK(in_plot(Picture(folder.file("dotted.png")), pale) >= raw);
+  CHECK(in_plot(PngPixels(folder.file("dotted.png")), pale) >= raw);
 }
 
 TEST_CASE("chart: a NaN is a gap, and a lone point is a dot") {
@@ -161,12 +161,12 @@ TEST_CASE("chart: a NaN is a gap, and a lone point is a dot") {
   write_chart(folder.file("whole.png"), one_series(x, y));
   for (int i = 30; i < 70; ++i) y[i] = i % 3 == 0 ? -std::numeric_limits<double>::infinity() : not_a_number;
   write_chart(folder.file("gap.png"), one_series(x, y));
-  Picture whole(folder.file("whole.png")), gap(folder.file("gap.png"));
+  PngPixels whole(folder.file("whole.png")), gap(folder.file("gap.png"));
   double share = static_cast<double>(in_plot(gap, colors::series[0])) / in_plot(whole, colors::series[0]);
   CHECK(share == doctest::Approx(0.59).epsilon(0.02));
 
   write_chart(folder.file("one.png"), one_series({5}, {3}));
-  CHECK(in_plot(Picture(folder.file("one.png")), colors::series[0]) > 30);
+  CHECK(in_plot(PngPixels(folder.file("one.png")), colors::series[0]) > 30);
 }
 
 TEST_CASE("chart: a long noisy curve keeps its extremes") {
@@ -174,7 +174,7 @@ TEST_CASE("chart: a long noisy curve keeps its extremes") {
   Numbers x, y;
   for (int i = 0; i < 100000; ++i) x.push_back(i), y.push_back(i == 77777 ? 10 : i == 33333 ? -10 : 0);
   write_chart(folder.file("c.png"), one_series(x, y));
-  Picture picture(folder.file("c.png"));
+  PngPixels picture(folder.file("c.png"));
   int top = picture.height, bottom = 0;
   for (int row = below_legend; row < picture.height; ++row)
     for (int column = 0; column < picture.width; ++column)
@@ -191,7 +191,7 @@ TEST_CASE("chart: smoothing lays the mean over paler raw values") {
   write_chart(folder.file("raw.png"), chart);
   chart.series[0].smooth = 100;
   write_chart(folder.file("smooth.png"), chart);
-  Picture raw(folder.file("raw.png")), smooth(folder.file("smooth.png"));
+  PngPixels raw(folder.file("raw.png")), smooth(folder.file("smooth.png"));
   CHECK(in_plot(raw, colors::series[0]) > 20 * in_plot(smooth, colors::series[0]));
   CHECK(in_plot(smooth, colors::series[0]) > 500);
 }
@@ -210,7 +210,7 @@ TEST_CASE("chart: error bars, many series, long names and small pictures are dra
                             .y_error = {0.5, 5 + 5.0 * s, 1}});
   chart.series.push_back({.name = "all gaps", .x = {1}, .y = {not_a_number}});
   write_chart(folder.file("c.png"), chart);
-  CHECK(Picture(folder.file("c.png")).width == 500);
+  CHECK(PngPixels(folder.file("c.png")).width == 500);
 }
 
 TEST_CASE("chart: what cannot be drawn is said, and no file is left") {

@@ -26,7 +26,7 @@ struct SmallStudy {
                           "1",      "--eval-tokens", "600", "--recall-passages",
                           "1"});
   }
-  Picture picture(const std::string& name) const { return Picture(out + "/pictures/" + name); }
+  PngPixels picture(const std::string& name) const { return PngPixels(out + "/pictures/" + name); }
 
   // Two rows of one pattern, the second of which is dotted wherever it is drawn.
   std::string patterns = "full,scca-fixed(chunk=31),scca-fixed(chunk=80),longmixed";

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/joined.h"
 #include "core/random.h"
 #include "models/model_folder.h"
 #include "models/safetensors.h"
@@ -284,8 +285,7 @@ std::vector<std::string> Llama::linear_names() {
 void Llama::check_lora(const LoraOptions& options) {
   options.validate();
   const std::vector<std::string> names = linear_names();
-  std::string expected;
-  for (const std::string& name : names) expected += (expected.empty() ? "" : ",") + name;
+  const std::string expected = joined(names, ",");
   if (options.targets.empty())
     fail<UsageError>(Setting("targets"), ": names no layer; expected some of ", expected);
   for (const std::string& target : options.targets)

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "core/check.h"
+#include "core/overloaded.h"
 #include "nn/rope_types.h"
 
 namespace scca {
@@ -53,11 +54,6 @@ void read_original(const JsonFields& config, const JsonFields& scaling, const Ro
 void need(const JsonFields& scaling, const RopeRow& row, const char* key) {
   SCCA_CHECK(!scaling.json().value(key, Json()).is_null(), scaling.where(), ": ", row.name, " has no ", key);
 }
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 void read_field(const JsonFields& scaling, const RopeRow& row, const RopeField& field, RopeScaling& rope) {
   const char* key = field.key;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "core/numbers.h"
 #include "nn/patterns/parameters.h"
 #include "nn/patterns/pattern.h"
@@ -148,8 +149,7 @@ std::string Arguments::finish() const {
                  concat(call_.word, ": unknown parameter '", argument.key, "'",
                         suggestion(argument.key, takes_), " It takes ", allowed));
   }
-  std::string inside;
-  for (const std::string& text : canonical_) inside += (inside.empty() ? "" : ",") + text;
+  const std::string inside = joined(canonical_, ",");
   return inside.empty() ? call_.word : call_.word + "(" + inside + ")";
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "nn/patterns/bounds.h"
 
 namespace scca {

@@ -147,10 +147,4 @@ std::string suggestion(std::string_view word, const std::vector<std::string>& kn
   return nearest ? concat(", did you mean '", *nearest, "'?") : ".";
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string result;
-  for (const std::string& word : words) result += (result.empty() ? "" : ", ") + word;
-  return result;
-}
-
 }  // namespace scca

@@ -52,7 +52,4 @@ std::string why_no_integer(std::string_view word);
 /// ", did you mean 'x'?" for the nearest of `known`, or "." when none is near.
 std::string suggestion(std::string_view word, const std::vector<std::string>& known);
 
-/// a, b, c
-std::string joined(const std::vector<std::string>& words);
-
 }  // namespace scca

@@ -5,18 +5,13 @@
 #include <map>
 
 #include "core/check.h"
+#include "core/joined.h"
+#include "core/overloaded.h"
 #include "nn/json.h"
 #include "train/cli/flag_values.h"
 
 namespace scca {
 namespace {
-
-template <class... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
-template <class... Cases>
-Overloaded(Cases...) -> Overloaded<Cases...>;
 
 /// A list in one word.
 template <class Items>
@@ -114,13 +109,11 @@ class FromJson {
   std::vector<std::string> strings() const {
     need(value_.is_array(), "a list of strings");
     std::vector<std::string> items;
-    std::string joined;
     for (const nlohmann::json& item : value_) {
       need(item.is_string(), "a list of strings");
       items.push_back(item.get<std::string>());
-      joined += (joined.empty() ? "" : ",") + items.back();
     }
-    return setting_.split ? setting_.split(joined) : items;
+    return setting_.split ? setting_.split(joined(items, ",")) : items;
   }
 
   const SettingRow& setting_;

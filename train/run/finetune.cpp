@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "core/device.h"
 #include "core/file.h"
+#include "core/joined.h"
 #include "core/random.h"
 #include "models/adapter.h"
 #include "models/config.h"
@@ -27,23 +28,17 @@ const std::vector<std::string>& layers() {
 }
 const std::string kProjection = "_proj";  // how all of their names end
 
-template <class Items>
-std::string joined(const Items& items) {
-  std::string list;
-  for (const std::string& item : items) list += (list.empty() ? "" : ",") + item;
-  return list;
-}
-
 /// q, k, v, o, gate, up, down are short for q_proj and so on.
 std::vector<std::string> targets_of(const std::string& list) {
-  if (list.empty()) fail<UsageError>("--lora-targets: names no layer; expected some of ", joined(layers()));
+  if (list.empty())
+    fail<UsageError>("--lora-targets: names no layer; expected some of ", joined(layers(), ","));
   std::vector<std::string> targets;
   for (const std::string& item : split_list(list)) {
     const auto layer = std::ranges::find_if(
         layers(), [&](const auto& name) { return name == item || name == item + kProjection; });
     if (layer == layers().end())
       fail<UsageError>("--lora-targets: no layer is called '", item, "'; expected some of ",
-                       joined(layers()));
+                       joined(layers(), ","));
     targets.push_back(*layer);
   }
   return targets;
@@ -54,7 +49,7 @@ std::string short_list(const std::set<std::string>& targets) {
   std::vector<std::string> names;
   for (const std::string& layer : layers())
     if (targets.contains(layer)) names.push_back(layer.substr(0, layer.size() - kProjection.size()));
-  return joined(names);
+  return joined(names, ",");
 }
 
 std::vector<std::string> learning_of(const std::string& list) {
@@ -148,7 +143,7 @@ SettingTable lora_settings(FinetuneSettings& s) {
         .help = "What of the base learns too: some of embed,norm,head, or all or none",
         .type = "LIST",
         .split = learning_of,
-        .shown = joined(s.learning)}});
+        .shown = joined(s.learning, ",")}});
 }
 
 SettingTable finetune_settings(FinetuneSettings& s) {

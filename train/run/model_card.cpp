@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "models/rope_lengths.h"
 #include "train/report/table.h"
 
@@ -24,9 +25,7 @@ std::string quoted(const std::string& name) {
 
 template <class Items>
 std::string listed(const Items& items) {
-  std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
-  return text.empty() ? "nothing" : text;
+  return items.empty() ? "nothing" : joined(items);
 }
 
 /// "4.012 nats a token, perplexity 55.3"

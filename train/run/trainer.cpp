@@ -31,8 +31,8 @@ std::string figures(double value) {
   return out.str();
 }
 
-/// "; about 3.2 s a step (590 GFLOP at 0.8 x 230 GFLOP/s)" on the CPU, for steps long enough to be worth a
-/// measurement.
+/// "; about 3.2 s a step (590 GFLOP, and products here run at 230 GFLOP/s)" on the CPU, for steps long enough
+/// to be worth a measurement.
 std::string expected_time(const StepPlan& plan) {
   constexpr double worth_it = 2e11;
   if (plan.device != Device::cpu || plan.total_flops() < worth_it) return "";

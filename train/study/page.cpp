@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "core/joined.h"
 #include "nn/json.h"
 #include "train/report/progress.h"
 #include "train/report/table.h"
@@ -15,12 +16,6 @@ namespace scca {
 namespace {
 
 using Results = std::vector<StudyRowResult>;
-
-std::string joined(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
-  return text;
-}
 
 /// What was done, in words: enough to do it again.
 Paragraph setting(const Study& study) {
@@ -37,8 +32,8 @@ Paragraph setting(const Study& study) {
       config.at("rope_factor").get<double>(), ") in ", train.steps, " steps of ", train.rows_per_step(),
       " rows, ", short_number(tokens), " tokens; learning rate ", train.lr, ", ", train.warmup,
       " warm-up steps, LoRA rank ", s.finetune.lora.rank, " and alpha ", s.finetune.lora.alpha,
-      ", of the base also ", joined({s.finetune.learning.begin(), s.finetune.learning.end()}), ". ", s.seeds,
-      s.seeds == 1 ? " seed" : " seeds", " (row order and LoRA's start) from ", train.seed,
+      ", of the base also ", joined(s.finetune.learning), ". ", s.seeds, s.seeds == 1 ? " seed" : " seeds",
+      " (row order and LoRA's start) from ", train.seed,
       " on; figures in parentheses are the lowest and highest of them. Training data: ", joined(train.data),
       ". Evaluation: the first ", train.eval_tokens, " tokens of ", joined(train.eval_data), ".")};
 }

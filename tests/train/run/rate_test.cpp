@@ -6,6 +6,8 @@
 #include <chrono>
 #include <thread>
 
+#include "ops/matmul.h"
+
 using namespace scca;
 
 TEST_CASE("rate: the fastest of several runs, each waited for") {
@@ -18,11 +20,13 @@ TEST_CASE("rate: the fastest of several runs, each waited for") {
 }
 
 TEST_CASE("rate: a product's FLOPs over its time; a step takes its FLOPs at 0.8 of that") {
-  // The same product, twice as long a side: 8 times the work, at a rate of the same order.
-  const double small = matmul_gflops(128, 0.01), large = matmul_gflops(256, 0.01);
-  CHECK(small > 0);
-  CHECK(large < 100 * small);
-  CHECK(small < 100 * large);
+  // What a product of n x n x n does, 2 n^3, over the time that we take ourselves: of the same order.
+  const Tensor a = normal_tensor({256, 256}, {}), b = normal_tensor({256, 256}, {});
+  Tensor c = Tensor::empty({256, 256});
+  const double seconds = best_seconds(0.02, [&] { matmul_into(a, b, c); });
+  const double own = 2.0 * 256 * 256 * 256 / seconds * 1e-9, rate = matmul_gflops(256, 0.02);
+  CHECK(rate < 20 * own);  // another number of factors would be off by 256
+  CHECK(own < 20 * rate);
   CHECK(expected_seconds(8e11, 1000) == doctest::Approx(1));
   CHECK(expected_seconds(8e11, 500) == doctest::Approx(2));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "nn/patterns/spec_syntax.h"
 
 namespace scca {

@@ -12,6 +12,7 @@ namespace scca {
 /// A setting in a message, by the name that its field has. The command line, which alone knows of flags,
 /// shows the one that sets it (train/report/messages.h).
 struct Setting {
+  explicit Setting(const char* name) : name(name) {}
   const char* name;
 };
 inline std::ostream& operator<<(std::ostream& out, Setting setting) { return out << setting.name; }

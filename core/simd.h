@@ -1,6 +1,7 @@
 #pragma once
-// One register of floats, over the vector extensions of GCC and Clang: + - * / and comparisons are the compiler's,
-// chosen at build time by -march (AVX-512: 16 floats, AVX: 8, else 4). Kernels are written once in terms of `width`.
+// One register of floats, over the vector extensions of GCC and Clang: + - * / and comparisons are the
+// compiler's, chosen at build time by -march (AVX-512: 16 floats, AVX: 8, else 4). Kernels are written once
+// in terms of `width`.
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -10,19 +11,19 @@
 namespace scca::simd {
 
 #if defined(__AVX512F__)
-inline constexpr int width = 16;
-inline constexpr int registers = 32;
+inline constexpr int kWidth = 16;
+inline constexpr int kRegisters = 32;
 #elif defined(__AVX__)
-inline constexpr int width = 8;
-inline constexpr int registers = 16;
+inline constexpr int kWidth = 8;
+inline constexpr int kRegisters = 16;
 #else
-inline constexpr int width = 4;
-inline constexpr int registers = 16;
+inline constexpr int kWidth = 4;
+inline constexpr int kRegisters = 16;
 #endif
 
-using floats = float __attribute__((vector_size(width * sizeof(float))));
-using ints = int32_t __attribute__((vector_size(width * sizeof(int32_t))));
-using uints = uint32_t __attribute__((vector_size(width * sizeof(uint32_t))));
+using floats = float __attribute__((vector_size(kWidth * sizeof(float))));
+using ints = int32_t __attribute__((vector_size(kWidth * sizeof(int32_t))));
+using uints = uint32_t __attribute__((vector_size(kWidth * sizeof(uint32_t))));
 
 #define SCCA_INLINE inline __attribute__((always_inline))
 
@@ -39,14 +40,14 @@ SCCA_INLINE void store(float* to, floats v) { std::memcpy(to, &v, sizeof v); }
 
 /// bf16 is the upper half of a float.
 SCCA_INLINE floats load(const bf16* from) {
-  using shorts = uint16_t __attribute__((vector_size(width * sizeof(uint16_t))));
+  using shorts = uint16_t __attribute__((vector_size(kWidth * sizeof(uint16_t))));
   shorts half;
   std::memcpy(&half, from, sizeof half);
   return reinterpret_cast<floats>(__builtin_convertvector(half, ints) << 16);
 }
 /// Rounds to nearest even, NaN stays NaN: lane for lane what bf16(float) does.
 SCCA_INLINE void store(bf16* to, floats v) {
-  using shorts = uint16_t __attribute__((vector_size(width * sizeof(uint16_t))));
+  using shorts = uint16_t __attribute__((vector_size(kWidth * sizeof(uint16_t))));
   const uints bits = reinterpret_cast<uints>(v);
   const uints rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
   const shorts half = __builtin_convertvector(v == v ? rounded : ((bits >> 16) | 0x40u), shorts);
@@ -76,13 +77,13 @@ SCCA_INLINE floats select(ints mask, floats where_true, floats where_false) {
 
 /// Over the lanes, in a fixed order (halves are folded onto each other).
 SCCA_INLINE float reduce_sum(floats v) {
-  for (int half = width / 2; half > 0; half /= 2) {
+  for (int half = kWidth / 2; half > 0; half /= 2) {
     for (int i = 0; i < half; ++i) v[i] += v[i + half];
   }
   return v[0];
 }
 SCCA_INLINE float reduce_max(floats v) {
-  for (int half = width / 2; half > 0; half /= 2) {
+  for (int half = kWidth / 2; half > 0; half /= 2) {
     for (int i = 0; i < half; ++i) v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
   }
   return v[0];
@@ -98,28 +99,29 @@ SCCA_INLINE floats shuffle(floats a, floats b) {
 #endif
 }
 
-/// One step of transpose: in squares of 2 half rows and columns, the upper right and the lower left quarter change places.
+/// One step of transpose: in squares of 2 half rows and columns, the upper right and the lower left quarter
+/// change places.
 template <int half, int... lane>
-SCCA_INLINE void exchange_quarters(floats (&rows)[width], std::integer_sequence<int, lane...>) {
+SCCA_INLINE void exchange_quarters(floats (&rows)[kWidth], std::integer_sequence<int, lane...>) {
   const auto exchange = [&](int i) __attribute__((always_inline)) {
     if (i & half) return;
     const floats a = rows[i], b = rows[i + half];
-    rows[i] = shuffle<(lane & half ? lane - half + width : lane)...>(a, b);
-    rows[i + half] = shuffle<(lane & half ? lane + width : lane + half)...>(a, b);
+    rows[i] = shuffle<(lane & half ? lane - half + kWidth : lane)...>(a, b);
+    rows[i + half] = shuffle<(lane & half ? lane + kWidth : lane + half)...>(a, b);
   };
   (exchange(lane), ...);
 }
 
 /// rows[i][j] becomes rows[j][i]: halves are exchanged across the diagonal, then halves of halves (Eklundh).
-template <int half = width / 2>
-SCCA_INLINE void transpose(floats (&rows)[width]) {
-  exchange_quarters<half>(rows, std::make_integer_sequence<int, width>());
+template <int half = kWidth / 2>
+SCCA_INLINE void transpose(floats (&rows)[kWidth]) {
+  exchange_quarters<half>(rows, std::make_integer_sequence<int, kWidth>());
   if constexpr (half > 1) transpose<half / 2>(rows);
 }
 
 // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the sum; the shift by 23 moves it into the
 // exponent.
-inline constexpr float round_magic = 12582912.0f;
+inline constexpr float kRoundMagic = 12582912.0f;
 SCCA_INLINE floats scale_by_power(floats v, floats rounded_plus_magic) {
   return reinterpret_cast<floats>(reinterpret_cast<uints>(v) +
                                   (reinterpret_cast<uints>(rounded_plus_magic) << 23));
@@ -129,8 +131,8 @@ SCCA_INLINE floats scale_by_power(floats v, floats rounded_plus_magic) {
 /// exactly 0. NaN stays NaN. Minimax polynomial of degree 5 on [-1/2, 1/2] with constant term 1: 2^0 is
 /// exactly 1.
 SCCA_INLINE floats exp2_softmax(floats x) {
-  const floats shifted = x + round_magic;
-  const floats f = x - (shifted - round_magic);
+  const floats shifted = x + kRoundMagic;
+  const floats f = x - (shifted - kRoundMagic);
   floats p = broadcast(0.00132647271401f);
   p = fma(p, f, broadcast(0.00967151263996f));
   p = fma(p, f, broadcast(0.0555073374347f));
@@ -143,8 +145,8 @@ SCCA_INLINE floats exp2_softmax(floats x) {
 /// e^x to 2 ulp for all x: overflow is inf, NaN stays NaN, results below the smallest normal float are 0.
 /// x = n ln 2 + r with ln 2 in two parts (Cody and Waite), minimax polynomial of degree 6 in r.
 SCCA_INLINE floats exp(floats x) {
-  const floats shifted = fma(x, broadcast(1.44269504089f), broadcast(round_magic));
-  const floats n = shifted - round_magic;
+  const floats shifted = fma(x, broadcast(1.44269504089f), broadcast(kRoundMagic));
+  const floats n = shifted - kRoundMagic;
   floats r = fma(n, broadcast(-0.693145752f), x);
   r = fma(n, broadcast(-1.42860677e-6f), r);
   floats p = broadcast(0.00138368356069f);

@@ -26,8 +26,8 @@ struct KeyGradients {
 };
 
 /// Queries whose scores against a block of keys are kept at a time.
-constexpr int64_t panel = 96;
-static_assert(panel % lanes == 0 && max_queries % panel == 0);
+constexpr int64_t kPanel = 96;
+static_assert(kPanel % kLanes == 0 && kMaxQueries % kPanel == 0);
 
 /// One query head of one batch row. A block of queries stays in place while the keys that it sees come by in
 /// blocks. For a pair: p = 2^(s - log_sum_exp), dp = dout . v, ds = p (dp - dout . out); then dv += p dout,
@@ -41,29 +41,29 @@ class HeadBackward {
         head_(head),
         gradients_(gradients),
         width_(args.shape.width),
-        padded_((width_ + lanes - 1) / lanes * lanes) {
-    Scratch scratch(max_queries * (3 * width_ + 2 * padded_ + 2) + max_keys * (2 * width_ + 2 * padded_) +
-                    2 * max_keys * panel);
-    q_rows_ = scratch.take(max_queries * padded_);
-    dout_rows_ = scratch.take(max_queries * padded_);
-    q_transposed_ = scratch.take(max_queries * width_);
-    dout_transposed_ = scratch.take(max_queries * width_);
-    dq_transposed_ = scratch.take(max_queries * width_);
-    statistic_ = scratch.take(max_queries);
-    delta_ = scratch.take(max_queries);
-    weights_ = scratch.take(max_keys * panel);
-    dscores_ = scratch.take(max_keys * panel);
-    dk_block_ = scratch.take(max_keys * padded_);
-    dv_block_ = scratch.take(max_keys * padded_);
-    k_block_ = scratch.take(max_keys * width_);
-    v_block_ = scratch.take(max_keys * width_);
+        padded_((width_ + kLanes - 1) / kLanes * kLanes) {
+    Scratch scratch(kMaxQueries * (3 * width_ + 2 * padded_ + 2) + kMaxKeys * (2 * width_ + 2 * padded_) +
+                    2 * kMaxKeys * kPanel);
+    q_rows_ = scratch.take(kMaxQueries * padded_);
+    dout_rows_ = scratch.take(kMaxQueries * padded_);
+    q_transposed_ = scratch.take(kMaxQueries * width_);
+    dout_transposed_ = scratch.take(kMaxQueries * width_);
+    dq_transposed_ = scratch.take(kMaxQueries * width_);
+    statistic_ = scratch.take(kMaxQueries);
+    delta_ = scratch.take(kMaxQueries);
+    weights_ = scratch.take(kMaxKeys * kPanel);
+    dscores_ = scratch.take(kMaxKeys * kPanel);
+    dk_block_ = scratch.take(kMaxKeys * padded_);
+    dv_block_ = scratch.take(kMaxKeys * padded_);
+    k_block_ = scratch.take(kMaxKeys * width_);
+    v_block_ = scratch.take(kMaxKeys * width_);
   }
 
   void run(const HeadPlan& tiles) {
     for (const Tile& tile : tiles) {
       const Slice& all = tile.queries;
-      for (int64_t i = all.count_below(args_.shape.first_query()); i < all.count; i += max_queries)
-        run_block(tile.keys, {all.at(i), all.step, std::min(max_queries, all.count - i)});
+      for (int64_t i = all.count_below(args_.shape.first_query()); i < all.count; i += kMaxQueries)
+        run_block(tile.keys, {all.at(i), all.step, std::min(kMaxQueries, all.count - i)});
     }
   }
 
@@ -76,7 +76,7 @@ class HeadBackward {
                 v_block_);
       std::fill(dk_block_, dk_block_ + block.count * padded_, 0.0f);
       std::fill(dv_block_, dv_block_ + block.count * padded_, 0.0f);
-      for (int64_t first = 0; first < queries.count; first += panel) run_panel(block, first, queries.count);
+      for (int64_t first = 0; first < queries.count; first += kPanel) run_panel(block, first, queries.count);
       if (gradients_.dv) add_rows(block, dv_block_, 1, gradients_.dv);
       if (gradients_.dk) add_rows(block, dk_block_, args_.scale, gradients_.dk);
     }
@@ -84,70 +84,70 @@ class HeadBackward {
   }
 
   void run_panel(const KeyBlock& block, int64_t first, int64_t count) {
-    const int64_t last = std::min(first + panel, count);
+    const int64_t last = std::min(first + kPanel, count);
     if (block.seen_by(first, last).first == block.count) return;
-    for (int64_t query = first; query < last; query += lanes) score_group(block, query, query - first);
+    for (int64_t query = first; query < last; query += kLanes) score_group(block, query, query - first);
     if (gradients_.dv) sum_over_queries(block, first, last, weights_, dout_rows_, dv_block_);
     if (gradients_.dk) sum_over_queries(block, first, last, dscores_, q_rows_, dk_block_);
   }
 
   void load_queries(const Slice& queries) {
     const AttentionShape& shape = args_.shape;
-    const int64_t some = (queries.count + lanes - 1) / lanes * lanes;  // the last group may be short
+    const int64_t some = (queries.count + kLanes - 1) / kLanes * kLanes;  // the last group may be short
     const int64_t first = shape.query_row(batch_, queries.start, head_);
     const int64_t stride = queries.step * shape.heads * width_;
-    if (queries.count % lanes != 0 || padded_ != width_) {
+    if (queries.count % kLanes != 0 || padded_ != width_) {
       std::fill(q_rows_, q_rows_ + some * padded_, 0.0f);
       std::fill(dout_rows_, dout_rows_ + some * padded_, 0.0f);
     }
     std::fill(dq_transposed_, dq_transposed_ + some * width_, 0.0f);
     // A lane without a query: its weights are 2^(0 - inf) = 0.
-    std::fill(statistic_, statistic_ + some, -negative_infinity);
+    std::fill(statistic_, statistic_ + some, -kNegativeInfinity);
     std::fill(delta_, delta_ + some, 0.0f);
     for (int64_t i = 0; i < queries.count; ++i) {
       const int64_t row = first + i * stride;
-      if (i + rows_ahead < queries.count) {
-        prefetch(args_.q + row + rows_ahead * stride, width_);
-        prefetch(args_.dout + row + rows_ahead * stride, width_);
-        prefetch(args_.out + row + rows_ahead * stride, width_);
+      if (i + kRowsAhead < queries.count) {
+        prefetch(args_.q + row + kRowsAhead * stride, width_);
+        prefetch(args_.dout + row + kRowsAhead * stride, width_);
+        prefetch(args_.out + row + kRowsAhead * stride, width_);
       }
       copy_row(args_.q + row, width_, q_rows_ + i * padded_);
       copy_row(args_.dout + row, width_, dout_rows_ + i * padded_);
       delta_[i] = dot(args_.out + row, dout_rows_ + i * padded_, width_);
       const float seen = args_.log_sum_exp[shape.statistic(batch_, queries.at(i), head_)];
       // -inf is a query that sees nothing: all its scores are masked, and any finite value leaves them so.
-      statistic_[i] = seen == negative_infinity ? 0.0f : seen * static_cast<float>(log2_e);
+      statistic_[i] = seen == kNegativeInfinity ? 0.0f : seen * static_cast<float>(kLog2E);
     }
-    for (int64_t query = 0; query < some; query += lanes) {
-      transpose_in(q_rows_ + query * padded_, padded_, lanes, width_,
-                   args_.scale * static_cast<float>(log2_e), q_transposed_ + query * width_);
-      transpose_in(dout_rows_ + query * padded_, padded_, lanes, width_, 1,
+    for (int64_t query = 0; query < some; query += kLanes) {
+      transpose_in(q_rows_ + query * padded_, padded_, kLanes, width_,
+                   args_.scale * static_cast<float>(kLog2E), q_transposed_ + query * width_);
+      transpose_in(dout_rows_ + query * padded_, padded_, kLanes, width_, 1,
                    dout_transposed_ + query * width_);
     }
   }
 
   /// The weights and score gradients of one group of queries, and what they add to dq.
   void score_group(const KeyBlock& block, int64_t query, int64_t column) {
-    constexpr int64_t row = panel;
+    constexpr int64_t row = kPanel;
     float *weights = weights_ + column, *dscores = dscores_ + column;
-    const auto [begin, end] = block.seen_by(query, query + lanes);
+    const auto [begin, end] = block.seen_by(query, query + kLanes);
     const int64_t keys = end - begin, at = query * width_;
     // Sums over queries take several groups in one go: where this one sees nothing, it adds nothing.
     for (const auto& [from, to] : {std::pair{int64_t{0}, begin}, std::pair{end, block.count}}) {
       for (int64_t key = from; key < to; ++key) {
-        std::fill(weights + key * row, weights + key * row + lanes, 0.0f);
-        std::fill(dscores + key * row, dscores + key * row + lanes, 0.0f);
+        std::fill(weights + key * row, weights + key * row + kLanes, 0.0f);
+        std::fill(dscores + key * row, dscores + key * row + kLanes, 0.0f);
       }
     }
     if (keys == 0) return;
     multiply<false>({.rows = keys, .depth = width_},
                     {.data = k_block_ + begin * width_, .row = width_, .step = 1},
-                    {.data = q_transposed_ + at, .row = lanes}, {.data = weights + begin * row, .row = row});
+                    {.data = q_transposed_ + at, .row = kLanes}, {.data = weights + begin * row, .row = row});
     if (!block.whole) mask(block, begin, end, query, weights, row);
     multiply<false>(
         {.rows = keys, .depth = width_}, {.data = v_block_ + begin * width_, .row = width_, .step = 1},
-        {.data = dout_transposed_ + at, .row = lanes}, {.data = dscores + begin * row, .row = row});
-    for (int64_t half = 0; half < lanes; half += simd::width) {
+        {.data = dout_transposed_ + at, .row = kLanes}, {.data = dscores + begin * row, .row = row});
+    for (int64_t half = 0; half < kLanes; half += simd::kWidth) {
       const floats statistic = simd::load(statistic_ + query + half);
       const floats delta = simd::load(delta_ + query + half);
       for (int64_t key = begin; key < end; ++key) {
@@ -160,22 +160,22 @@ class HeadBackward {
     if (args_.dq)
       multiply<true>(
           {.rows = width_, .depth = keys}, {.data = k_block_ + begin * width_, .row = 1, .step = width_},
-          {.data = dscores + begin * row, .row = row}, {.data = dq_transposed_ + at, .row = lanes});
+          {.data = dscores + begin * row, .row = row}, {.data = dq_transposed_ + at, .row = kLanes});
   }
 
   /// sums[key] += sum over the panel's queries of pairs[key][query] rows[query].
   void sum_over_queries(const KeyBlock& block, int64_t begin, int64_t end, const float* pairs,
                         const float* rows, float* sums) {
-    for (int64_t key = 0; key < block.count; key += tile_rows) {
-      const int64_t some = std::min<int64_t>(tile_rows, block.count - key);
+    for (int64_t key = 0; key < block.count; key += kTileRows) {
+      const int64_t some = std::min<int64_t>(kTileRows, block.count - key);
       const int64_t first =
           std::max<int64_t>(begin, *std::min_element(block.first + key, block.first + key + some));
       const int64_t last =
           std::min<int64_t>(end, *std::max_element(block.last + key, block.last + key + some));
       if (first >= last) continue;
-      for (int64_t column = 0; column < padded_; column += lanes)
+      for (int64_t column = 0; column < padded_; column += kLanes)
         multiply_rows<true>({.rows = some, .depth = last - first},
-                            {.data = pairs + key * panel + first - begin, .row = panel, .step = 1},
+                            {.data = pairs + key * kPanel + first - begin, .row = kPanel, .step = 1},
                             {.data = rows + first * padded_ + column, .row = padded_},
                             {.data = sums + key * padded_ + column, .row = padded_});
     }
@@ -185,23 +185,23 @@ class HeadBackward {
   void add_rows(const KeyBlock& block, const float* sums, float factor, float* to) {
     for (int64_t key = 0; key < block.count; ++key) {
       float* row = to + block.position[key] * gradients_.row;
-      if (key + rows_ahead < block.count)
-        prefetch<true>(to + block.position[key + rows_ahead] * gradients_.row, width_);
+      if (key + kRowsAhead < block.count)
+        prefetch<true>(to + block.position[key + kRowsAhead] * gradients_.row, width_);
       const float* from = sums + key * padded_;
       int64_t i = 0;
-      for (; i + simd::width <= width_; i += simd::width)
+      for (; i + simd::kWidth <= width_; i += simd::kWidth)
         simd::store(row + i, simd::fma(simd::load(from + i), simd::broadcast(factor), simd::load(row + i)));
       for (; i < width_; ++i) row[i] += factor * from[i];
     }
   }
 
   void store_dq(const Slice& queries) {
-    float scale[lanes];
-    std::fill(scale, scale + lanes, args_.scale);
+    float scale[kLanes];
+    std::fill(scale, scale + kLanes, args_.scale);
     const int64_t stride = queries.step * args_.shape.heads * width_;
     T* const to = args_.dq + args_.shape.query_row(batch_, queries.start, head_);
-    for (int64_t query = 0; query < queries.count; query += lanes)
-      transpose_out(dq_transposed_ + query * width_, std::min(lanes, queries.count - query), width_, scale,
+    for (int64_t query = 0; query < queries.count; query += kLanes)
+      transpose_out(dq_transposed_ + query * width_, std::min(kLanes, queries.count - query), width_, scale,
                     to + query * stride, stride);
   }
 

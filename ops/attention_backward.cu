@@ -36,8 +36,9 @@ struct Call {
 template <class T, int width, Stay stay>
 struct Sizes {
   static constexpr bool tensor_core = sizeof(T) == 2;
-  static constexpr int tiles = tiles_of_warp(
-      stay == Stay::queries ? AttentionPass::query_gradient : AttentionPass::key_gradients, tensor_core, width);
+  static constexpr int tiles =
+      tiles_of_warp(stay == Stay::queries ? AttentionPass::query_gradient : AttentionPass::key_gradients,
+                    tensor_core, width);
   static constexpr int moving = tensor_core || width <= 64 ? 32 : width <= 96 ? 16 : 8;
   static constexpr int staying = 16 * tiles * kAttentionWarps;
 };
@@ -45,9 +46,9 @@ struct Sizes {
 template <class T, int width, Stay stay>
 struct Shared {
   using S = Sizes<T, width, stay>;
-  T a[S::staying * row_stride<T, width>], b[S::staying * row_stride<T, width>];
-  T x[2][S::moving * row_stride<T, width>], y[2][S::moving * row_stride<T, width>];
-  float exchange[kAttentionWarps][exchange_floats<T, S::tiles, S::moving>];
+  T a[S::staying * kRowStride<T, width>], b[S::staying * kRowStride<T, width>];
+  T x[2][S::moving * kRowStride<T, width>], y[2][S::moving * kRowStride<T, width>];
+  float exchange[kAttentionWarps][kExchangeFloats<T, S::tiles, S::moving>];
   float2 statistics[2][S::moving];
   typename Stream<S::moving>::Slots slots;
   // What is the same for all threads and read once a tile: registers are for the sums.
@@ -157,7 +158,7 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) backward(Call<T> call) {
       return RowStatistics<S::tiles>(shared.all_statistics, mine);
   };
   auto of_queries = statistics_of(0);
-  const int first_element = mine.first_row() * row_stride<T, width>;
+  const int first_element = mine.first_row() * kRowStride<T, width>;
   for (int tile = 0; tile < stream.tiles(); ++tile) {
     __pipeline_wait_prior(0);
     __syncthreads();  // this tile has arrived, the one before has been used, the next one's positions are
@@ -243,8 +244,9 @@ void backward_all(const AttentionInput& in, const AttentionOutput& result, const
   const AttentionShape shape(in.q, in.k);
   float2* const pairs = reinterpret_cast<float2*>(data<float>(workspace.statistics));
   const int64_t rows = shape.batch * shape.queries * shape.heads;
-  launch({"attention", blocks_for(32 * rows), kThreads}, find_statistics<T>, data<T>(result.out), data<T>(dout),
-         data<float>(result.log_sum_exp), rows, shape.queries, shape.heads, static_cast<int>(shape.width), pairs);
+  launch({"attention", blocks_for(32 * rows), kThreads}, find_statistics<T>, data<T>(result.out),
+         data<T>(dout), data<float>(result.log_sum_exp), rows, shape.queries, shape.heads,
+         static_cast<int>(shape.width), pairs);
 
   const auto of_query = [&](const Tensor& t) { return query_rows(shape, data<T>(t)); };
   const auto of_key = [&](const Tensor& t) { return key_rows(shape, data<T>(t)); };

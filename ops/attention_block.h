@@ -17,16 +17,16 @@
 
 namespace scca::cpu {
 
-inline constexpr int64_t lanes = 2 * simd::width;
+inline constexpr int64_t kLanes = 2 * simd::kWidth;
 /// Rows of C that multiply() keeps in registers: 6 x 2 accumulators of 16 registers, 12 x 2 of 32.
-inline constexpr int tile_rows = simd::registers == 32 ? 12 : 6;
+inline constexpr int kTileRows = simd::kRegisters == 32 ? 12 : 6;
 
-inline constexpr int64_t max_queries = 384;  // in a block: the more, the less often keys are gathered
-inline constexpr int64_t max_keys = 96;
-static_assert(max_queries % lanes == 0);
+inline constexpr int64_t kMaxQueries = 384;  // in a block: the more, the less often keys are gathered
+inline constexpr int64_t kMaxKeys = 96;
+static_assert(kMaxQueries % kLanes == 0);
 
-inline constexpr float negative_infinity = -std::numeric_limits<float>::infinity();
-inline constexpr double log2_e = 1.4426950408889634;
+inline constexpr float kNegativeInfinity = -std::numeric_limits<float>::infinity();
+inline constexpr double kLog2E = 1.4426950408889634;
 
 /// The operands of C[r][:] (+)= sum over t of A[r][t] B[t][:], for r < rows, t < depth and `lanes` columns.
 struct ProductSize {
@@ -57,10 +57,10 @@ void multiply_tile(const float* a, int64_t a_row, int64_t a_step, const float* b
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
     left[r] = add ? simd::load(c + r * c_row) : simd::floats{};
-    right[r] = add ? simd::load(c + r * c_row + simd::width) : simd::floats{};
+    right[r] = add ? simd::load(c + r * c_row + simd::kWidth) : simd::floats{};
   }
   for (int64_t t = 0; t < depth; ++t, a += a_step, b += b_row) {
-    const simd::floats b_left = simd::load(b), b_right = simd::load(b + simd::width);
+    const simd::floats b_left = simd::load(b), b_right = simd::load(b + simd::kWidth);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const simd::floats x = simd::broadcast(a[r * a_row]);
@@ -71,12 +71,12 @@ void multiply_tile(const float* a, int64_t a_row, int64_t a_step, const float* b
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
     simd::store(c + r * c_row, left[r]);
-    simd::store(c + r * c_row + simd::width, right[r]);
+    simd::store(c + r * c_row + simd::kWidth, right[r]);
   }
 }
 
 /// multiply_tile for a number of rows known at run time, at most R.
-template <bool add, int R = tile_rows>
+template <bool add, int R = kTileRows>
 void multiply_tiles(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b,
                     int64_t b_row, int64_t depth, float* c, int64_t c_row) {
   if constexpr (R > 0) {
@@ -87,7 +87,7 @@ void multiply_tiles(int64_t rows, const float* a, int64_t a_row, int64_t a_step,
   }
 }
 
-/// The product for at most tile_rows rows.
+/// The product for at most kTileRows rows.
 template <bool add>
 void multiply_rows(ProductSize size, const LeftFactor& a, RightFactor b, Product c) {
   multiply_tiles<add>(size.rows, a.data, a.row, a.step, b.data, b.row, size.depth, c.data, c.row);
@@ -97,7 +97,7 @@ void multiply_rows(ProductSize size, const LeftFactor& a, RightFactor b, Product
 /// last tile could not keep the multipliers busy.
 template <bool add>
 void multiply(ProductSize size, const LeftFactor& a, RightFactor b, Product c) {
-  const int64_t tiles = (size.rows + tile_rows - 1) / tile_rows;
+  const int64_t tiles = (size.rows + kTileRows - 1) / kTileRows;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t begin = size.rows * tile / tiles, end = size.rows * (tile + 1) / tiles;
     multiply_tiles<add>(end - begin, a.data + begin * a.row, a.row, a.step, b.data, b.row, size.depth,
@@ -109,8 +109,8 @@ void multiply(ProductSize size, const LeftFactor& a, RightFactor b, Product c) {
 struct KeyBlock {
   int64_t count = 0;
   bool whole = true;  // every query of the block sees every key
-  int64_t position[max_keys];
-  int32_t first[max_keys], last[max_keys];  // queries first .. last - 1 of the block see the key
+  int64_t position[kMaxKeys];
+  int32_t first[kMaxKeys], last[kMaxKeys];  // queries first .. last - 1 of the block see the key
 
   /// The run of keys that holds every key seen by the queries begin .. end - 1.
   std::pair<int64_t, int64_t> seen_by(int64_t begin, int64_t end) const {
@@ -132,11 +132,11 @@ class KeyWalk {
   bool next(KeyBlock& block) {
     block.count = 0;
     block.whole = true;
-    while (block.count < max_keys && slice_ < slices_.size()) {
+    while (block.count < kMaxKeys && slice_ < slices_.size()) {
       const KeySlice& keys = slices_[slice_];
       const int64_t begin = std::max(index_, keys.begin_for(queries_.start));
       const int64_t seen = keys.end_for(queries_.last(), causal_);
-      const int64_t end = std::min(seen, begin + max_keys - block.count);
+      const int64_t end = std::min(seen, begin + kMaxKeys - block.count);
       for (int64_t i = begin; i < end; ++i) add(block, keys.at(i), keys.reach);
       index_ = std::max(begin, end);
       if (index_ >= seen) {
@@ -150,7 +150,7 @@ class KeyWalk {
  private:
   void add(KeyBlock& block, int64_t key, int64_t reach) const {
     int64_t first = causal_ ? queries_.count_below(key) : 0, last = queries_.count;
-    if (reach != unlimited) {
+    if (reach != kUnlimited) {
       if (!causal_) first = queries_.count_below(key - reach + 1);
       last = queries_.count_below(key + reach);
     }
@@ -172,22 +172,22 @@ class KeyWalk {
 inline void mask(const KeyBlock& block, int64_t begin, int64_t end, int64_t query, float* scores,
                  int64_t row) {
   simd::ints lane;
-  for (int i = 0; i < simd::width; ++i) lane[i] = static_cast<int32_t>(query) + i;
+  for (int i = 0; i < simd::kWidth; ++i) lane[i] = static_cast<int32_t>(query) + i;
   for (int64_t key = begin; key < end; ++key) {
     const int32_t first = block.first[key], last = block.last[key];
-    if (first <= query && last >= query + lanes) continue;
+    if (first <= query && last >= query + kLanes) continue;
     for (int half = 0; half < 2; ++half) {
-      float* at = scores + key * row + half * simd::width;
-      const simd::ints number = lane + half * simd::width;
+      float* at = scores + key * row + half * simd::kWidth;
+      const simd::ints number = lane + half * simd::kWidth;
       simd::store(at, simd::select((number >= first) & (number < last), simd::load(at),
-                                   simd::broadcast(negative_infinity)));
+                                   simd::broadcast(kNegativeInfinity)));
     }
   }
 }
 
 /// Rows of one head lie far apart, where no hardware prefetcher follows: loops over rows ask for the row that
 /// they will need this many steps later.
-inline constexpr int64_t rows_ahead = 12;
+inline constexpr int64_t kRowsAhead = 12;
 template <bool for_writing = false, class T>
 void prefetch(const T* row, int64_t width) {
   constexpr int64_t line = 64 / sizeof(T);
@@ -198,7 +198,7 @@ void prefetch(const T* row, int64_t width) {
 template <class T>
 void copy_row(const T* from, int64_t width, float* to) {
   int64_t i = 0;
-  for (; i + simd::width <= width; i += simd::width) simd::store(to + i, simd::load(from + i));
+  for (; i + simd::kWidth <= width; i += simd::kWidth) simd::store(to + i, simd::load(from + i));
   for (; i < width; ++i) to[i] = static_cast<float>(from[i]);
 }
 
@@ -206,7 +206,7 @@ template <class T>
 float dot(const T* a, const float* b, int64_t width) {
   simd::floats sum = {};
   int64_t i = 0;
-  for (; i + simd::width <= width; i += simd::width)
+  for (; i + simd::kWidth <= width; i += simd::kWidth)
     sum = simd::fma(simd::load(a + i), simd::load(b + i), sum);
   if (i < width) sum = simd::fma(simd::load_first(a + i, width - i), simd::load_first(b + i, width - i), sum);
   return simd::reduce_sum(sum);
@@ -218,9 +218,9 @@ void load_keys(const AttentionShape& shape, int64_t batch, int64_t key_head, con
                const T* k, const T* v, float* k_block, float* v_block) {
   const auto row = [&](int64_t key) { return shape.key_row(batch, block.position[key], key_head); };
   for (int64_t key = 0; key < block.count; ++key) {
-    if (key + rows_ahead < block.count) {
-      prefetch(k + row(key + rows_ahead), shape.width);
-      prefetch(v + row(key + rows_ahead), shape.width);
+    if (key + kRowsAhead < block.count) {
+      prefetch(k + row(key + kRowsAhead), shape.width);
+      prefetch(v + row(key + kRowsAhead), shape.width);
     }
     copy_row(k + row(key), shape.width, k_block + key * shape.width);
     copy_row(v + row(key), shape.width, v_block + key * shape.width);
@@ -233,16 +233,16 @@ template <class T>
 void transpose_in(const T* from, int64_t row, int64_t count, int64_t width, float factor, float* to) {
   using simd::floats;
   for (int64_t lane = 0; lane < count; ++lane) prefetch(from + lane * row, width);
-  for (int64_t part = 0; part < lanes; part += simd::width) {
-    for (int64_t i = 0; i < width; i += simd::width) {
-      const int64_t some = std::min<int64_t>(simd::width, width - i);
-      floats block[simd::width] = {};
-      for (int lane = 0; lane < std::min<int64_t>(simd::width, count - part); ++lane) {
+  for (int64_t part = 0; part < kLanes; part += simd::kWidth) {
+    for (int64_t i = 0; i < width; i += simd::kWidth) {
+      const int64_t some = std::min<int64_t>(simd::kWidth, width - i);
+      floats block[simd::kWidth] = {};
+      for (int lane = 0; lane < std::min<int64_t>(simd::kWidth, count - part); ++lane) {
         const T* at = from + (part + lane) * row + i;
-        block[lane] = (some == simd::width ? simd::load(at) : simd::load_first(at, some)) * factor;
+        block[lane] = (some == simd::kWidth ? simd::load(at) : simd::load_first(at, some)) * factor;
       }
       simd::transpose(block);
-      for (int64_t j = 0; j < some; ++j) simd::store(to + (i + j) * lanes + part, block[j]);
+      for (int64_t j = 0; j < some; ++j) simd::store(to + (i + j) * kLanes + part, block[j]);
     }
   }
 }
@@ -252,16 +252,16 @@ template <class T>
 void transpose_out(const float* from, int64_t count, int64_t width, const float* factor, T* to, int64_t row) {
   using simd::floats;
   for (int64_t lane = 0; lane < count; ++lane) prefetch<true>(to + lane * row, width);
-  for (int64_t part = 0; part < count; part += simd::width) {
+  for (int64_t part = 0; part < count; part += simd::kWidth) {
     const floats scale = simd::load(factor + part);
-    for (int64_t i = 0; i < width; i += simd::width) {
-      const int64_t some = std::min<int64_t>(simd::width, width - i);
-      floats block[simd::width] = {};
-      for (int64_t j = 0; j < some; ++j) block[j] = simd::load(from + (i + j) * lanes + part) * scale;
+    for (int64_t i = 0; i < width; i += simd::kWidth) {
+      const int64_t some = std::min<int64_t>(simd::kWidth, width - i);
+      floats block[simd::kWidth] = {};
+      for (int64_t j = 0; j < some; ++j) block[j] = simd::load(from + (i + j) * kLanes + part) * scale;
       simd::transpose(block);
-      for (int lane = 0; lane < std::min<int64_t>(simd::width, count - part); ++lane) {
+      for (int lane = 0; lane < std::min<int64_t>(simd::kWidth, count - part); ++lane) {
         T* at = to + (part + lane) * row + i;
-        if (some == simd::width)
+        if (some == simd::kWidth)
           simd::store(at, block[lane]);
         else
           simd::store_first(at, some, block[lane]);

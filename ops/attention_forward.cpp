@@ -9,7 +9,7 @@ namespace {
 
 using simd::floats;
 
-/// Up to max_queries queries of one tile, in one batch row and head: a task.
+/// Up to kMaxQueries queries of one tile, in one batch row and head: a task.
 struct Block {
   int64_t batch, head;
   const std::vector<KeySlice>* keys;
@@ -23,11 +23,11 @@ std::vector<Block> blocks_of(const AttentionPlan& plan, int64_t batch, int64_t f
     for (size_t head = 0; head < plan.heads.size(); ++head) {
       for (const Tile& tile : *plan.heads[head]) {
         const Slice& all = tile.queries;
-        for (int64_t i = all.count_below(first); i < all.count; i += max_queries) {
+        for (int64_t i = all.count_below(first); i < all.count; i += kMaxQueries) {
           blocks.push_back({b,
                             static_cast<int64_t>(head),
                             &tile.keys,
-                            {all.at(i), all.step, std::min(max_queries, all.count - i)}});
+                            {all.at(i), all.step, std::min(kMaxQueries, all.count - i)}});
         }
       }
     }
@@ -39,23 +39,23 @@ std::vector<Block> blocks_of(const AttentionPlan& plan, int64_t batch, int64_t f
 /// What is known of a group of queries after some of its keys: with reference r (about the largest score),
 /// sum = sum of 2^(s - r) and O^T = sum of 2^(s - r) v. Scores are in units of log 2.
 struct Group {
-  float reference[lanes], sum[lanes];
+  float reference[kLanes], sum[kLanes];
   float* out;  // [width][lanes]
 };
 
 /// Turns the scores of `keys` keys into weights 2^(s - r), with r raised where a score exceeds it, and brings
 /// what was summed before to the new r.
 void update(Group& group, float* scores, int64_t keys, int64_t width) {
-  for (int64_t part = 0; part < lanes; part += simd::width) {
+  for (int64_t part = 0; part < kLanes; part += simd::kWidth) {
     const floats before = simd::load(group.reference + part);
     floats most = before;
-    for (int64_t key = 0; key < keys; ++key) most = simd::max(simd::load(scores + key * lanes + part), most);
+    for (int64_t key = 0; key < keys; ++key) most = simd::max(simd::load(scores + key * kLanes + part), most);
     // A query that has seen no key yet: any finite reference makes its weights 2^-inf = 0.
-    const floats reference = simd::select(most == simd::broadcast(negative_infinity), floats{}, most);
+    const floats reference = simd::select(most == simd::broadcast(kNegativeInfinity), floats{}, most);
     const floats shrink = simd::exp2_softmax(before - reference);
     floats sum = simd::load(group.sum + part) * shrink;
     for (int64_t key = 0; key < keys; ++key) {
-      float* at = scores + key * lanes + part;
+      float* at = scores + key * kLanes + part;
       const floats weight = simd::exp2_softmax(simd::load(at) - reference);
       sum += weight;
       simd::store(at, weight);
@@ -63,10 +63,10 @@ void update(Group& group, float* scores, int64_t keys, int64_t width) {
     simd::store(group.reference + part, most);
     simd::store(group.sum + part, sum);
     bool changed = false;
-    for (int i = 0; i < simd::width; ++i) changed |= shrink[i] != 1.0f;
+    for (int i = 0; i < simd::kWidth; ++i) changed |= shrink[i] != 1.0f;
     if (!changed) continue;
     for (int64_t i = 0; i < width; ++i) {
-      float* at = group.out + i * lanes + part;
+      float* at = group.out + i * kLanes + part;
       simd::store(at, simd::load(at) * shrink);
     }
   }
@@ -75,56 +75,56 @@ void update(Group& group, float* scores, int64_t keys, int64_t width) {
 template <class T>
 void forward_block(const AttentionShape& shape, const Block& task, bool causal, float scale, const T* q,
                    const T* k, const T* v, T* out, float* log_sum_exp) {
-  const int64_t width = shape.width, count = task.queries.count, groups = (count + lanes - 1) / lanes;
+  const int64_t width = shape.width, count = task.queries.count, groups = (count + kLanes - 1) / kLanes;
   const int64_t query_stride = task.queries.step * shape.heads * width;
   const int64_t first_row = shape.query_row(task.batch, task.queries.start, task.head);
   const int64_t key_head = shape.key_head(task.head);
 
-  Scratch scratch((2 * max_queries + 2 * max_keys) * width + max_keys * lanes);
-  float* q_transposed = scratch.take(max_queries * width);  // [group][width][lanes]
-  float* sums = scratch.take(max_queries * width);          // [group][width][lanes]
-  float* k_block = scratch.take(max_keys * width);          // [key][width]
-  float* v_block = scratch.take(max_keys * width);
-  float* scores = scratch.take(max_keys * lanes);  // [key][lanes]
+  Scratch scratch((2 * kMaxQueries + 2 * kMaxKeys) * width + kMaxKeys * kLanes);
+  float* q_transposed = scratch.take(kMaxQueries * width);  // [group][width][kLanes]
+  float* sums = scratch.take(kMaxQueries * width);          // [group][width][kLanes]
+  float* k_block = scratch.take(kMaxKeys * width);          // [key][width]
+  float* v_block = scratch.take(kMaxKeys * width);
+  float* scores = scratch.take(kMaxKeys * kLanes);  // [key][kLanes]
 
-  Group group[max_queries / lanes];
-  std::fill(sums, sums + groups * lanes * width, 0.0f);
+  Group group[kMaxQueries / kLanes];
+  std::fill(sums, sums + groups * kLanes * width, 0.0f);
   for (int64_t g = 0; g < groups; ++g) {
-    std::fill(group[g].reference, group[g].reference + lanes, negative_infinity);
-    std::fill(group[g].sum, group[g].sum + lanes, 0.0f);
-    group[g].out = sums + g * lanes * width;
-    transpose_in(q + first_row + g * lanes * query_stride, query_stride, std::min(lanes, count - g * lanes),
-                 width, scale, q_transposed + g * lanes * width);
+    std::fill(group[g].reference, group[g].reference + kLanes, kNegativeInfinity);
+    std::fill(group[g].sum, group[g].sum + kLanes, 0.0f);
+    group[g].out = sums + g * kLanes * width;
+    transpose_in(q + first_row + g * kLanes * query_stride, query_stride,
+                 std::min(kLanes, count - g * kLanes), width, scale, q_transposed + g * kLanes * width);
   }
 
   KeyWalk walk(*task.keys, task.queries, causal);
   for (KeyBlock block; walk.next(block);) {
     load_keys(shape, task.batch, key_head, block, k, v, k_block, v_block);
     for (int64_t g = 0; g < groups; ++g) {
-      const auto [begin, end] = block.seen_by(g * lanes, (g + 1) * lanes);
+      const auto [begin, end] = block.seen_by(g * kLanes, (g + 1) * kLanes);
       if (begin == end) continue;
       const int64_t keys = end - begin;
       multiply<false>({.rows = keys, .depth = width},
                       {.data = k_block + begin * width, .row = width, .step = 1},
-                      {.data = q_transposed + g * lanes * width, .row = lanes},
-                      {.data = scores + begin * lanes, .row = lanes});
-      if (!block.whole) mask(block, begin, end, g * lanes, scores, lanes);
-      update(group[g], scores + begin * lanes, keys, width);
+                      {.data = q_transposed + g * kLanes * width, .row = kLanes},
+                      {.data = scores + begin * kLanes, .row = kLanes});
+      if (!block.whole) mask(block, begin, end, g * kLanes, scores, kLanes);
+      update(group[g], scores + begin * kLanes, keys, width);
       multiply<true>({.rows = width, .depth = keys},
                      {.data = v_block + begin * width, .row = 1, .step = width},
-                     {.data = scores + begin * lanes, .row = lanes}, {.data = group[g].out, .row = lanes});
+                     {.data = scores + begin * kLanes, .row = kLanes}, {.data = group[g].out, .row = kLanes});
     }
   }
 
   for (int64_t g = 0; g < groups; ++g) {
-    float inverse[lanes];
-    const int64_t some = std::min(lanes, count - g * lanes);
-    for (int64_t i = 0; i < lanes; ++i) inverse[i] = group[g].sum[i] == 0 ? 0.0f : 1.0f / group[g].sum[i];
-    transpose_out(group[g].out, some, width, inverse, out + first_row + g * lanes * query_stride,
+    float inverse[kLanes];
+    const int64_t some = std::min(kLanes, count - g * kLanes);
+    for (int64_t i = 0; i < kLanes; ++i) inverse[i] = group[g].sum[i] == 0 ? 0.0f : 1.0f / group[g].sum[i];
+    transpose_out(group[g].out, some, width, inverse, out + first_row + g * kLanes * query_stride,
                   query_stride);
     for (int64_t i = 0; i < some; ++i) {
-      log_sum_exp[shape.statistic(task.batch, task.queries.at(g * lanes + i), task.head)] =
-          static_cast<float>((group[g].reference[i] + std::log2(group[g].sum[i])) / log2_e);
+      log_sum_exp[shape.statistic(task.batch, task.queries.at(g * kLanes + i), task.head)] =
+          static_cast<float>((group[g].reference[i] + std::log2(group[g].sum[i])) / kLog2E);
     }
   }
 }
@@ -136,7 +136,7 @@ void forward(const AttentionInput& in, AttentionOutput& result) {
   T* const outs = result.out.data<T>();
   float* const statistics = result.log_sum_exp.data<float>();
   parallel_tasks(static_cast<int64_t>(blocks.size()), [&](int64_t task) {
-    forward_block(shape, blocks[task], in.plan.causal, static_cast<float>(in.scale * log2_e), in.q.data<T>(),
+    forward_block(shape, blocks[task], in.plan.causal, static_cast<float>(in.scale * kLog2E), in.q.data<T>(),
                   in.k.data<T>(), in.v.data<T>(), outs, statistics);
   });
 }

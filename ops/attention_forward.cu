@@ -32,9 +32,9 @@ struct Sizes {
 template <class T, int width>
 struct Shared {
   using S = Sizes<T, width>;
-  T q[S::queries * row_stride<T, width>];
-  T k[2][S::keys * row_stride<T, width>], v[2][S::keys * row_stride<T, width>];
-  float exchange[kAttentionWarps][exchange_floats<T, S::tiles, S::keys>];
+  T q[S::queries * kRowStride<T, width>];
+  T k[2][S::keys * kRowStride<T, width>], v[2][S::keys * kRowStride<T, width>];
+  float exchange[kAttentionWarps][kExchangeFloats<T, S::tiles, S::keys>];
   typename Stream<S::keys>::Slots slots;
 };
 
@@ -108,7 +108,7 @@ struct Running {
 template <class T, int width>
 __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
   using S = Sizes<T, width>;
-  constexpr int stride = row_stride<T, width>;
+  constexpr int stride = kRowStride<T, width>;
   static_assert(sizeof(Shared<T, width>) <= kMostShared);
   Shared<T, width>& shared = *reinterpret_cast<Shared<T, width>*>(dyn_smem);
   const WorkTask task = call.work.tasks[blockIdx.x / call.work.batch];

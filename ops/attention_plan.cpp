@@ -119,7 +119,7 @@ bool sees(const AttentionPlan& plan, int64_t head, int64_t query, int64_t key) {
 PlanPtr full_plan(int64_t tokens, int64_t heads, bool causal) {
   const Slice all{0, 1, tokens};
   auto head = std::make_shared<HeadPlan>();
-  head->push_back({all, {KeySlice{all, unlimited}}});
+  head->push_back({all, {KeySlice{all, kUnlimited}}});
   auto plan = std::make_shared<AttentionPlan>();
   plan->tokens = tokens;
   plan->causal = causal;

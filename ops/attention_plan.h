@@ -9,7 +9,7 @@
 
 namespace scca {
 
-inline constexpr int64_t unlimited = std::numeric_limits<int64_t>::max();
+inline constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
 /// The positions start, start + step, ..., count of them. A residue class is a slice: strided, but dense.
 struct Slice {
@@ -29,14 +29,14 @@ struct Slice {
 /// Keys of which a query sees those with |query - key| < reach. A sliding window needs a reach; nothing else
 /// does.
 struct KeySlice : Slice {
-  int64_t reach = unlimited;
+  int64_t reach = kUnlimited;
 
   /// The keys that a query sees are at(begin) .. at(end - 1). Both ends grow with the query, so that a block
   /// of queries sees from its first query's begin to its last query's end.
-  int64_t begin_for(int64_t query) const { return reach == unlimited ? 0 : count_below(query - reach + 1); }
+  int64_t begin_for(int64_t query) const { return reach == kUnlimited ? 0 : count_below(query - reach + 1); }
   int64_t end_for(int64_t query, bool causal) const {
     if (causal) return count_below(query + 1);
-    return reach == unlimited ? count : count_below(query + reach);
+    return reach == kUnlimited ? count : count_below(query + reach);
   }
   bool operator==(const KeySlice&) const = default;
 };

@@ -16,7 +16,7 @@ using Fragment = float[tiles][columns / 8][4];
 /// Elements from a row to the next in shared memory. The 16 bytes that no one reads turn each row by an odd
 /// multiple of four banks, so that eight rows' 16-byte pieces of one column lie in different banks.
 template <class T, int width>
-inline constexpr int row_stride = width + 16 / static_cast<int>(sizeof(T));
+inline constexpr int kRowStride = width + 16 / static_cast<int>(sizeof(T));
 
 __device__ inline int lane() { return static_cast<int>(threadIdx.x) % 32; }
 __device__ inline int warp() { return static_cast<int>(threadIdx.x) / 32; }
@@ -26,7 +26,7 @@ __device__ inline int warp() { return static_cast<int>(threadIdx.x) / 32; }
 template <int tiles, int rows, int width>
 __device__ void multiply_transposed(const __nv_bfloat16* a, const __nv_bfloat16* x,
                                     Fragment<tiles, rows>& c) {
-  constexpr int stride = row_stride<__nv_bfloat16, width>;
+  constexpr int stride = kRowStride<__nv_bfloat16, width>;
   const __nv_bfloat16* const left_row = a + lane() % 16 * stride + lane() / 16 * 8;
   const __nv_bfloat16* const right_row = x + (lane() % 8 + lane() / 16 * 8) * stride + lane() / 8 % 2 * 8;
 #pragma unroll 2  // more loads ahead would spill where accumulators take most registers
@@ -50,7 +50,7 @@ __device__ void multiply_transposed(const __nv_bfloat16* a, const __nv_bfloat16*
 
 template <int tiles, int rows, int width>
 __device__ void multiply_transposed(const float* a, const float* x, Fragment<tiles, rows>& c) {
-  constexpr int stride = row_stride<float, width>;
+  constexpr int stride = kRowStride<float, width>;
   const float* const left_row = a + lane() / 4 * stride;
   const float* const right_row = x + lane() % 4 * 2 * stride;
 #pragma unroll 2
@@ -85,13 +85,13 @@ __device__ void multiply_transposed(const float* a, const float* x, Fragment<til
 /// Floats of shared memory through which a warp turns its weights from a product's result into a factor. The
 /// tensor core takes them from where they are (and an array has some elements).
 template <class T, int tiles, int rows>
-inline constexpr int exchange_floats = sizeof(T) == 4 ? 16 * tiles*(rows + 4) : 4;
+inline constexpr int kExchangeFloats = sizeof(T) == 4 ? 16 * tiles*(rows + 4) : 4;
 
 /// c += p x: the warp's weights p for `rows` rows of x, over these rows. For bf16 p is rounded to bf16.
 template <int tiles, int rows, int width>
 __device__ void multiply(const Fragment<tiles, rows>& p, const __nv_bfloat16* x, float*,
                          Fragment<tiles, width>& c) {
-  constexpr int stride = row_stride<__nv_bfloat16, width>;
+  constexpr int stride = kRowStride<__nv_bfloat16, width>;
   const __nv_bfloat16* const right_row = x + lane() % 16 * stride + lane() / 16 * 8;
 #pragma unroll
   for (int k = 0; k < rows; k += 16) {
@@ -122,7 +122,7 @@ __device__ void multiply(const Fragment<tiles, rows>& p, const __nv_bfloat16* x,
 template <int tiles, int rows, int width>
 __device__ void multiply(const Fragment<tiles, rows>& p, const float* x, float* exchange,
                          Fragment<tiles, width>& c) {
-  constexpr int stride = row_stride<float, width>, row = rows + 4;
+  constexpr int stride = kRowStride<float, width>, row = rows + 4;
   const int g = lane() / 4, t = lane() % 4;
   __syncwarp();  // what the last product left there has been read
 #pragma unroll

@@ -99,7 +99,7 @@ __device__ void load_pieces(const HeadRows<const T>& from, int real, const Posit
 #pragma unroll 1  // addresses are long: many at a time would take the accumulators' registers
   for (int i = static_cast<int>(threadIdx.x); i < rows * in_row; i += kAttentionThreads) {
     const int r = i / in_row, column = i % in_row * elements, at = position(r);
-    T* const target = to + r * row_stride<T, width> + column;
+    T* const target = to + r * kRowStride<T, width> + column;
     if (at >= 0 && column < real) {
       __pipeline_memcpy_async(target, from.row(at) + column, piece);
     } else {

@@ -11,7 +11,7 @@
 namespace scca {
 namespace {
 
-int32_t narrow(int64_t x) { return static_cast<int32_t>(std::min(x, work_bound)); }
+int32_t narrow(int64_t x) { return static_cast<int32_t>(std::min(x, kWorkBound)); }
 
 /// `count` members of a slice from the index `begin` on.
 Slice part(const Slice& slice, int64_t begin, int64_t count) { return {slice.at(begin), slice.step, count}; }
@@ -92,7 +92,7 @@ class Builder {
     for (const auto& [queries, reach] : readers) {
       int64_t from = first_query_, below = plan_.tokens;
       if (plan_.causal) from = std::max(from, keys.start);
-      if (reach != unlimited) {
+      if (reach != kUnlimited) {
         from = std::max(from, keys.start - reach + 1);
         below = keys.last() + reach;
       }
@@ -181,7 +181,7 @@ DeviceWork send(const AttentionWork& work, Device device) {
 }  // namespace
 
 AttentionWork attention_work(const AttentionPlan& plan, int64_t first_query, Stay stay, int64_t block) {
-  SCCA_CHECK(plan.tokens < work_bound, "attention: a plan of ", plan.tokens,
+  SCCA_CHECK(plan.tokens < kWorkBound, "attention: a plan of ", plan.tokens,
              " tokens, expected fewer than 2^30 on this device");
   return Builder(plan, first_query, stay, block).build();
 }

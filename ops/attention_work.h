@@ -40,7 +40,7 @@ struct AttentionWork {
 };
 
 /// Reaches and positions lie below this bound, so that their sums and differences are 32-bit integers.
-inline constexpr int64_t work_bound = int64_t{1} << 30;
+inline constexpr int64_t kWorkBound = int64_t{1} << 30;
 
 /// Items of at most `block` positions. With Stay::queries the items of a head hold each query from
 /// first_query on once; with Stay::keys each key once, also those that no query sees (their gradient is zero,

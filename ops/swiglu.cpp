@@ -70,7 +70,7 @@ SCCA_INLINE void for_each_register(int64_t n, const Step& step) {
       step([i](const double* from) { return from[i]; }, [i](double* to, double v) { to[i] = v; });
   } else {
     int64_t i = 0;
-    for (; i + simd::width <= n; i += simd::width) {
+    for (; i + simd::kWidth <= n; i += simd::kWidth) {
       step([i](const T* from) { return simd::load(from + i); },
            [i](T* to, simd::floats v) { simd::store(to + i, v); });
     }

@@ -57,6 +57,17 @@ std::vector<std::string> wrong_arrows(const fs::path& root) {
   return wrong;
 }
 
+/// The constants that a line at namespace scope makes and that are not written as in kThing.
+std::vector<std::string> wrong_constants(const std::string& line) {
+  static const std::regex makes("^(inline |static )*const(expr)? "), function("^[^={\\[]*\\("),
+      name("[ ,]([A-Za-z_]\\w*)(\\[\\w*\\])?( = |\\{)"), right("k[A-Z]\\w*");
+  std::vector<std::string> wrong;
+  if (!std::regex_search(line, makes) || std::regex_search(line, function)) return wrong;
+  for (std::sregex_iterator i(line.begin(), line.end(), name), end; i != end; ++i)
+    if (!std::regex_match((*i)[1].str(), right)) wrong.push_back((*i)[1]);
+  return wrong;
+}
+
 /// What of them may not speak of flags: they are used by other programs too.
 const std::vector<std::string> kLibraries{"core", "ops", "nn", "models", "train/evaluation", "train/data"};
 
@@ -177,4 +188,20 @@ TEST_CASE("layout: every room of train stands in the list of rooms") {
     if (!file.ends_with(".cpp") && !file.ends_with(".h")) continue;
     CHECK_MESSAGE((file == "train/main.cpp" || place_of(file, kRooms) < kRooms.size()), file);
   }
+}
+
+TEST_CASE("layout: a constant of a namespace is written kThing") {
+  using Names = std::vector<std::string>;
+  CHECK(wrong_constants("constexpr int kRows = 3, columns = 4;") == Names{"columns"});
+  CHECK(wrong_constants("inline constexpr Color seen{0, 114, 178}, kUnseen{222, 222, 222};") ==
+        Names{"seen"});
+  CHECK(wrong_constants("const double dashes[] = {0, 12, 2};") == Names{"dashes"});
+  CHECK(wrong_constants("constexpr int rows(int n = 3) {").empty());
+  CHECK(wrong_constants("  constexpr int rows = 3;").empty());  // of a function
+
+  Names wrong;
+  for_each_line(fs::path(SCCA_SOURCE_DIR), [&](const std::string& file, const std::string& line) {
+    for (const std::string& name : wrong_constants(line)) wrong.push_back(scca::concat(file, ": ", name));
+  });
+  CHECK(wrong == Names{});
 }

@@ -14,16 +14,16 @@ namespace {
 
 using Bits = std::vector<uint64_t>;  // bit i % 64 of word i / 64 is position i
 
-constexpr int64_t word_bits = 64;
-size_t words_for(int64_t bits) { return static_cast<size_t>((bits + word_bits - 1) / word_bits); }
+constexpr int64_t kWordBits = 64;
+size_t words_for(int64_t bits) { return static_cast<size_t>((bits + kWordBits - 1) / kWordBits); }
 
 /// Sets bits begin .. end-1.
 void set_range(Bits& bits, int64_t begin, int64_t end) {
   if (begin >= end) return;
-  const auto first = static_cast<size_t>(begin / word_bits),
-             last = static_cast<size_t>((end - 1) / word_bits);
-  const uint64_t head = ~uint64_t{0} << (begin % word_bits);
-  const uint64_t tail = ~uint64_t{0} >> (word_bits - 1 - (end - 1) % word_bits);
+  const auto first = static_cast<size_t>(begin / kWordBits),
+             last = static_cast<size_t>((end - 1) / kWordBits);
+  const uint64_t head = ~uint64_t{0} << (begin % kWordBits);
+  const uint64_t tail = ~uint64_t{0} >> (kWordBits - 1 - (end - 1) % kWordBits);
   if (first == last) {
     bits[first] |= head & tail;
     return;
@@ -61,17 +61,17 @@ class UnionRows {
   // Whole words at a time from the slice's own bit set, where a word holds several of its positions.
   void add_strided(const KeySlice& slice, int64_t begin, int64_t end, Bits& row) {
     const int64_t first = slice.at(begin), last = slice.at(end - 1);
-    if (slice.step >= word_bits || last - first < 2 * word_bits) {
+    if (slice.step >= kWordBits || last - first < 2 * kWordBits) {
       for (int64_t i = begin; i < end; ++i)
-        row[slice.at(i) / word_bits] |= uint64_t{1} << (slice.at(i) % word_bits);
+        row[slice.at(i) / kWordBits] |= uint64_t{1} << (slice.at(i) % kWordBits);
       return;
     }
     const Bits& mask = mask_of(slice);
-    const auto first_word = static_cast<size_t>(first / word_bits),
-               last_word = static_cast<size_t>(last / word_bits);
-    row[first_word] |= mask[first_word] & (~uint64_t{0} << (first % word_bits));
+    const auto first_word = static_cast<size_t>(first / kWordBits),
+               last_word = static_cast<size_t>(last / kWordBits);
+    row[first_word] |= mask[first_word] & (~uint64_t{0} << (first % kWordBits));
     for (size_t w = first_word + 1; w < last_word; ++w) row[w] |= mask[w];
-    row[last_word] |= mask[last_word] & (~uint64_t{0} >> (word_bits - 1 - last % word_bits));
+    row[last_word] |= mask[last_word] & (~uint64_t{0} >> (kWordBits - 1 - last % kWordBits));
   }
 
   const Bits& mask_of(const KeySlice& slice) {
@@ -79,7 +79,7 @@ class UnionRows {
     if (mask.empty()) {
       mask.resize(words_for(plan_.tokens));
       for (int64_t i = 0; i < slice.count; ++i)
-        mask[slice.at(i) / word_bits] |= uint64_t{1} << (slice.at(i) % word_bits);
+        mask[slice.at(i) / kWordBits] |= uint64_t{1} << (slice.at(i) % kWordBits);
     }
     return mask;
   }
@@ -127,7 +127,7 @@ bool compose(const AttentionPlan& plan, const Matrix& layer, Matrix& reached) {
     if (count(row) == row_length(plan, query)) continue;
     for (size_t w = 0; w < layer[query].size(); ++w)
       for (uint64_t word = layer[query][w]; word != 0; word &= word - 1) {
-        const Bits& other = reached[w * word_bits + std::countr_zero(word)];
+        const Bits& other = reached[w * kWordBits + std::countr_zero(word)];
         for (size_t k = 0; k < other.size(); ++k) row[k] |= other[k];
       }
     changed = changed || row != reached[query];
@@ -154,8 +154,8 @@ double one_layer_share(const AttentionPlan& plan) {
 Reach::Reach(std::span<const PlanPtr> plans) : plans_(plans.begin(), plans.end()) {
   SCCA_CHECK(!plans.empty(), "reach: no plans, expected at least one");
   const AttentionPlan& first = *plans.front();
-  SCCA_CHECK(first.tokens <= max_exact_reach, "reach: ", first.tokens, " tokens, expected at most ",
-             max_exact_reach);
+  SCCA_CHECK(first.tokens <= kMaxExactReach, "reach: ", first.tokens, " tokens, expected at most ",
+             kMaxExactReach);
   for (const PlanPtr& plan : plans)
     SCCA_CHECK(plan->tokens == first.tokens && plan->causal == first.causal, "reach: a plan of ",
                plan->tokens, " tokens beside one of ", first.tokens,
@@ -174,10 +174,10 @@ int64_t Reach::reached(int64_t query, int64_t begin, int64_t end) const {
   const Bits& row = rows_[query];
   int64_t result = 0;
   for (int64_t at = begin; at < end;) {
-    const int64_t next = std::min(end, (at / word_bits + 1) * word_bits);
-    const auto word = static_cast<size_t>(at / word_bits);
+    const int64_t next = std::min(end, (at / kWordBits + 1) * kWordBits);
+    const auto word = static_cast<size_t>(at / kWordBits);
     if (word >= row.size()) break;  // the row ends at the query: the rest is its future
-    result += std::popcount(row[word] >> (at % word_bits) << (word_bits - (next - at)));
+    result += std::popcount(row[word] >> (at % kWordBits) << (kWordBits - (next - at)));
     at = next;
   }
   return result;

@@ -11,7 +11,7 @@
 namespace scca {
 
 /// Reach keeps three tokens x tokens bit matrices and joins their rows: up to here it takes seconds at most.
-inline constexpr int64_t max_exact_reach = 4096;
+inline constexpr int64_t kMaxExactReach = 4096;
 
 /// The share of all pairs (those with key <= query when causal) that at least one head sees.
 double one_layer_share(const AttentionPlan& plan);
@@ -22,7 +22,7 @@ double one_layer_share(const AttentionPlan& plan);
 class Reach {
  public:
   /// No layer yet. Throws Error when there is no plan, when they differ in tokens or causality, or beyond
-  /// max_exact_reach tokens.
+  /// kMaxExactReach tokens.
   explicit Reach(std::span<const PlanPtr> plans);
 
   /// Puts one more layer on top. Returns whether anything new was reached.

@@ -78,7 +78,7 @@ Slice residue_class(int64_t residue, int64_t step, int64_t tokens);
 /// the first and the last are short where they do not fit.
 std::vector<Slice> chunks(int64_t tokens, int64_t width, int64_t offset = 0);
 /// The tile of these queries and keys; without keys if the slice is empty.
-Tile tile(Slice queries, Slice keys, int64_t reach = unlimited);
+Tile tile(Slice queries, Slice keys, int64_t reach = kUnlimited);
 /// Every query sees the keys of its own chunk.
 HeadPlan chunk_local(int64_t tokens, int64_t width, int64_t offset = 0);
 /// The first floor(heads / 2) heads look like `first`, the others like `second`.

@@ -12,9 +12,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t max_tokens = int64_t{1} << 26;       // keeps start + step * count far from overflow
-constexpr int64_t max_reach = (int64_t{1} << 31) - 1;  // the widest window a spec can ask for
-constexpr size_t max_heads = 4096;
+constexpr int64_t kMaxTokens = int64_t{1} << 26;       // keeps start + step * count far from overflow
+constexpr int64_t kMaxReach = (int64_t{1} << 31) - 1;  // the widest window a spec can ask for
+constexpr size_t kMaxHeads = 4096;
 
 json slice_to_json(const Slice& slice) { return {slice.start, slice.step, slice.count}; }
 
@@ -24,7 +24,7 @@ json head_to_json(const HeadPlan& head) {
     json keys = json::array();
     for (const KeySlice& slice : tile.keys) {
       keys.push_back(slice_to_json(slice));
-      if (slice.reach != unlimited) keys.back().push_back(slice.reach);
+      if (slice.reach != kUnlimited) keys.back().push_back(slice.reach);
     }
     tiles.push_back({{"queries", slice_to_json(tile.queries)}, {"keys", std::move(keys)}});
   }
@@ -57,7 +57,7 @@ struct Place {
   int64_t integer(int64_t least, int64_t most) const {
     const bool fits =
         value.is_number_integer() &&
-        (value.is_number_unsigned() ? value.get<uint64_t>() <= static_cast<uint64_t>(unlimited) : true);
+        (value.is_number_unsigned() ? value.get<uint64_t>() <= static_cast<uint64_t>(kUnlimited) : true);
     if (!fits || value.get<int64_t>() < least || value.get<int64_t>() > most)
       wrong("found ", found(), ", expected a whole number from ", least, " to ", most);
     return value.get<int64_t>();
@@ -86,7 +86,7 @@ Tile read_tile(const Place& place, int64_t tokens) {
     const Place slice = keys.at(i);
     const size_t n = slice.array_size();
     KeySlice key_slice{read_slice(slice, tokens, n)};
-    if (n == 4) key_slice.reach = slice.at(3).integer(1, max_reach);
+    if (n == 4) key_slice.reach = slice.at(3).integer(1, kMaxReach);
     tile.keys.push_back(key_slice);
   }
   return tile;
@@ -108,7 +108,7 @@ json plan_to_json(const AttentionPlan& plan) {
   }
   const PlanPtr unowned(&plan, [](const AttentionPlan*) {});
   std::optional<int64_t> layers;
-  if (plan.tokens <= max_exact_reach) layers = layers_to_full({{unowned}});
+  if (plan.tokens <= kMaxExactReach) layers = layers_to_full({{unowned}});
   return {{"tokens", plan.tokens},
           {"causal", plan.causal},
           {"heads", std::move(heads)},
@@ -121,15 +121,15 @@ json plan_to_json(const AttentionPlan& plan) {
 PlanPtr plan_from_json(const json& value, const std::string& name) {
   const Place root{value, name, ""};
   AttentionPlan plan;
-  plan.tokens = root.at("tokens").integer(1, max_tokens);
+  plan.tokens = root.at("tokens").integer(1, kMaxTokens);
   if (value.contains("causal")) {
     const Place causal = root.at("causal");
     if (!causal.value.is_boolean()) causal.wrong("found ", causal.found(), ", expected true or false");
     plan.causal = causal.value;
   }
   const Place heads = root.at("heads");
-  if (const size_t n = heads.array_size(); n < 1 || n > max_heads)
-    heads.wrong("found ", n, " heads, expected 1 to ", max_heads);
+  if (const size_t n = heads.array_size(); n < 1 || n > kMaxHeads)
+    heads.wrong("found ", n, " heads, expected 1 to ", kMaxHeads);
   for (size_t h = 0; h < heads.value.size(); ++h) {
     const auto head = read_head(heads.at(h), plan.tokens);
     const auto same = std::find_if(plan.heads.begin(), plan.heads.end(),

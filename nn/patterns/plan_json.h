@@ -5,7 +5,7 @@
 //                                            "keys": [[start, step, count], ...]}]],
 //    "visible_pairs": [one per head], "one_layer_share": s, "layers_to_full": n or null, "empty_rows": n}
 // A key slice with a limited reach has it as a fourth number. layers_to_full is null when no number of layers
-// suffices, and beyond max_exact_reach tokens (nn/patterns/coverage.h).
+// suffices, and beyond kMaxExactReach tokens (nn/patterns/coverage.h).
 #include <nlohmann/json.hpp>
 #include <string>
 

@@ -13,7 +13,7 @@
 namespace scca {
 namespace {
 
-constexpr size_t cached_plans =
+constexpr size_t kCachedPlans =
     32;  // a few lengths of every pattern; generation asks for a new length at each token
 
 struct CachedPlan {
@@ -51,7 +51,7 @@ PlanPtr AttentionSpec::State::plan(size_t pattern, int64_t tokens, int64_t heads
   plan.heads = patterns[pattern].pattern->plan({tokens, heads});
   validate(plan);
   cache.push_front({pattern, tokens, heads, std::make_shared<const AttentionPlan>(std::move(plan))});
-  if (cache.size() > cached_plans) cache.pop_back();
+  if (cache.size() > kCachedPlans) cache.pop_back();
   return cache.front().plan;
 }
 

@@ -11,7 +11,7 @@
 namespace scca {
 namespace {
 
-constexpr int deepest =
+constexpr int kDeepest =
     16;  // patterns inside patterns; a bound, so that hostile input cannot exhaust the stack
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -79,8 +79,8 @@ class Parser {
 
   Call call(std::string_view what, int depth) {
     at_end();
-    if (depth > deepest)
-      spec_error(source_, at_, concat("more than ", deepest, " patterns inside each other"));
+    if (depth > kDeepest)
+      spec_error(source_, at_, concat("more than ", kDeepest, " patterns inside each other"));
     Call result;
     result.at = at_;
     result.word = word(what);

@@ -24,7 +24,7 @@ double worst_ulp(double from, double to, int steps, const Approx& approx, const 
   return worst;
 }
 
-constexpr float inf = std::numeric_limits<float>::infinity();
+constexpr float kInf = std::numeric_limits<float>::infinity();
 const float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 }  // namespace
@@ -43,23 +43,23 @@ TEST_CASE("simd: exp2_softmax is within 2.5 ulp of the double exp2") {
 }
 
 TEST_CASE("simd: exp at the edges: infinities, overflow, underflow, NaN") {
-  CHECK(simd::exp(simd::broadcast(-inf))[0] == 0);
-  CHECK(simd::exp(simd::broadcast(inf))[0] == inf);
-  CHECK(simd::exp(simd::broadcast(89))[0] == inf);
+  CHECK(simd::exp(simd::broadcast(-kInf))[0] == 0);
+  CHECK(simd::exp(simd::broadcast(kInf))[0] == kInf);
+  CHECK(simd::exp(simd::broadcast(89))[0] == kInf);
   CHECK(simd::exp(simd::broadcast(-88))[0] == 0);
   CHECK(simd::exp(simd::broadcast(-1e30f))[0] == 0);
   CHECK(std::isnan(simd::exp(simd::broadcast(not_a_number))[0]));
-  CHECK(simd::exp2_softmax(simd::broadcast(-inf))[0] == 0);
+  CHECK(simd::exp2_softmax(simd::broadcast(-kInf))[0] == 0);
   CHECK(simd::exp2_softmax(simd::broadcast(-127))[0] == 0);
   CHECK(simd::exp2_softmax(simd::broadcast(-1e30f))[0] == 0);
   CHECK(std::isnan(simd::exp2_softmax(simd::broadcast(not_a_number))[0]));
 }
 
 TEST_CASE("simd: loads, stores and reductions handle every lane once") {
-  std::vector<float> values(simd::width + 1);
-  for (int i = 0; i <= simd::width; ++i) values[i] = static_cast<float>((i * 7) % 5 - 2 + i);
-  float sum = 0, most = -inf;
-  for (int i = 1; i <= simd::width; ++i) {
+  std::vector<float> values(simd::kWidth + 1);
+  for (int i = 0; i <= simd::kWidth; ++i) values[i] = static_cast<float>((i * 7) % 5 - 2 + i);
+  float sum = 0, most = -kInf;
+  for (int i = 1; i <= simd::kWidth; ++i) {
     sum += values[i];
     most = std::max(most, values[i]);
   }
@@ -67,24 +67,24 @@ TEST_CASE("simd: loads, stores and reductions handle every lane once") {
   CHECK(simd::reduce_sum(v) == sum);
   CHECK(simd::reduce_max(v) == most);
 
-  std::vector<float> back(simd::width, -7);
+  std::vector<float> back(simd::kWidth, -7);
   simd::store_first(back.data(), 3, v);
   CHECK(back[2] == values[3]);
   CHECK(back[3] == -7);
   const floats some = simd::load_first(values.data(), 2, 9.0f);
   CHECK(some[1] == values[1]);
-  CHECK(some[simd::width - 1] == 9);
+  CHECK(some[simd::kWidth - 1] == 9);
 }
 
 TEST_CASE("simd: bf16 lanes convert as bf16(float) does") {
-  std::vector<float> values(simd::width);
-  for (int i = 0; i < simd::width; ++i) values[i] = 1.0f + 0.00391f * static_cast<float>(i);
+  std::vector<float> values(simd::kWidth);
+  for (int i = 0; i < simd::kWidth; ++i) values[i] = 1.0f + 0.00391f * static_cast<float>(i);
   values[1] = not_a_number;
-  values[2] = -inf;
-  std::vector<bf16> half(simd::width);
+  values[2] = -kInf;
+  std::vector<bf16> half(simd::kWidth);
   simd::store(half.data(), simd::load(values.data()));
   const floats back = simd::load(half.data());
-  for (int i = 0; i < simd::width; ++i) {
+  for (int i = 0; i < simd::kWidth; ++i) {
     CHECK(half[i].bits == bf16(values[i]).bits);
     if (i != 1) CHECK(back[i] == static_cast<float>(half[i]));
   }

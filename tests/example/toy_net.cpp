@@ -15,11 +15,11 @@ using namespace scca;
 
 namespace {
 
-constexpr int64_t points = 301, hidden = 48;
+constexpr int64_t kPoints = 301, kHidden = 48;
 
 struct Net {
-  Tensor gate_H3 = random({hidden, 3}, 2), up_H3 = random({hidden, 3}, 2), norm_H = Tensor::full({hidden}, 1),
-         out_2H = random({2, hidden}, 0.1);
+  Tensor gate_H3 = random({kHidden, 3}, 2), up_H3 = random({kHidden, 3}, 2),
+         norm_H = Tensor::full({kHidden}, 1), out_2H = random({2, kHidden}, 0.1);
 
   Net() {
     for (Tensor* weight : {&gate_H3, &up_H3, &norm_H, &out_2H}) weight->set_requires_grad();
@@ -41,15 +41,15 @@ struct Net {
 void two_spirals(Tensor& x_N3, Tensor& class_N) {
   std::vector<float> x;
   std::vector<int32_t> of;
-  for (int64_t i = 0; i < points; ++i) {
+  for (int64_t i = 0; i < kPoints; ++i) {
     const int arm = static_cast<int>(i % 2);
-    const double r = 0.2 + 0.8 * static_cast<double>(i) / points, angle = 12 * r + M_PI * arm;
+    const double r = 0.2 + 0.8 * static_cast<double>(i) / kPoints, angle = 12 * r + M_PI * arm;
     for (const double value : {r * std::cos(angle), r * std::sin(angle), 1.0})
       x.push_back(static_cast<float>(value));
     of.push_back(arm);
   }
-  x_N3 = Tensor::of(x, {points, 3});
-  class_N = Tensor::of(of, {points});
+  x_N3 = Tensor::of(x, {kPoints, 3});
+  class_N = Tensor::of(of, {kPoints});
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ AttentionPlan plan_of(int64_t tokens, HeadPlan head, bool causal = true) {
   return plan;
 }
 
-KeySlice keys(int64_t start, int64_t step, int64_t count, int64_t reach = unlimited) {
+KeySlice keys(int64_t start, int64_t step, int64_t count, int64_t reach = kUnlimited) {
   return {{start, step, count}, reach};
 }
 
@@ -40,7 +40,7 @@ TEST_CASE("attention_plan: count_below agrees with counting") {
 }
 
 TEST_CASE("attention_plan: a query's keys are one run, found by arithmetic") {
-  for (const int64_t reach : {int64_t{1}, int64_t{4}, int64_t{11}, unlimited}) {
+  for (const int64_t reach : {int64_t{1}, int64_t{4}, int64_t{11}, kUnlimited}) {
     for (const KeySlice slice : {keys(0, 1, 20, reach), keys(2, 3, 5, reach), keys(9, 2, 4, reach)}) {
       for (const bool causal : {true, false}) {
         for (int64_t query = 0; query < 25; ++query) {

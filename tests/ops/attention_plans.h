@@ -66,8 +66,8 @@ inline PlanPtr patchwork(int64_t tokens, int64_t heads, bool causal = true) {
     Tile even{{0, 2, (tokens + 1) / 2}, {}}, odd{{1, 2, tokens / 2}, {}};
     for (int64_t start = 0, i = h; start < tokens; start += 12, ++i) {
       const KeySlice both[] = {
-          {{start, 2, std::min<int64_t>(6, (tokens - start + 1) / 2)}, i % 3 ? unlimited : 40 + i},
-          {{start + 1, 2, std::min<int64_t>(6, (tokens - start) / 2)}, unlimited}};
+          {{start, 2, std::min<int64_t>(6, (tokens - start + 1) / 2)}, i % 3 ? kUnlimited : 40 + i},
+          {{start + 1, 2, std::min<int64_t>(6, (tokens - start) / 2)}, kUnlimited}};
       for (const KeySlice& keys : both) {
         if (keys.count < 1) continue;
         if (i % 2) even.keys.insert(even.keys.begin(), keys);

@@ -55,7 +55,7 @@ PlanPtr two_reaches(int64_t tokens) {
   const int64_t half = tokens / 2;
   const Slice keys{tokens / 3, 2, (tokens - tokens / 3 + 3) / 4};
   head.push_back({{0, 1, half}, {{keys, 5}}});
-  head.push_back({{half, 1, tokens - half}, {{keys, unlimited}}});
+  head.push_back({{half, 1, tokens - half}, {{keys, kUnlimited}}});
   return make_plan(tokens, {head}, false);
 }
 
@@ -151,7 +151,7 @@ TEST_CASE(
 }
 
 TEST_CASE("attention work: positions are 32-bit") {
-  AttentionPlan plan{work_bound, true, {std::make_shared<const HeadPlan>()}};
+  AttentionPlan plan{kWorkBound, true, {std::make_shared<const HeadPlan>()}};
   CHECK_THROWS_WITH_AS(attention_work(plan, 0, Stay::queries, 64),
                        "attention: a plan of 1073741824 tokens, expected fewer than 2^30 on this device",
                        Error);

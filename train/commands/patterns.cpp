@@ -26,7 +26,7 @@ struct Flags {
   CLI::App* app = nullptr;  // knows which flags were given
 };
 
-constexpr int64_t default_layers = 4;  // enough for every registered pattern but s2 and local at chunk N/4
+constexpr int64_t kDefaultLayers = 4;  // enough for every registered pattern but s2 and local at chunk N/4
 
 /// The layer whose plan is shown.
 int64_t chosen_layer(const Flags& flags, const AttentionSpec& spec) {
@@ -114,7 +114,7 @@ int run(const Flags& flags) {
   if (flags.layers > 0) spec.check_layers(flags.layers);
   const int64_t layer = chosen_layer(flags, spec);
   const PlanPtr plan = spec.plan(flags.tokens, flags.heads, layer);
-  const int64_t layers = flags.layers > 0 ? flags.layers : std::max(default_layers, spec.distinct_layers());
+  const int64_t layers = flags.layers > 0 ? flags.layers : std::max(kDefaultLayers, spec.distinct_layers());
   std::vector<PlanPtr> plans;
   for (int64_t l = 0; l < std::min(layers, spec.distinct_layers()); ++l)
     plans.push_back(spec.plan(flags.tokens, flags.heads, l));
@@ -125,7 +125,7 @@ int run(const Flags& flags) {
   nlohmann::json json = plan_to_json(*plan);
   json["layer"] = layer;
   json["reach_by_layer"] = nullptr;
-  if (flags.tokens <= max_exact_reach) json["reach_by_layer"] = reach_by_layer(plans, layers);
+  if (flags.tokens <= kMaxExactReach) json["reach_by_layer"] = reach_by_layer(plans, layers);
   print_json(json);
   return 0;
 }

@@ -11,7 +11,7 @@ namespace scca {
 namespace {
 
 // Beyond these, differences and ratios overflow; no loss or token count gets there.
-constexpr double largest = 1e100, smallest_log = 1e-100;
+constexpr double kLargest = 1e100, kSmallestLog = 1e-100;
 
 std::string fixed(double value, int decimals) {
   char text[64];
@@ -129,7 +129,7 @@ std::vector<std::string> tick_labels(const std::vector<double>& ticks) {
 }
 
 bool Axis::has_place(double value, bool log) {
-  return std::isfinite(value) && std::fabs(value) < largest && (!log || value > smallest_log);
+  return std::isfinite(value) && std::fabs(value) < kLargest && (!log || value > kSmallestLog);
 }
 
 double Axis::share(double value) const {

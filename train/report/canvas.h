@@ -16,13 +16,13 @@ struct Color {
 Color mix(Color a, Color b, double share);
 
 namespace colors {
-inline constexpr Color white{255, 255, 255}, black{0, 0, 0}, ink{38, 38, 38}, grey{110, 110, 110},
-    grid{226, 226, 226};
+inline constexpr Color kWhite{255, 255, 255}, kBlack{0, 0, 0}, kInk{38, 38, 38}, kGrey{110, 110, 110},
+    kGrid{226, 226, 226};
 // Okabe and Ito's palette: told apart with every common form of colour blindness, and in this order also in
 // grey. (Their yellow is left out: a thin yellow line on white cannot be seen.)
-inline constexpr Color series[] = {{0, 114, 178}, {213, 94, 0},   {0, 158, 115}, {204, 121, 167},
-                                   {230, 159, 0}, {86, 180, 233}, {0, 0, 0}};
-inline constexpr int series_count = 7;
+inline constexpr Color kSeries[] = {{0, 114, 178}, {213, 94, 0},   {0, 158, 115}, {204, 121, 167},
+                                    {230, 159, 0}, {86, 180, 233}, {0, 0, 0}};
+inline constexpr int kSeriesCount = 7;
 }  // namespace colors
 
 struct Point {
@@ -33,7 +33,7 @@ enum class Align { left, center, right };
 
 struct TextStyle {
   double size = 15;  // pixels per em
-  Color color = colors::ink;
+  Color color = colors::kInk;
   Align align = Align::left;
   bool bold = false;
   bool upwards = false;  // turned by a quarter: reads from bottom to top
@@ -42,7 +42,7 @@ struct TextStyle {
 class Canvas {
  public:
   /// Throws Error when a side is not in [1, 16384].
-  Canvas(int width, int height, Color background = colors::white);
+  Canvas(int width, int height, Color background = colors::kWhite);
 
   int width() const { return width_; }
   int height() const { return height_; }

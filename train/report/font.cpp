@@ -12,8 +12,8 @@
 namespace scca {
 namespace {
 
-constexpr int easy_cap_height = 7,
-              easy_rows = 10;  // of stb_easy_font at scale 1: capitals, and with descenders
+constexpr int kEasyCapHeight = 7,
+              kEasyRows = 10;  // of stb_easy_font at scale 1: capitals, and with descenders
 
 int easy_scale(double size) { return std::max(1, static_cast<int>(std::lround(size / 11.0))); }
 
@@ -28,8 +28,8 @@ TextMask render_built_in(const std::string& text, double size) {
   int scale = easy_scale(size);
   TextMask mask;
   mask.width = stb_easy_font_width(plain.data()) * scale;
-  mask.height = easy_rows * scale;
-  mask.baseline = easy_cap_height * scale;
+  mask.height = kEasyRows * scale;
+  mask.baseline = kEasyCapHeight * scale;
   mask.cap_height = mask.baseline;
   mask.coverage.assign(static_cast<size_t>(mask.width) * mask.height, 0);
 

@@ -12,10 +12,10 @@
 namespace scca {
 namespace {
 
-const TextStyle title_style{.size = 21, .bold = true}, label_style{.size = 16, .align = Align::center},
-    name_style{.size = 14, .color = colors::grey}, value_style{.size = 14, .align = Align::center};
-constexpr int margin = 24, bar_width = 20, bar_gap = 36, widest_for_title = 1200;
-constexpr Color missing_color{238, 238, 238};
+const TextStyle kTitleStyle{.size = 21, .bold = true}, kLabelStyle{.size = 16, .align = Align::center},
+    kNameStyle{.size = 14, .color = colors::kGrey}, kValueStyle{.size = 14, .align = Align::center};
+constexpr int kMargin = 24, kBarWidth = 20, kBarGap = 36, kWidestForTitle = 1200;
+constexpr Color kMissingColor{238, 238, 238};
 
 /// Viridis (van der Walt and Smith): as bright as it is high, so it also reads in grey and with colour
 /// blindness.
@@ -30,8 +30,8 @@ Color scale_color(double share) {
 }
 
 Color readable_on(Color background) {
-  return 0.299 * background.r + 0.587 * background.g + 0.114 * background.b < 128 ? colors::white
-                                                                                  : colors::black;
+  return 0.299 * background.r + 0.587 * background.g + 0.114 * background.b < 128 ? colors::kWhite
+                                                                                  : colors::kBlack;
 }
 
 /// Enough decimals to tell the values of the scale apart, the same for all.
@@ -62,10 +62,10 @@ class HeatmapPicture {
 
   Canvas draw() {
     Canvas canvas(width_, height_);
-    if (map_.title_look) draw_sample(canvas, {margin, margin + 8}, *map_.title_look, false);
+    if (map_.title_look) draw_sample(canvas, {kMargin, kMargin + 8}, *map_.title_look, false);
     for (size_t i = 0; i < title_.size(); ++i)
-      canvas.text({margin + title_indent(), margin + 8 + 29.0 * static_cast<double>(i)}, title_[i],
-                  title_style);
+      canvas.text({kMargin + title_indent(), kMargin + 8 + 29.0 * static_cast<double>(i)}, title_[i],
+                  kTitleStyle);
     draw_cells(canvas);
     draw_names(canvas);
     draw_bar(canvas);
@@ -76,7 +76,7 @@ class HeatmapPicture {
   int rows() const { return static_cast<int>(map_.row_names.size()); }
   int columns() const { return static_cast<int>(map_.column_names.size()); }
 
-  static constexpr int sample_room = static_cast<int>(sample_width) + 12;
+  static constexpr int sample_room = static_cast<int>(kSampleWidth) + 12;
   double title_indent() const { return map_.title_look ? sample_room : 0; }
 
   static double widest(const std::vector<std::string>& texts, const TextStyle& style) {
@@ -89,8 +89,8 @@ class HeatmapPicture {
     std::vector<std::string> texts;
     for (double v : map_.values)
       if (std::isfinite(v)) texts.push_back(value_text(v, high_ - low_));
-    double value_width = widest(texts, value_style) + 14;
-    double name_width = widest(map_.column_names, name_style);
+    double value_width = widest(texts, kValueStyle) + 14;
+    double name_width = widest(map_.column_names, kNameStyle);
     cell_width_ = std::clamp(1080 / columns(), 6, 90);
     cell_height_ = std::clamp(640 / rows(), 6, 44);
     show_values_ = value_width - 10 <= cell_width_ && cell_height_ >= 18;
@@ -99,23 +99,23 @@ class HeatmapPicture {
     bar_axis_.low = low_;
     bar_axis_.high = high_;
     set_ticks(bar_axis_, std::clamp(rows() * cell_height_ / 40, 2, 6));
-    left_ = margin + (map_.row_label.empty() ? 0 : 28) + (map_.row_looks.empty() ? 0 : sample_room) +
-            static_cast<int>(widest(map_.row_names, name_style)) + 10;
+    left_ = kMargin + (map_.row_label.empty() ? 0 : 28) + (map_.row_looks.empty() ? 0 : sample_room) +
+            static_cast<int>(widest(map_.row_names, kNameStyle)) + 10;
     right_ = left_ + columns() * cell_width_;
-    width_ = right_ + bar_gap + bar_width + 10 + static_cast<int>(widest(bar_axis_.labels, name_style)) +
-             (map_.value_label.empty() ? 0 : 30) + margin;
-    value_label_at_ = width_ - margin - 4;
+    width_ = right_ + kBarGap + kBarWidth + 10 + static_cast<int>(widest(bar_axis_.labels, kNameStyle)) +
+             (map_.value_label.empty() ? 0 : 30) + kMargin;
+    value_label_at_ = width_ - kMargin - 4;
     // A pattern's spec is one word, which no line break helps: a small grid becomes wider for it.
     std::istringstream words(map_.title);
     for (std::string word; words >> word;)
       width_ = std::clamp(
-          static_cast<int>(Canvas::text_width(word, title_style) + title_indent()) + 2 * margin + 1, width_,
-          std::max(width_, widest_for_title));
-    title_ = Canvas::wrap_text(map_.title, width_ - 2 * margin - title_indent(), title_style);
-    top_ = margin + static_cast<int>(title_.size()) * 29 + 10;
+          static_cast<int>(Canvas::text_width(word, kTitleStyle) + title_indent()) + 2 * kMargin + 1, width_,
+          std::max(width_, kWidestForTitle));
+    title_ = Canvas::wrap_text(map_.title, width_ - 2 * kMargin - title_indent(), kTitleStyle);
+    top_ = kMargin + static_cast<int>(title_.size()) * 29 + 10;
     bottom_ = top_ + rows() * cell_height_;
     names_height_ = names_upwards_ ? static_cast<int>(name_width) + 12 : 24;
-    height_ = bottom_ + names_height_ + (map_.column_label.empty() ? 0 : 28) + margin - 8;
+    height_ = bottom_ + names_height_ + (map_.column_label.empty() ? 0 : 28) + kMargin - 8;
   }
 
   void draw_cells(Canvas& canvas) const {
@@ -126,10 +126,10 @@ class HeatmapPicture {
         double x = left_ + column * cell_width_, y = top_ + row * cell_height_;
         double share = (value - low_) / (high_ - low_);
         bool measured = std::isfinite(value);
-        Color color = measured ? scale_color(share) : missing_color;
+        Color color = measured ? scale_color(share) : kMissingColor;
         canvas.rect(x, y, x + cell_width_ - gap, y + cell_height_ - gap, color);
         if (!show_values_) continue;
-        TextStyle style = value_style;
+        TextStyle style = kValueStyle;
         style.color = readable_on(color);
         canvas.text({x + (cell_width_ - 1) / 2.0, y + (cell_height_ - 1) / 2.0},
                     measured ? value_text(value, high_ - low_) : "-", style);
@@ -139,7 +139,7 @@ class HeatmapPicture {
 
   /// Where cells are thinner than text, every second, third ... name.
   void draw_names(Canvas& canvas) const {
-    TextStyle right = name_style, below = name_style, upwards = label_style;
+    TextStyle right = kNameStyle, below = kNameStyle, upwards = kLabelStyle;
     right.align = Align::right;
     below.align = names_upwards_ ? Align::right : Align::center;
     below.upwards = names_upwards_;
@@ -148,7 +148,7 @@ class HeatmapPicture {
     for (int row = 0; row < rows(); row += row_step) {
       Point at{left_ - 9.0, top_ + (row + 0.5) * cell_height_};
       if (!map_.row_looks.empty()) {
-        draw_sample(canvas, {at.x - sample_width, at.y}, map_.row_looks[row], false);
+        draw_sample(canvas, {at.x - kSampleWidth, at.y}, map_.row_looks[row], false);
         at.x -= sample_room;
       }
       canvas.text(at, map_.row_names[row], right);
@@ -156,21 +156,21 @@ class HeatmapPicture {
     for (int column = 0; column < columns(); column += names_upwards_ ? column_step : 1)
       canvas.text({left_ + (column + 0.5) * cell_width_, bottom_ + (names_upwards_ ? 7.0 : 13.0)},
                   map_.column_names[column], below);
-    canvas.text({(left_ + right_) / 2.0, height_ - margin - 2.0}, map_.column_label, label_style);
-    canvas.text({margin + 8.0, (top_ + bottom_) / 2.0}, map_.row_label, upwards);
+    canvas.text({(left_ + right_) / 2.0, height_ - kMargin - 2.0}, map_.column_label, kLabelStyle);
+    canvas.text({kMargin + 8.0, (top_ + bottom_) / 2.0}, map_.row_label, upwards);
   }
 
   void draw_bar(Canvas& canvas) const {
-    double x = right_ + bar_gap, length = bottom_ - 1 - top_;
+    double x = right_ + kBarGap, length = bottom_ - 1 - top_;
     for (int y = 0; y < length; ++y)
-      canvas.rect(x, top_ + y, x + bar_width, top_ + y + 1, scale_color(1 - (y + 0.5) / length));
+      canvas.rect(x, top_ + y, x + kBarWidth, top_ + y + 1, scale_color(1 - (y + 0.5) / length));
     for (size_t i = 0; i < bar_axis_.ticks.size(); ++i) {
       double y = bottom_ - 1 - bar_axis_.share(bar_axis_.ticks[i]) * length;
       double line = std::clamp(std::round(y), top_ + 0.0, bottom_ - 2.0);
-      canvas.rect(x + bar_width, line, x + bar_width + 4, line + 1, colors::grey);
-      canvas.text({x + bar_width + 8, y}, bar_axis_.labels[i], name_style);
+      canvas.rect(x + kBarWidth, line, x + kBarWidth + 4, line + 1, colors::kGrey);
+      canvas.text({x + kBarWidth + 8, y}, bar_axis_.labels[i], kNameStyle);
     }
-    TextStyle upwards = label_style;
+    TextStyle upwards = kLabelStyle;
     upwards.upwards = true;
     canvas.text({static_cast<double>(value_label_at_), (top_ + bottom_) / 2.0}, map_.value_label, upwards);
   }

@@ -31,7 +31,7 @@ std::map<std::string, Look> looks_of(const std::vector<std::string>& names);
 
 /// A short piece of the line from x to x + sample_width, as a legend shows it: long enough for every dash to
 /// be told from the others. `marker` puts the dot on it that marks a point.
-constexpr double sample_width = 56;
+constexpr double kSampleWidth = 56;
 void draw_sample(Canvas& canvas, Point left, const Look& look, bool marker);
 
 }  // namespace scca

@@ -10,9 +10,9 @@
 namespace scca {
 namespace {
 
-constexpr int panel_gap = 30, row_gap = 14, name_height = 52, axis_height = 48, narrowest_panel = 150,
-              narrowest_picture = 620;
-constexpr int64_t most_cells_with_ticks_inside = 64;
+constexpr int kPanelGap = 30, kRowGap = 14, kNameHeight = 52, kAxisHeight = 48, kNarrowestPanel = 150,
+              kNarrowestPicture = 620;
+constexpr int64_t kMostCellsWithTicksInside = 64;
 
 struct Size {
   int most_panels, columns, side;
@@ -49,15 +49,15 @@ PatternPanels::PatternPanels(int64_t tokens, int panels) : tokens_(tokens) {
   left_ = 26;  // the word "query"
   double widest = 0;
   for (const std::string& label : labels_)
-    widest = std::max(widest, Canvas::text_width(label, pattern_style::tick));
+    widest = std::max(widest, Canvas::text_width(label, pattern_style::kTick));
   left_ += static_cast<int>(widest) + 8;
-  panel_width_ = left_ + std::max(side(), narrowest_panel) + panel_gap;
-  panel_height_ = name_height + side() + axis_height + row_gap;
-  width_ = std::max(narrowest_picture, 2 * pattern_style::margin + columns_ * panel_width_ - panel_gap + 12);
+  panel_width_ = left_ + std::max(side(), kNarrowestPanel) + kPanelGap;
+  panel_height_ = kNameHeight + side() + kAxisHeight + kRowGap;
+  width_ = std::max(kNarrowestPicture, 2 * pattern_style::kMargin + columns_ * panel_width_ - kPanelGap + 12);
   height_ = (panels + columns_ - 1) / columns_ * panel_height_;
 }
 
-bool PatternPanels::ticks_inside() const { return tokens_ <= most_cells_with_ticks_inside; }
+bool PatternPanels::ticks_inside() const { return tokens_ <= kMostCellsWithTicksInside; }
 
 /// Few tokens: the tick names the token in the middle of whose square it stands. Many: it is a position.
 void PatternPanels::place_ticks() {
@@ -78,8 +78,8 @@ void PatternPanels::place_ticks() {
 
 void PatternPanels::draw(Canvas& canvas, int i, int top, const std::string& name, const std::string& line,
                          const std::function<Color(int row, int column)>& color) const {
-  const int x0 = pattern_style::margin + i % columns_ * panel_width_ + left_,
-            y0 = top + i / columns_ * panel_height_ + name_height;
+  const int x0 = pattern_style::kMargin + i % columns_ * panel_width_ + left_,
+            y0 = top + i / columns_ * panel_height_ + kNameHeight;
   const int cell = cell_pixels_, gap = cell >= 6 ? 1 : 0;
   for (int row = 0; row < cells_; ++row) {
     for (int column = 0; column < cells_; ++column) {
@@ -87,18 +87,18 @@ void PatternPanels::draw(Canvas& canvas, int i, int top, const std::string& name
       canvas.rect(x, y, x + cell - gap, y + cell - gap, color(row, column));
     }
   }
-  canvas.frame(x0 - 1, y0 - 1, x0 + side() + 1 - gap, y0 + side() + 1 - gap, colors::grey);
-  canvas.text({x0 - 1.0, y0 - 37.0}, Canvas::fit_text(name, text_width(), pattern_style::name),
-              pattern_style::name);
-  canvas.text({x0 - 1.0, y0 - 15.0}, Canvas::fit_text(line, text_width(), pattern_style::share),
-              pattern_style::share);
+  canvas.frame(x0 - 1, y0 - 1, x0 + side() + 1 - gap, y0 + side() + 1 - gap, colors::kGrey);
+  canvas.text({x0 - 1.0, y0 - 37.0}, Canvas::fit_text(name, text_width(), pattern_style::kName),
+              pattern_style::kName);
+  canvas.text({x0 - 1.0, y0 - 15.0}, Canvas::fit_text(line, text_width(), pattern_style::kShare),
+              pattern_style::kShare);
   draw_axes(canvas, x0, y0);
 }
 
 void PatternPanels::draw_axes(Canvas& canvas, int x0, int y0) const {
   const double side = this->side(), shift = ticks_inside() ? 0.5 : 0;
-  TextStyle across = pattern_style::tick, down = pattern_style::tick, key = pattern_style::legend,
-            query = pattern_style::legend;
+  TextStyle across = pattern_style::kTick, down = pattern_style::kTick, key = pattern_style::kLegend,
+            query = pattern_style::kLegend;
   across.align = key.align = query.align = Align::center;
   down.align = Align::right;
   query.upwards = true;
@@ -106,8 +106,8 @@ void PatternPanels::draw_axes(Canvas& canvas, int x0, int y0) const {
     const double at = (ticks_[i] + shift) / static_cast<double>(tokens_) * side;
     if (!ticks_inside()) {
       const double line = std::min(std::round(at), side - 1);
-      canvas.rect(x0 + line, y0 + side + 1, x0 + line + 1, y0 + side + 5, colors::grey);
-      canvas.rect(x0 - 5, y0 + line, x0 - 1, y0 + line + 1, colors::grey);
+      canvas.rect(x0 + line, y0 + side + 1, x0 + line + 1, y0 + side + 5, colors::kGrey);
+      canvas.rect(x0 - 5, y0 + line, x0 - 1, y0 + line + 1, colors::kGrey);
     }
     canvas.text({x0 + at, y0 + side + 13}, labels_[i], across);
     canvas.text({x0 - 8.0, y0 + at}, labels_[i], down);
@@ -117,11 +117,11 @@ void PatternPanels::draw_axes(Canvas& canvas, int x0, int y0) const {
 }
 
 double draw_swatch(Canvas& canvas, double x, double y, Color color, const std::string& text) {
-  const int size = pattern_style::swatch, left = static_cast<int>(x), top = static_cast<int>(y) - size / 2;
+  const int size = pattern_style::kSwatch, left = static_cast<int>(x), top = static_cast<int>(y) - size / 2;
   canvas.rect(left, top, left + size, top + size, color);
-  canvas.frame(left, top, left + size, top + size, colors::grey);
-  canvas.text({x + size + 8, y}, text, pattern_style::legend);
-  return x + size + 8 + Canvas::text_width(text, pattern_style::legend) + 28;
+  canvas.frame(left, top, left + size, top + size, colors::kGrey);
+  canvas.text({x + size + 8, y}, text, pattern_style::kLegend);
+  return x + size + 8 + Canvas::text_width(text, pattern_style::kLegend) + 28;
 }
 
 }  // namespace scca

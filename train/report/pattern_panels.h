@@ -9,10 +9,11 @@
 namespace scca {
 
 namespace pattern_style {
-inline constexpr Color seen{0, 114, 178}, unseen{222, 222, 222}, future{246, 247, 249};
-inline constexpr int margin = 24, swatch = 16;
-inline const TextStyle title{.size = 21, .bold = true}, name{.size = 16, .bold = true},
-    share{.size = 14, .color = colors::grey}, tick{.size = 13, .color = colors::grey}, legend{.size = 15};
+inline constexpr Color kSeen{0, 114, 178}, kUnseen{222, 222, 222}, kFuture{246, 247, 249};
+inline constexpr int kMargin = 24, kSwatch = 16;
+inline const TextStyle kTitle{.size = 21, .bold = true}, kName{.size = 16, .bold = true},
+    kShare{.size = 14, .color = colors::kGrey}, kTick{.size = 13, .color = colors::kGrey},
+    kLegend{.size = 15};
 }  // namespace pattern_style
 
 /// "31.3 %", "0.04 %", with a space at which no line is broken; whole = 0 is "0 %".

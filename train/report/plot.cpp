@@ -10,12 +10,12 @@
 namespace scca {
 namespace {
 
-const TextStyle title_style{.size = 21, .align = Align::left, .bold = true};
-const TextStyle label_style{.size = 16, .color = colors::ink, .align = Align::center};
-const TextStyle tick_style{.size = 14, .color = colors::grey, .align = Align::center};
-const TextStyle legend_style{.size = 15};
-constexpr double margin = 22, line_width = 2.2;
-constexpr size_t most_markers = 40;  // more points than this show as a line alone
+const TextStyle kTitleStyle{.size = 21, .align = Align::left, .bold = true};
+const TextStyle kLabelStyle{.size = 16, .color = colors::kInk, .align = Align::center};
+const TextStyle kTickStyle{.size = 14, .color = colors::kGrey, .align = Align::center};
+const TextStyle kLegendStyle{.size = 15};
+constexpr double kMargin = 22, kLineWidth = 2.2;
+constexpr size_t kMostMarkers = 40;  // more points than this show as a line alone
 
 void check(const std::string& path, const Chart& chart) {
   for (const Series& s : chart.series) {
@@ -50,7 +50,7 @@ class ChartPicture {
   }
 
   const Canvas& draw() {
-    area_ = {margin, margin, chart_.width - margin - 8, chart_.height - margin};
+    area_ = {kMargin, kMargin, chart_.width - kMargin - 8, chart_.height - kMargin};
     draw_title();
     draw_legend();
     place_axes();
@@ -70,8 +70,8 @@ class ChartPicture {
   }
 
   void draw_title() {
-    for (const std::string& line : Canvas::wrap_text(chart_.title, area_.right - area_.left, title_style)) {
-      canvas_.text({area_.left, area_.top + 8}, line, title_style);
+    for (const std::string& line : Canvas::wrap_text(chart_.title, area_.right - area_.left, kTitleStyle)) {
+      canvas_.text({area_.left, area_.top + 8}, line, kTitleStyle);
       area_.top += 29;
     }
   }
@@ -86,12 +86,12 @@ class ChartPicture {
       size_t points = 0;
       for (size_t p = 0; p < s.x.size(); ++p) points += drawn(s.x[p], s.y[p]);
       std::string name = points == 0 ? s.name + " (no data)" : s.name;
-      name = Canvas::fit_text(name, area_.right - area_.left - sample_width - 8, legend_style);
-      double needed = sample_width + 8 + Canvas::text_width(name, legend_style);
+      name = Canvas::fit_text(name, area_.right - area_.left - kSampleWidth - 8, kLegendStyle);
+      double needed = kSampleWidth + 8 + Canvas::text_width(name, kLegendStyle);
       if (x > area_.left && x + needed > area_.right) x = area_.left, area_.top += 24;
       double y = area_.top + 10;
       draw_sample(canvas_, {x, y}, look(i), has_markers(s, points));
-      canvas_.text({x + sample_width + 8, y}, name, legend_style);
+      canvas_.text({x + kSampleWidth + 8, y}, name, kLegendStyle);
       x += needed + 26;
       any = true;
     }
@@ -105,7 +105,7 @@ class ChartPicture {
     set_ticks(y_, std::clamp(static_cast<int>((area_.bottom - area_.top) / 55), 2, 12));
     double widest = 0;
     for (const std::string& label : y_.labels)
-      widest = std::max(widest, Canvas::text_width(label, tick_style));
+      widest = std::max(widest, Canvas::text_width(label, kTickStyle));
     if (!chart_.y_label.empty()) area_.left += 28;
     area_.left += widest + 10;
     SCCA_CHECK(area_.right - area_.left >= 50 && area_.bottom - area_.top >= 50,
@@ -116,7 +116,7 @@ class ChartPicture {
       double right = -1e9;
       bool fits = true;
       for (size_t i = 0; i < x_.ticks.size(); ++i) {
-        double half = Canvas::text_width(x_.labels[i], tick_style) / 2, at = place(x_.ticks[i], y_.low).x;
+        double half = Canvas::text_width(x_.labels[i], kTickStyle) / 2, at = place(x_.ticks[i], y_.low).x;
         fits = fits && at - half > right + 14;
         right = at + half;
       }
@@ -125,30 +125,30 @@ class ChartPicture {
   }
 
   void draw_axes() {
-    TextStyle right = tick_style;
+    TextStyle right = kTickStyle;
     right.align = Align::right;
     for (size_t i = 0; i < y_.ticks.size(); ++i) {
       double y = std::round(place(x_.low, y_.ticks[i]).y);
-      canvas_.rect(area_.left, y, area_.right, y + 1, colors::grid);
+      canvas_.rect(area_.left, y, area_.right, y + 1, colors::kGrid);
       canvas_.text({area_.left - 9, y}, y_.labels[i], right);
     }
     for (size_t i = 0; i < x_.ticks.size(); ++i) {
       double x = std::round(place(x_.ticks[i], y_.low).x);
-      canvas_.rect(x, area_.top, x + 1, area_.bottom, colors::grid);
-      canvas_.rect(x, area_.bottom, x + 1, area_.bottom + 5, colors::grey);
-      canvas_.text({x, area_.bottom + 17}, x_.labels[i], tick_style);
+      canvas_.rect(x, area_.top, x + 1, area_.bottom, colors::kGrid);
+      canvas_.rect(x, area_.bottom, x + 1, area_.bottom + 5, colors::kGrey);
+      canvas_.text({x, area_.bottom + 17}, x_.labels[i], kTickStyle);
     }
     double left = std::round(area_.left), bottom = std::round(area_.bottom);
-    canvas_.rect(left, bottom, area_.right, bottom + 1, colors::grey);
-    canvas_.rect(left, area_.top, left + 1, bottom + 1, colors::grey);
-    canvas_.text({(area_.left + area_.right) / 2, chart_.height - margin - 4}, chart_.x_label, label_style);
-    TextStyle upwards = label_style;
+    canvas_.rect(left, bottom, area_.right, bottom + 1, colors::kGrey);
+    canvas_.rect(left, area_.top, left + 1, bottom + 1, colors::kGrey);
+    canvas_.text({(area_.left + area_.right) / 2, chart_.height - kMargin - 4}, chart_.x_label, kLabelStyle);
+    TextStyle upwards = kLabelStyle;
     upwards.upwards = true;
-    canvas_.text({margin + 8, (area_.top + area_.bottom) / 2}, chart_.y_label, upwards);
+    canvas_.text({kMargin + 8, (area_.top + area_.bottom) / 2}, chart_.y_label, upwards);
   }
 
   static bool has_markers(const Series& s, size_t points) {
-    return points > 0 && points <= most_markers && s.smooth <= 1;
+    return points > 0 && points <= kMostMarkers && s.smooth <= 1;
   }
 
   void draw_series(const Series& s, Look look) {
@@ -158,9 +158,9 @@ class ChartPicture {
     for (size_t i = 0; i < s.x.size(); ++i) points += drawn(s.x[i], s.y[i]);
     bool smooth = s.smooth > 1;
     // Raw values under a mean are a pale band, whose dashes could not be told from its jumps.
-    draw_line(s.x, s.y, smooth ? 1.2 : line_width, look.color, smooth ? 0.28 : 1, smooth ? 0 : look.dash,
+    draw_line(s.x, s.y, smooth ? 1.2 : kLineWidth, look.color, smooth ? 0.28 : 1, smooth ? 0 : look.dash,
               has_markers(s, points));
-    if (smooth) draw_line(s.x, moving_mean(s.y, s.smooth), line_width, look.color, 1, look.dash, false);
+    if (smooth) draw_line(s.x, moving_mean(s.y, s.smooth), kLineWidth, look.color, 1, look.dash, false);
   }
 
   void draw_error_bar(const Series& s, size_t i, Color color) {

@@ -16,9 +16,9 @@
 namespace scca {
 namespace {
 
-constexpr double redraw_seconds = 0.1, fade_seconds = 30;
-constexpr int widest_bar = 30, narrowest_bar = 8;
-const std::string gap = "  ";
+constexpr double kRedrawSeconds = 0.1, kFadeSeconds = 30;
+constexpr int kWidestBar = 30, kNarrowestBar = 8;
+const std::string kGap = "  ";
 
 std::string formatted(const char* format, double value) {
   char text[64];
@@ -116,13 +116,13 @@ Progress::~Progress() {
 void Progress::update(int64_t done, const std::string& detail) {
   if (finished_) return;
   double now = output_.seconds(), passed = std::max(0.0, now - last_update_);
-  double keep = std::exp(-passed / fade_seconds);
+  double keep = std::exp(-passed / kFadeSeconds);
   recent_work_ = recent_work_ * keep + static_cast<double>(done - done_);
   recent_seconds_ = recent_seconds_ * keep + passed;
   last_update_ = now;
   done_ = done;
   detail_ = detail;
-  if (output_.terminal ? now - last_shown_ >= redraw_seconds || done >= total_ : plain_line_due(now))
+  if (output_.terminal ? now - last_shown_ >= kRedrawSeconds || done >= total_ : plain_line_due(now))
     redraw(false);
 }
 
@@ -176,13 +176,13 @@ std::string Progress::line(int columns, bool last) const {
   std::string count = concat(done_, "/", total_), percent = formatted("%3.0f%%", std::floor(100 * share));
   std::string rest;
   for (const std::string& part : {detail_, time_left(last)})
-    if (!part.empty()) rest += gap + part;
-  std::string lead = title_.empty() ? "" : title_ + gap;
-  if (columns == 0) return lead + count + gap + percent + rest;
+    if (!part.empty()) rest += kGap + part;
+  std::string lead = title_.empty() ? "" : title_ + kGap;
+  if (columns == 0) return lead + count + kGap + percent + rest;
 
-  int needed = columns_of(lead + gap + count + rest);
-  if (int room = std::min(widest_bar, columns - needed); room >= narrowest_bar)
-    return lead + bar(room, share) + gap + count + rest;
+  int needed = columns_of(lead + kGap + count + rest);
+  if (int room = std::min(kWidestBar, columns - needed); room >= kNarrowestBar)
+    return lead + bar(room, share) + kGap + count + rest;
   if (std::string text = lead + count + rest; columns_of(text) <= columns) return text;
   return cut_to(count + rest, columns);
 }

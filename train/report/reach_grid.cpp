@@ -57,14 +57,14 @@ Color reach_color(double after, int64_t last) {
   // Blue, green, yellow: lighter with each layer, so that it reads in grey and with colour blindness too.
   constexpr Color middle{72, 182, 130}, latest{250, 226, 70};
   const double share = last == 1 ? 0 : (after - 1) / static_cast<double>(last - 1);
-  return share < 0.5 ? mix(pattern_style::seen, middle, 2 * share) : mix(middle, latest, 2 * share - 1);
+  return share < 0.5 ? mix(pattern_style::kSeen, middle, 2 * share) : mix(middle, latest, 2 * share - 1);
 }
 
 Color reach_color(const ReachGrid& grid, size_t cell, int64_t allowed) {
   const auto reached = static_cast<double>(grid.reached[cell]);
-  if (reached == 0) return pattern_style::unseen;
+  if (reached == 0) return pattern_style::kUnseen;
   const Color color = reach_color(static_cast<double>(grid.layer_sum[cell]) / reached, grid.last);
-  return mix(pattern_style::unseen, color, reached / static_cast<double>(allowed));
+  return mix(pattern_style::kUnseen, color, reached / static_cast<double>(allowed));
 }
 
 std::string reach_line(const std::vector<double>& share, bool causal) {
@@ -79,19 +79,19 @@ std::string reach_line(const std::vector<double>& share, bool causal) {
 void draw_reach_scale(Canvas& canvas, double x, double y, double width, int64_t last, bool shared) {
   const std::string meaning = concat("layers until the key's token can have influenced the query",
                                      shared ? "; mean of a pixel's pairs" : "");
-  const double room = width - 16 - Canvas::text_width(meaning, pattern_style::legend);
+  const double room = width - 16 - Canvas::text_width(meaning, pattern_style::kLegend);
   const double length =
       std::floor(std::min({400.0, 36.0 * static_cast<double>(last), std::max(room, 100.0)}));
   const double block = length / static_cast<double>(last);
   for (int i = 0; i < length; ++i)
     canvas.rect(x + i, y - 7, x + i + 1, y + 7, reach_color(1 + std::floor((i + 0.5) / block), last));
-  TextStyle below = pattern_style::tick;
+  TextStyle below = pattern_style::kTick;
   below.align = Align::center;
   int64_t step = 1;
   while (static_cast<double>(step) * block < 30) step *= step % 2 != 0 && step % 5 != 0 ? 5 : 2;
   for (int64_t layer = 1; layer <= last; layer = layer == 1 && step > 1 ? step : layer + step)
     canvas.text({x + (static_cast<double>(layer) - 0.5) * block, y + 20}, concat(layer), below);
-  canvas.text({x + length + 16, y}, meaning, pattern_style::legend);
+  canvas.text({x + length + 16, y}, meaning, pattern_style::kLegend);
 }
 
 }  // namespace scca

@@ -19,7 +19,7 @@ using Results = std::vector<StudyRowResult>;
 using Looks = std::map<std::string, Look>;
 
 const fs::path kFolder = "pictures";
-constexpr size_t most_with_error_bars = 7;  // rows of a chart: more hide one another
+constexpr size_t kMostWithErrorBars = 7;  // rows of a chart: more hide one another
 
 /// Element by element over seeds.
 std::vector<double> mean_of(const std::vector<std::vector<double>>& curves) {
@@ -123,7 +123,7 @@ Chart recall_chart(const Results& results, const Looks& looks) {
           spread(over_seeds(row, [&](auto& seed) { return seed.recall.by_distance.at(i).gain.mean; }));
       series.x.push_back(static_cast<double>(first[i].distance));
       series.y.push_back(gain.mean);
-      if (results.size() <= most_with_error_bars)
+      if (results.size() <= kMostWithErrorBars)
         series.y_error.push_back(gain.count > 1 ? (gain.high - gain.low) / 2
                                                 : first[i].gain.standard_error.value_or(0));
     }

@@ -72,7 +72,7 @@ void read_plans(const Study& study, StudyRowResult& result) {
   const double maps = static_cast<double>(study.layers * study.heads);
   result.visible_share = pairs / maps / (tokens * (tokens + 1) / 2);
   result.one_layer_share = one_layer_share(*plans[0]);
-  if (study.context() <= max_exact_reach) result.reach_by_layer = reach_by_layer(plans, study.layers);
+  if (study.context() <= kMaxExactReach) result.reach_by_layer = reach_by_layer(plans, study.layers);
 }
 
 }  // namespace

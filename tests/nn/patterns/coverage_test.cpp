@@ -192,7 +192,7 @@ TEST_CASE("coverage: plans that are not causal, with and without a reach") {
   plan.heads = {
       std::make_shared<const HeadPlan>(HeadPlan{
           {{0, 2, 75}, {{{0, 3, 50}, 40}}},
-          {{1, 2, 75}, {{{1, 3, 50}, unlimited}, {{0, 3, 50}, 40}}},
+          {{1, 2, 75}, {{{1, 3, 50}, kUnlimited}, {{0, 3, 50}, 40}}},
       }),
       std::make_shared<const HeadPlan>(HeadPlan{{{0, 1, 150}, {{{0, 1, 70}, 10}, {{100, 1, 50}, 3}}}})};
   validate(plan);
@@ -225,9 +225,9 @@ TEST_CASE("coverage: in scca-flow with 4 chunks three rows in eight are empty, u
 }
 
 TEST_CASE("coverage: exact at the largest length, refused beyond it") {
-  CHECK(layers("scca-fixed", max_exact_reach, 8) == 4);
-  CHECK(layers("s2", max_exact_reach, 8) == 7);
-  CHECK_THROWS_WITH_AS(layers("full", max_exact_reach + 1, 1), "reach: 4097 tokens, expected at most 4096",
+  CHECK(layers("scca-fixed", kMaxExactReach, 8) == 4);
+  CHECK(layers("s2", kMaxExactReach, 8) == 7);
+  CHECK_THROWS_WITH_AS(layers("full", kMaxExactReach + 1, 1), "reach: 4097 tokens, expected at most 4096",
                        Error);
   CHECK_THROWS_WITH_AS(reach_by_layer(plans_of("full", 4097, 1), 2),
                        "reach: 4097 tokens, expected at most 4096", Error);

@@ -142,7 +142,7 @@ TEST_CASE("patterns: a fraction of the sequence rounds up, half the heads down")
   const PlanPtr plan = parse_attention_spec("scca-fixed").plan(10, 3);
   CHECK(plan->heads[0]->size() == 4);
   CHECK((*plan->heads[0])[3].queries == Slice{9, 1, 1});
-  CHECK((*plan->heads[1])[1].keys == std::vector<KeySlice>{{{2, 1, 3}, unlimited}});
+  CHECK((*plan->heads[1])[1].keys == std::vector<KeySlice>{{{2, 1, 3}, kUnlimited}});
   CHECK(plan->heads[1] == plan->heads[2]);
   CHECK(plan->heads[0] != plan->heads[1]);
 }

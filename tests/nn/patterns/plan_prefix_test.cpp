@@ -14,7 +14,7 @@ AttentionPlan plan_of(int64_t tokens, HeadPlan head, bool causal = true) {
   return plan;
 }
 
-KeySlice keys(int64_t start, int64_t step, int64_t count, int64_t reach = unlimited) {
+KeySlice keys(int64_t start, int64_t step, int64_t count, int64_t reach = kUnlimited) {
   return {{start, step, count}, reach};
 }
 

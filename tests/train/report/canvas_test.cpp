@@ -44,13 +44,13 @@ TEST_CASE("canvas: the PNG holds exactly the pixels drawn") {
 
 TEST_CASE("canvas: opacity mixes, and what lies outside is clipped") {
   Canvas canvas(4, 3);
-  canvas.blend(1, 1, colors::black, 0.5);
+  canvas.blend(1, 1, colors::kBlack, 0.5);
   CHECK(canvas.pixel(1, 1) == Color{128, 128, 128});
-  canvas.blend(-1, 0, colors::black);
-  canvas.blend(4, 0, colors::black);
-  canvas.blend(0, 3, colors::black);
-  canvas.rect(-100, -100, -1, 300, colors::black);
-  canvas.line({-50, -50}, {-1e7, 1e7}, 2, colors::black);
+  canvas.blend(-1, 0, colors::kBlack);
+  canvas.blend(4, 0, colors::kBlack);
+  canvas.blend(0, 3, colors::kBlack);
+  canvas.rect(-100, -100, -1, 300, colors::kBlack);
+  canvas.line({-50, -50}, {-1e7, 1e7}, 2, colors::kBlack);
   canvas.text({-40, 2}, "x", {});
   CHECK(ink(canvas) == doctest::Approx(127 / 255.0));
   CHECK_THROWS_AS(canvas.pixel(4, 0), Error);
@@ -60,50 +60,50 @@ TEST_CASE("canvas: opacity mixes, and what lies outside is clipped") {
 
 TEST_CASE("canvas: a rectangle's ink is its area, edges between pixels too") {
   Canvas canvas(20, 20);
-  canvas.rect(2.25, 3.5, 10.5, 9.75, colors::black);
+  canvas.rect(2.25, 3.5, 10.5, 9.75, colors::kBlack);
   // Each of the edge's pixels is rounded to 1/255: at most 1/510 for each of about 2 (8 + 6) of them.
   CHECK(ink(canvas) == doctest::Approx(8.25 * 6.25).epsilon(0).scale(1).epsilon(0.002));
-  CHECK(canvas.pixel(5, 5) == colors::black);
-  CHECK(canvas.pixel(1, 5) == colors::white);
+  CHECK(canvas.pixel(5, 5) == colors::kBlack);
+  CHECK(canvas.pixel(1, 5) == colors::kWhite);
 }
 
 TEST_CASE("canvas: a line has its thickness at any angle, and is not darker where it turns back") {
   for (Point to : {Point{180, 20}, Point{20, 180}, Point{150, 133}, Point{177, 61}}) {
     Canvas canvas(200, 200);
-    canvas.line({20, 20}, to, 3, colors::black, 0.5);
+    canvas.line({20, 20}, to, 3, colors::kBlack, 0.5);
     double length = std::hypot(to.x - 20, to.y - 20);
     double area = 3 * length + 3.14159 * 1.5 * 1.5;  // with its round ends
     CHECK(ink(canvas) == doctest::Approx(0.5 * area).epsilon(0.03));
     Canvas twice(200, 200);
-    twice.polyline({{20, 20}, to, {20, 20}}, 3, colors::black, 0.5);
+    twice.polyline({{20, 20}, to, {20, 20}}, 3, colors::kBlack, 0.5);
     CHECK(ink(twice) == doctest::Approx(ink(canvas)));
   }
 }
 
 TEST_CASE("canvas: dashes leave a third of the line blank") {
   Canvas canvas(400, 20), solid(400, 20);
-  solid.line({10, 10}, {370, 10}, 2, colors::black);
-  canvas.polyline({{10, 10}, {101, 10}, {101, 10}, {370, 10}}, 2, colors::black, 1, 20);
+  solid.line({10, 10}, {370, 10}, 2, colors::kBlack);
+  canvas.polyline({{10, 10}, {101, 10}, {101, 10}, {370, 10}}, 2, colors::kBlack, 1, 20);
   // A dash of 20 (with round ends, 2 more) in every 30.
   CHECK(ink(canvas) / ink(solid) == doctest::Approx(22 / 30.0).epsilon(0.05));
-  CHECK(canvas.pixel(20, 10) == colors::black);
-  CHECK(canvas.pixel(35, 10) == colors::white);
+  CHECK(canvas.pixel(20, 10) == colors::kBlack);
+  CHECK(canvas.pixel(35, 10) == colors::kWhite);
 }
 
 TEST_CASE("canvas: however short the dashes, their gaps are seen") {
   for (const double thickness : {1.2, 2.2, 3.0}) {
     Canvas canvas(400, 20);
-    canvas.polyline({{10, 10}, {390, 10}}, thickness, colors::black, 1, 2);
+    canvas.polyline({{10, 10}, {390, 10}}, thickness, colors::kBlack, 1, 2);
     int gaps = 0;
     for (int x = 1; x < 400; ++x)
-      gaps += canvas.pixel(x, 10) == colors::white && canvas.pixel(x - 1, 10) != colors::white;
+      gaps += canvas.pixel(x, 10) == colors::kWhite && canvas.pixel(x - 1, 10) != colors::kWhite;
     CAPTURE(thickness);
     CHECK(gaps > 380 / (2 + 2.5 * thickness) - 3);
   }
 }
 
 TEST_CASE("canvas: text lies where it is anchored and upright text turns by a quarter") {
-  TextStyle style{.size = 20, .color = colors::black, .align = Align::center};
+  TextStyle style{.size = 20, .color = colors::kBlack, .align = Align::center};
   Canvas across(120, 120), upwards(120, 120);
   across.text({60, 60}, "HHH", style);
   style.upwards = true;

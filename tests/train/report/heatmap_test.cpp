@@ -10,7 +10,7 @@ using namespace scca;
 
 namespace {
 
-constexpr Color lowest{68, 1, 84}, highest{253, 231, 37}, missing{238, 238, 238};
+constexpr Color kLowest{68, 1, 84}, kHighest{253, 231, 37}, kMissing{238, 238, 238};
 const double not_measured = std::nan("");
 
 Heatmap grid(int rows, int columns, std::vector<double> values) {
@@ -28,19 +28,19 @@ TEST_CASE("heatmap: cells have the colour of their value, rows from the top, NaN
   write_heatmap(folder.file("h.png"), grid(2, 3, {0, 0, 0, 1, 1, not_measured}));
   PngPixels picture(folder.file("h.png"));
   // A cell is 90 x 44 with its value written in it.
-  CHECK(picture.count(lowest) > 3 * 80 * 30);
-  CHECK(picture.count(lowest) < 3 * 90 * 44 + 200);  // and the end of the colour bar
-  CHECK(picture.count(highest) > 2 * 80 * 30);
-  CHECK(picture.count(missing) > 80 * 30);
-  CHECK(picture.count(missing) < 90 * 44);
+  CHECK(picture.count(kLowest) > 3 * 80 * 30);
+  CHECK(picture.count(kLowest) < 3 * 90 * 44 + 200);  // and the end of the colour bar
+  CHECK(picture.count(kHighest) > 2 * 80 * 30);
+  CHECK(picture.count(kMissing) > 80 * 30);
+  CHECK(picture.count(kMissing) < 90 * 44);
   int half = picture.height / 2;
   auto top_row = [&](Color color) {
     for (int y = 0; y < picture.height; ++y)
       if (picture.count(color, 0, y, picture.width * 3 / 4, y + 1) > 60) return y;
     return picture.height;
   };
-  CHECK(top_row(lowest) < half);
-  CHECK(top_row(highest) == top_row(lowest) + 44);
+  CHECK(top_row(kLowest) < half);
+  CHECK(top_row(kHighest) == top_row(kLowest) + 44);
 }
 
 TEST_CASE("heatmap: a fixed scale holds although the values span less") {
@@ -79,7 +79,7 @@ TEST_CASE("heatmap: what cannot be drawn is said, and no file is left") {
 
 TEST_CASE("heatmap: rows, or the whole map, show the line that they have in charts") {
   PictureFolder folder;
-  const Color color = colors::series[1], other = colors::series[2];
+  const Color color = colors::kSeries[1], other = colors::kSeries[2];
   Heatmap map = grid(2, 2, {0, 0, 1, 1});
   write_heatmap(folder.file("plain.png"), map);
   map.row_looks = {{color, 0}, {other, 12}};
@@ -96,7 +96,7 @@ TEST_CASE("heatmap: rows, or the whole map, show the line that they have in char
   const PngPixels title(folder.file("title.png"));
   CHECK(title.width == plain.width);
   CHECK(title.count(color, 0, 0, 90, 50) > 80);
-  CHECK(title.count(colors::ink, 24, 24, 24 + 56, 40) == 0);  // the title begins behind it
+  CHECK(title.count(colors::kInk, 24, 24, 24 + 56, 40) == 0);  // the title begins behind it
 
   map.row_looks = {{color, 0}};
   CHECK(contains(error_of([&] { write_heatmap(folder.file("no.png"), map); }), "1 looks for 2 rows"));
@@ -108,14 +108,14 @@ TEST_CASE("heatmap: a small grid is as wide as the longest word of its title") {
   write_heatmap(folder.file("short.png"), map);
   const std::string spec = "mix(local(chunk=64)*2,window(chunk=128),scca-fixed(chunk=64,shift=16))";
   map.title = "Passkeys found: " + spec;
-  map.title_look = Look{colors::series[1]};
+  map.title_look = Look{colors::kSeries[1]};
   write_heatmap(folder.file("long.png"), map);
   const PngPixels small(folder.file("short.png")), wide(folder.file("long.png"));
-  const int needed = static_cast<int>(Canvas::text_width(spec, {.size = 21, .bold = true}) + sample_width);
+  const int needed = static_cast<int>(Canvas::text_width(spec, {.size = 21, .bold = true}) + kSampleWidth);
   CHECK(small.width < needed);
   CHECK(wide.width >= needed + 48);
-  CHECK(wide.count(colors::ink, wide.width - 40, 0, wide.width - 24, 90) > 0);  // the spec's end is there
-  CHECK(wide.count(colors::ink, small.width, 90, wide.width, wide.height) ==
+  CHECK(wide.count(colors::kInk, wide.width - 40, 0, wide.width - 24, 90) > 0);  // the spec's end is there
+  CHECK(wide.count(colors::kInk, small.width, 90, wide.width, wide.height) ==
         0);  // the labels stay with the grid
   map.title = std::string(1000, 'x');
   write_heatmap(folder.file("longer.png"), map);

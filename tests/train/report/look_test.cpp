@@ -82,7 +82,7 @@ TEST_CASE("look: of two specs of a pattern the later one has the colour, and a d
 TEST_CASE("look: a sample shows the dash, and the dot of a line with points") {
   PictureFolder folder;
   Canvas canvas(100, 80);
-  const Color color = colors::series[0];
+  const Color color = colors::kSeries[0];
   draw_sample(canvas, {10, 10}, {color, 0}, false);
   draw_sample(canvas, {10, 30}, {color, 12}, true);
   draw_sample(canvas, {10, 50}, {color, 2}, false);
@@ -92,7 +92,7 @@ TEST_CASE("look: a sample shows the dash, and the dot of a line with points") {
   CHECK(pieces(picture, 30, color) >= 3);
   CHECK(pieces(picture, 50, color) >= 5);
   CHECK(picture.count(color, 0, 0, 10, 80) == 0);
-  CHECK(picture.count(color, 10 + static_cast<int>(sample_width), 0, 100, 80) == 0);
+  CHECK(picture.count(color, 10 + static_cast<int>(kSampleWidth), 0, 100, 80) == 0);
   CHECK(picture.count(color, 0, 32, 100, 33) > 0);  // the dot is thicker than the line
   CHECK(picture.count(color, 0, 12, 100, 13) == 0);
 }

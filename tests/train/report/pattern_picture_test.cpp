@@ -11,7 +11,7 @@ using namespace scca;
 
 namespace {
 
-constexpr Color seen{0, 114, 178}, unseen{222, 222, 222}, future{246, 247, 249};
+constexpr Color kSeen{0, 114, 178}, kUnseen{222, 222, 222}, kFuture{246, 247, 249};
 
 /// Heads 0 .. heads/2 - 1 see their own chunk, the others a chunk that is shifted by half.
 AttentionPlan shifted_chunks(int64_t tokens, int64_t width, int heads) {
@@ -40,7 +40,7 @@ std::vector<Square> find_panels(const PngPixels& picture) {
   for (int y = 80; y < picture.height && panels.empty(); ++y)
     for (int x = 0; x < picture.width; ++x) {
       int run = 0;
-      while (x + run < picture.width && picture.at(x + run, y) == colors::grey) ++run;
+      while (x + run < picture.width && picture.at(x + run, y) == colors::kGrey) ++run;
       if (run > 200) panels.push_back({x + 1, y + 1, run - 1});
       x += run;
     }
@@ -64,7 +64,7 @@ TEST_CASE("pattern picture: few tokens show one square a pair, in the colour of 
     for (int64_t k = 0; k < 8; ++k) {
       CAPTURE(q);
       CAPTURE(k);
-      Color expected = k > q ? future : sees(plan, 0, q, k) ? seen : unseen;
+      Color expected = k > q ? kFuture : sees(plan, 0, q, k) ? kSeen : kUnseen;
       CHECK(picture.at(x0 + static_cast<int>(k) * cell + cell / 2,
                        y0 + static_cast<int>(q) * cell + cell / 2) == expected);
     }
@@ -76,7 +76,7 @@ TEST_CASE("pattern picture: many tokens, each distinct head once and the union")
     AttentionPlan plan = shifted_chunks(32768, 4096, heads);
     write_pattern_picture(folder.file("p.png"), plan, "s2");
     PngPixels picture(folder.file("p.png"));
-    int seen_pixels = picture.count(seen);
+    int seen_pixels = picture.count(kSeen);
     double side2 = heads == 1 ? 520.0 * 520 : 400.0 * 400;
     // Share of the square that is seen: 1/16 for chunks of an eighth; for the shifted ones 7 whole chunks and
     // 2 halves make 7.5/128; the union is both but the 16 half chunks they share.
@@ -100,8 +100,8 @@ TEST_CASE("pattern picture: any number of tokens and heads can be drawn, causal 
           }
         write_pattern_picture(folder.file("p.png"), plan, "any");
         PngPixels picture(folder.file("p.png"));
-        CHECK(picture.count(seen) > 0);
-        CHECK((picture.count(future) > 0) == causal);
+        CHECK(picture.count(kSeen) > 0);
+        CHECK((picture.count(kFuture) > 0) == causal);
       }
 }
 
@@ -121,28 +121,28 @@ TEST_CASE("pattern picture: the last panel tells by colour after how many layers
         CAPTURE(q);
         CAPTURE(k);
         const bool near = q / 4 == k / 4;  // else only the third layer, which is full, brings it
-        const Color expected = k > q        ? future
+        const Color expected = k > q        ? kFuture
                                : near       ? reach_color(1, 3)
-                               : layers < 3 ? unseen
+                               : layers < 3 ? kUnseen
                                             : reach_color(3, 3);
         CHECK(picture.at(x0 + k * cell + cell / 2, y0 + q * cell + cell / 2) == expected);
       }
   }
-  CHECK(reach_color(1, 3) == seen);
+  CHECK(reach_color(1, 3) == kSeen);
   CHECK(reach_color(3, 3) != reach_color(2, 3));
 }
 
 TEST_CASE("pattern picture: beyond the exact lengths there is a note instead of the reach") {
   PictureFolder folder;
-  for (const int64_t tokens : {max_exact_reach, max_exact_reach + 1}) {
+  for (const int64_t tokens : {kMaxExactReach, kMaxExactReach + 1}) {
     const auto plan = std::make_shared<const AttentionPlan>(shifted_chunks(tokens, 1000, 2));
     write_pattern_picture(folder.file("p.png"), *plan, "s2", {{plan}}, 3);
     write_pattern_picture(folder.file("none.png"), *plan, "s2");
     const PngPixels with(folder.file("p.png")), without(folder.file("none.png"));
     CHECK(find_panels(without).size() == 3);
-    CHECK(find_panels(with).size() == (tokens == max_exact_reach ? 4 : 3));
+    CHECK(find_panels(with).size() == (tokens == kMaxExactReach ? 4 : 3));
     CHECK(with.height > without.height);
-    CHECK((with.count(reach_color(3, 3)) > 1000) == (tokens == max_exact_reach));
+    CHECK((with.count(reach_color(3, 3)) > 1000) == (tokens == kMaxExactReach));
   }
 }
 

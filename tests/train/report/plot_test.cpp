@@ -12,7 +12,7 @@ using namespace scca;
 
 namespace {
 
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 using Numbers = std::vector<double>;
 using Strings = std::vector<std::string>;
 
@@ -23,10 +23,10 @@ Chart one_series(Numbers x, Numbers y) {
 }
 
 /// Rows and columns from here on belong to the plot or what is below it: past the title and the legend.
-constexpr int below_legend = 100;
+constexpr int kBelowLegend = 100;
 
 int in_plot(const PngPixels& picture, Color color) {
-  return picture.count(color, 0, below_legend, picture.width, picture.height);
+  return picture.count(color, 0, kBelowLegend, picture.width, picture.height);
 }
 
 }  // namespace
@@ -80,17 +80,17 @@ TEST_CASE("axis: powers of two get powers of two, steps get whole numbers, one v
   set_ticks(steps, 12);
   CHECK(steps.ticks == Numbers{0, 1, 2, 3});
 
-  Axis constant = make_axis({3.25, not_a_number, 3.25}, false, 0.05);
+  Axis constant = make_axis({3.25, kNotANumber, 3.25}, false, 0.05);
   CHECK(constant.share(3.25) == doctest::Approx(0.5));
   CHECK(make_axis({0, 0}, false, 0).share(0) == doctest::Approx(0.5));
   CHECK(make_axis({-1, 10, 1000}, true, 0).low == 10);
-  CHECK_THROWS_AS(make_axis({-1, 0, not_a_number}, true, 0), Error);
+  CHECK_THROWS_AS(make_axis({-1, 0, kNotANumber}, true, 0), Error);
 }
 
 TEST_CASE("moving_mean: the plain mean of what is near, NaN left out and kept") {
   CHECK(moving_mean({5, 1, 3, 8}, 1) == Numbers{5, 1, 3, 8});
   CHECK(moving_mean({0, 3, 6, 3, 0}, 3) == Numbers{0, 3, 4, 3, 1.5});
-  auto gaps = moving_mean({1, not_a_number, 3, 5}, 3);
+  auto gaps = moving_mean({1, kNotANumber, 3, 5}, 3);
   CHECK(gaps[0] == 1);
   CHECK(std::isnan(gaps[1]));
   CHECK(gaps[2] == 4);
@@ -108,31 +108,31 @@ TEST_CASE("chart: every series is there in its own colour, where its values are"
   CHECK(picture.height == 750);
   auto mean_row = [&](Color color) {
     double sum = 0, count = 0;
-    for (int y = below_legend; y < picture.height; ++y)
+    for (int y = kBelowLegend; y < picture.height; ++y)
       for (int x = 0; x < picture.width; ++x)
         if (picture.at(x, y) == color) sum += y, count += 1;
     CHECK(count > 1000);  // a line across the plot
     return sum / count;
   };
-  CHECK(mean_row(colors::series[0]) > mean_row(colors::series[1]) + 400);
-  CHECK(picture.count(colors::series[0], 0, 0, picture.width, below_legend) > 40);  // in the legend too
-  CHECK(in_plot(picture, colors::series[2]) == 0);
+  CHECK(mean_row(colors::kSeries[0]) > mean_row(colors::kSeries[1]) + 400);
+  CHECK(picture.count(colors::kSeries[0], 0, 0, picture.width, kBelowLegend) > 40);  // in the legend too
+  CHECK(in_plot(picture, colors::kSeries[2]) == 0);
 }
 
 TEST_CASE("chart: a series has the look that it is given, in the legend and in the plot") {
   PictureFolder folder;
-  const Look dashed{colors::series[2], 12};
+  const Look dashed{colors::kSeries[2], 12};
   Chart chart = one_series({0, 1}, {1, 1});
   chart.series[0].look = dashed;
   write_chart(folder.file("dashed.png"), chart);
-  chart.series[0].look = Look{colors::series[2]};
+  chart.series[0].look = Look{colors::kSeries[2]};
   write_chart(folder.file("whole.png"), chart);
   const PngPixels broken(folder.file("dashed.png")), whole(folder.file("whole.png"));
-  CHECK(broken.count(colors::series[0]) == 0);
+  CHECK(broken.count(colors::kSeries[0]) == 0);
   CHECK(in_plot(broken, dashed.color) < 0.8 * in_plot(whole, dashed.color));
   CHECK(in_plot(broken, dashed.color) > 0.5 * in_plot(whole, dashed.color));
   const auto in_legend = [](const PngPixels& picture) {
-    return picture.count(colors::series[2], 0, 0, picture.width, 80);
+    return picture.count(colors::kSeries[2], 0, 0, picture.width, 80);
   };
   CHECK(in_legend(broken) > 40);
   CHECK(in_legend(broken) < in_legend(whole));
@@ -144,11 +144,11 @@ TEST_CASE("chart: raw values under a mean are not dashed") {
   for (int i = 0; i < 100; ++i) x.push_back(i), y.push_back(i % 2);
   Chart chart = one_series(x, y);
   chart.series[0].smooth = 50;
-  chart.series[0].look = Look{colors::series[0], 0};
+  chart.series[0].look = Look{colors::kSeries[0], 0};
   write_chart(folder.file("whole.png"), chart);
-  chart.series[0].look = Look{colors::series[0], 4};
+  chart.series[0].look = Look{colors::kSeries[0], 4};
   write_chart(folder.file("dotted.png"), chart);
-  const Color pale = mix(colors::white, colors::series[0], 0.28);
+  const Color pale = mix(colors::kWhite, colors::kSeries[0], 0.28);
   const int raw = in_plot(PngPixels(folder.file("whole.png")), pale);
   CHECK(raw > 1000);
   CHECK(in_plot(PngPixels(folder.file("dotted.png")), pale) >= raw);
@@ -159,14 +159,14 @@ TEST_CASE("chart: a NaN is a gap, and a lone point is a dot") {
   Numbers x, y;
   for (int i = 0; i < 101; ++i) x.push_back(i), y.push_back(1);
   write_chart(folder.file("whole.png"), one_series(x, y));
-  for (int i = 30; i < 70; ++i) y[i] = i % 3 == 0 ? -std::numeric_limits<double>::infinity() : not_a_number;
+  for (int i = 30; i < 70; ++i) y[i] = i % 3 == 0 ? -std::numeric_limits<double>::infinity() : kNotANumber;
   write_chart(folder.file("gap.png"), one_series(x, y));
   PngPixels whole(folder.file("whole.png")), gap(folder.file("gap.png"));
-  double share = static_cast<double>(in_plot(gap, colors::series[0])) / in_plot(whole, colors::series[0]);
+  double share = static_cast<double>(in_plot(gap, colors::kSeries[0])) / in_plot(whole, colors::kSeries[0]);
   CHECK(share == doctest::Approx(0.59).epsilon(0.02));
 
   write_chart(folder.file("one.png"), one_series({5}, {3}));
-  CHECK(in_plot(PngPixels(folder.file("one.png")), colors::series[0]) > 30);
+  CHECK(in_plot(PngPixels(folder.file("one.png")), colors::kSeries[0]) > 30);
 }
 
 TEST_CASE("chart: a long noisy curve keeps its extremes") {
@@ -176,9 +176,9 @@ TEST_CASE("chart: a long noisy curve keeps its extremes") {
   write_chart(folder.file("c.png"), one_series(x, y));
   PngPixels picture(folder.file("c.png"));
   int top = picture.height, bottom = 0;
-  for (int row = below_legend; row < picture.height; ++row)
+  for (int row = kBelowLegend; row < picture.height; ++row)
     for (int column = 0; column < picture.width; ++column)
-      if (picture.at(column, row) == colors::series[0])
+      if (picture.at(column, row) == colors::kSeries[0])
         top = std::min(top, row), bottom = std::max(bottom, row);
   CHECK(bottom - top > 500);
 }
@@ -192,8 +192,8 @@ TEST_CASE("chart: smoothing lays the mean over paler raw values") {
   chart.series[0].smooth = 100;
   write_chart(folder.file("smooth.png"), chart);
   PngPixels raw(folder.file("raw.png")), smooth(folder.file("smooth.png"));
-  CHECK(in_plot(raw, colors::series[0]) > 20 * in_plot(smooth, colors::series[0]));
-  CHECK(in_plot(smooth, colors::series[0]) > 500);
+  CHECK(in_plot(raw, colors::kSeries[0]) > 20 * in_plot(smooth, colors::kSeries[0]));
+  CHECK(in_plot(smooth, colors::kSeries[0]) > 500);
 }
 
 TEST_CASE("chart: error bars, many series, long names and small pictures are drawn") {
@@ -208,7 +208,7 @@ TEST_CASE("chart: error bars, many series, long names and small pictures are dra
                             .x = {1, 10, 100},
                             .y = {1.0 + s, 2.0 + s, -1},
                             .y_error = {0.5, 5 + 5.0 * s, 1}});
-  chart.series.push_back({.name = "all gaps", .x = {1}, .y = {not_a_number}});
+  chart.series.push_back({.name = "all gaps", .x = {1}, .y = {kNotANumber}});
   write_chart(folder.file("c.png"), chart);
   CHECK(PngPixels(folder.file("c.png")).width == 500);
 }
@@ -218,7 +218,7 @@ TEST_CASE("chart: what cannot be drawn is said, and no file is left") {
   std::string path = folder.file("c.png");
   CHECK(contains(error_of([&] { write_chart(path, Chart{}); }), "none of the 0 series"));
   CHECK(contains(error_of([&] {
-                   write_chart(path, one_series({1, 2}, {not_a_number, not_a_number}));
+                   write_chart(path, one_series({1, 2}, {kNotANumber, kNotANumber}));
                  }),
                  "point to draw"));
   Chart negative = one_series({1}, {-1});

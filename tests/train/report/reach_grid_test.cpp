@@ -113,7 +113,7 @@ TEST_CASE("reach grid: any number of layers has a scale that fits the narrowest 
       if (last <= 32) CHECK(canvas.pixel(25, 10) == reach_color(1, last));  // else a pixel is several layers
       int ink = 0;
       for (int y = 0; y < 60; ++y)
-        for (int x = width - 23; x < width; ++x) ink += canvas.pixel(x, y) != colors::white;
+        for (int x = width - 23; x < width; ++x) ink += canvas.pixel(x, y) != colors::kWhite;
       CHECK(ink == 0);
     }
 }

@@ -48,7 +48,7 @@ TEST_CASE("study pictures: a row has one colour in all of them, though its place
     CHECK(study.picture(name).count(longmixed) > 150);
   }
   // The reference is not drawn, and the first line of a chart has no colour by its place.
-  CHECK(study.picture("position-difference.png").count(colors::series[0]) == 0);
+  CHECK(study.picture("position-difference.png").count(colors::kSeries[0]) == 0);
   // Heat maps show the line beside the row, or before the title.
   CHECK(study.picture("passkey.png").count(longmixed) > 60);
   CHECK(study.picture("passkey-longmixed.png").count(longmixed) > 60);

@@ -165,13 +165,13 @@ double row_loss(double* x, int64_t n, int64_t target, double& sum) {
 
 float row_loss(float* x, int64_t n, int64_t target, float& sum) {
   using namespace simd;
-  const int64_t whole = n - n % width, rest = n - whole;
+  const int64_t whole = n - n % kWidth, rest = n - whole;
   constexpr float lowest = -std::numeric_limits<float>::infinity();
   floats high = broadcast(lowest), total{};
-  for (int64_t i = 0; i < whole; i += width) high = simd::max(high, load(x + i));
+  for (int64_t i = 0; i < whole; i += kWidth) high = simd::max(high, load(x + i));
   if (rest) high = simd::max(high, load_first(x + whole, rest, lowest));
   const float largest = reduce_max(high), at_target = x[target];
-  for (int64_t i = 0; i < whole; i += width) {
+  for (int64_t i = 0; i < whole; i += kWidth) {
     const floats e = simd::exp(load(x + i) - largest);
     store(x + i, e);
     total += e;

@@ -18,12 +18,12 @@ class MyPattern : public Pattern {
 
   // Two key slices of a head are the same or share nothing, so the anchor is cut out of the first chunk.
   HeadPlans plan(Extent extent) const override {
-    const KeySlice anchor{{0, 1, 1}, unlimited};
+    const KeySlice anchor{{0, 1, 1}, kUnlimited};
     HeadPlan head;
     for (const Slice& chunk : chunks(extent.tokens, chunk_.of(extent.tokens))) {
       head.push_back({chunk, {anchor}});
       const Slice rest = span(std::max<int64_t>(chunk.start, 1), chunk.start + chunk.count, extent.tokens);
-      if (rest.count > 0) head.back().keys.push_back({rest, unlimited});
+      if (rest.count > 0) head.back().keys.push_back({rest, kUnlimited});
     }
     return HeadPlans(static_cast<size_t>(extent.heads), std::make_shared<const HeadPlan>(head));
   }

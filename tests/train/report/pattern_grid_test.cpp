@@ -47,7 +47,7 @@ AttentionPlan mixed_plan(int64_t tokens, bool causal) {
   auto local = chunk_head(tokens, 7, 0);
   return {tokens,
           causal,
-          {local, chunk_head(tokens, 7, 3), window(tokens, 5), residues(tokens, 4, 2, unlimited),
+          {local, chunk_head(tokens, 7, 3), window(tokens, 5), residues(tokens, 4, 2, kUnlimited),
            residues(tokens, 3, 0, 9), local}};
 }
 

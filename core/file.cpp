@@ -141,6 +141,13 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
 MappedFile::MappedFile(const fs::path& path, const std::byte* data, size_t size)
     : data_(data), size_(size), named_(data, size, path.string()) {}
 
+void MappedFile::forget(const std::byte* begin, size_t bytes) const {
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = static_cast<size_t>(begin - data_), end = (first + bytes) / page * page;
+  const size_t from = (first + page - 1) / page * page;
+  if (from < end) ::madvise(const_cast<std::byte*>(data_) + from, end - from, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
 }

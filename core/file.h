@@ -84,6 +84,8 @@ class MappedFile {
 
   const std::byte* data() const { return data_; }
   size_t size() const { return size_; }
+  /// Pages that lie whole in these bytes leave this process's memory; they are read again when touched.
+  void forget(const std::byte* begin, size_t bytes) const;
 
  private:
   MappedFile(const std::filesystem::path& path, const std::byte* data, size_t size);

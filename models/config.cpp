@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/gguf_model.h"
 #include "models/known_fields.h"
 #include "models/model_folder.h"
 #include "models/rope_config.h"
@@ -248,6 +249,7 @@ LlamaConfig config_from_json(const Json& json, const std::string& where) {
 LlamaConfig read_config(const fs::path& folder_or_file) {
   const bool folder = fs::is_directory(folder_or_file);
   const fs::path file = folder ? folder_or_file / "config.json" : folder_or_file;
+  if (is_gguf(file)) return config_from_json(gguf_config(GgufFile(file)), file.string());
   if (!fs::exists(file) || is_weights_file(file) || is_run_folder(folder_or_file))
     fail(why_no_model(folder_or_file, "config.json"));
   LlamaConfig config = config_from_json(parse_json(read_text_file(file), file.string()), file.string());

@@ -40,7 +40,7 @@ struct LlamaConfig {
   }
 };
 
-/// From config.json in this folder, or from a file given by its own path. RoPE is read in the older form
+/// From config.json in this folder, from a file given by its own path, or from a GGUF file's settings. RoPE is read in the older form
 /// (rope_theta, rope_scaling with rope_type or type) and in the newer (rope_parameters); a file with both
 /// must say the same twice. Throws Error, file and key named with what was found and expected, for a value of
 /// the wrong kind, a size that is not positive or does not divide, every setting that would change the

@@ -9,6 +9,7 @@
 #include "core/autograd.h"
 #include "core/joined.h"
 #include "core/random.h"
+#include "models/gguf.h"
 #include "models/model_folder.h"
 #include "models/safetensors.h"
 #include "models/weights.h"
@@ -139,7 +140,7 @@ Llama::Llama(const LlamaConfig& config, DType dtype, const ParameterSource& make
 }
 
 Llama Llama::load(const std::string& folder, DType dtype) {
-  if (!std::filesystem::is_directory(folder)) fail(why_no_model(folder, "config.json"));
+  if (!std::filesystem::is_directory(folder) && !is_gguf(folder)) fail(why_no_model(folder, "config.json"));
   const LlamaConfig config = read_config(folder);
   const Weights weights(folder);
   std::set<std::string> names;

@@ -128,24 +128,6 @@ std::string content_hash(const std::map<std::string, uint64_t>& tensors, const M
 
 }  // namespace
 
-uint64_t hash_of(const StoredTensor& tensor) {
-  return hash_bytes(tensor.data, tensor.bytes, hash_text(tensor.dtype + to_string(tensor.shape)));
-}
-
-const char* stored_name(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return "F32";
-    case DType::bf16:
-      return "BF16";
-    case DType::f64:
-      return "F64";
-    case DType::i32:
-      return "I32";
-  }
-  return "unknown";
-}
-
 SafetensorsFile::SafetensorsFile(const fs::path& path) : path_(path), mapping_(MappedFile::open(path)) {
   const std::string file = path.string();
   const uint64_t size = mapping_->size();

@@ -14,22 +14,9 @@
 
 #include "core/file.h"
 #include "core/tensor.h"
+#include "models/stored_tensor.h"
 
 namespace scca {
-
-/// One tensor of a mapped file.
-struct StoredTensor {
-  std::string dtype;  // as the file names it: "F32", "F16", "BF16", "F64", "I64", ...
-  Shape shape;
-  const std::byte* data = nullptr;
-  size_t bytes = 0;
-};
-
-/// Of dtype, shape and bytes (core/hash.h).
-uint64_t hash_of(const StoredTensor& tensor);
-
-/// The file's name of a dtype: "F32".
-const char* stored_name(DType dtype);
 
 /// One file, mapped. Opening it checks the whole header: its length, its JSON, every dtype and shape against
 /// the bytes it is given, that no two tensors share bytes and that no byte is left over. Throws Error: one

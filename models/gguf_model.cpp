@@ -1,0 +1,356 @@
+#include "models/gguf_model.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "core/check.h"
+#include "core/joined.h"
+#include "models/known_fields.h"
+#include "nn/rope_types.h"
+
+namespace scca {
+namespace {
+
+constexpr char kDivisors[] = "rope_freqs.weight";
+
+/// Names outside the blocks and inside them, without ".weight" and ".bias".
+constexpr std::pair<const char*, const char*> kOutside[] = {
+    {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"}};
+constexpr std::pair<const char*, const char*> kInBlock[] = {
+    {"input_layernorm", "attn_norm"},    {"post_attention_layernorm", "ffn_norm"},
+    {"self_attn.q_proj", "attn_q"},      {"self_attn.k_proj", "attn_k"},
+    {"self_attn.v_proj", "attn_v"},      {"self_attn.o_proj", "attn_output"},
+    {"self_attn.q_norm", "attn_q_norm"}, {"self_attn.k_norm", "attn_k_norm"},
+    {"mlp.gate_proj", "ffn_gate"},       {"mlp.up_proj", "ffn_up"},
+    {"mlp.down_proj", "ffn_down"}};
+constexpr char kBlockOurs[] = "model.layers.", kBlockTheirs[] = "blk.";
+
+/// `name` with its part between the layer's number and the last point translated; "" when there is no word.
+template <auto from, auto to>
+std::string translated(const std::string& name, const char* block_from, const char* block_to) {
+  const size_t end = name.rfind('.');
+  if (end == std::string::npos) return "";
+  const std::string ending = name.substr(end), stem = name.substr(0, end);
+  if (!stem.starts_with(block_from)) {
+    for (const auto& pair : kOutside)
+      if (stem == pair.*from) return pair.*to + ending;
+    return "";
+  }
+  const std::string rest = stem.substr(std::string_view(block_from).size());
+  const size_t digits = rest.find_first_not_of("0123456789");
+  if (digits == 0 || digits == std::string::npos || rest[digits] != '.') return "";
+  for (const auto& pair : kInBlock)
+    if (rest.substr(digits + 1) == pair.*from)
+      return concat(block_to, rest.substr(0, digits), ".", pair.*to, ending);
+  return "";
+}
+
+using Name = std::pair<const char*, const char*>;
+
+std::string model_name(const std::string& theirs) {
+  const std::string name = translated<&Name::second, &Name::first>(theirs, kBlockTheirs, kBlockOurs);
+  return name.empty() ? theirs : name;
+}
+
+/// An architecture's name is the model_type that config.json has for it.
+const std::set<std::string> kArchitectures{"llama", "qwen2", "qwen3"};
+/// llama.cpp turns neighbours where the others turn halves, so that its converter interleaves q's and k's
+/// rows.
+constexpr char kInterleaves[] = "llama";
+
+/// A setting of an architecture, ARCHITECTURE.KEY, whose value is the one of config.json's key.
+struct SharedKey {
+  const char* key;
+  const char* ours;
+};
+constexpr SharedKey kShared[] = {{"context_length", "max_position_embeddings"},
+                                 {"embedding_length", "hidden_size"},
+                                 {"block_count", "num_hidden_layers"},
+                                 {"feed_forward_length", "intermediate_size"},
+                                 {"attention.head_count", "num_attention_heads"},
+                                 {"attention.head_count_kv", "num_key_value_heads"},
+                                 {"attention.key_length", "head_dim"},
+                                 {"attention.layer_norm_rms_epsilon", "rms_norm_eps"},
+                                 {"attention.sliding_window", "sliding_window"},
+                                 {"rope.freq_base", "rope_theta"},
+                                 {"vocab_size", "vocab_size"}};
+/// Without these there is no model; what else is absent has its default, or is seen in the tensors.
+constexpr const char* kNeeded[] = {"context_length",       "embedding_length",
+                                   "block_count",          "feed_forward_length",
+                                   "attention.head_count", "attention.layer_norm_rms_epsilon"};
+
+using Use = KnownField::Use;
+/// The other settings of an architecture.
+const std::vector<KnownField> kOthers = [] {
+  std::vector<KnownField> fields{
+      {"attention.value_length", Use::read},
+      {"rope.dimension_count", Use::read},
+      {"rope.scaling.type", Use::read},
+      {"rope.scaling.factor", Use::read},
+      {"rope.scale_linear", Use::read},  // its first form
+      {"rope.scaling.original_context_length", Use::read},
+      {"rope.scaling.finetuned", Use::harmless},
+      {"rope.scaling.attn_factor", Use::expected, {1.0}, "1: it is not read"},
+      {"rope.scaling.yarn_log_multiplier", Use::expected, {0.0}, "0: it is not read"},
+      {"expert_count", Use::expected, {0}, "0: mixtures of experts are not implemented"},
+      {"expert_used_count", Use::expected, {0}, "0: mixtures of experts are not implemented"},
+      {"attention.causal", Use::expected, {true}, "true"},
+      {"tensor_data_layout", Use::harmless}};  // of q's and k's rows, which the architecture says
+  for (const SharedKey& shared : kShared) fields.push_back({shared.key, Use::read});
+  return fields;
+}();
+
+/// What f32 holds, as the decimal that was meant: 1e-05, not 9.99999974737875e-06.
+Json as_written(const Json& value) {
+  if (!value.is_number_float()) return value;
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, static_cast<float>(value.get<double>())).ptr;
+  double number = 0;
+  std::from_chars(text, end, number);
+  return number;
+}
+
+/// The settings of the architecture, without its name in front.
+Json own_settings(const GgufFile& file, const std::string& architecture) {
+  Json own = Json::object();
+  const std::string prefix = architecture + ".";
+  for (const auto& [key, entry] : file.metadata())
+    if (key.starts_with(prefix)) own[key.substr(prefix.size())] = as_written(entry.value);
+  return own;
+}
+
+/// Text of a setting that every file has, "" where this one does not.
+std::string text_of(const GgufFile& file, const char* key) {
+  const auto found = file.metadata().find(key);
+  return found != file.metadata().end() && found->second.value.is_string()
+             ? found->second.value.get<std::string>()
+             : "";
+}
+
+std::string architecture_of(const GgufFile& file) {
+  const std::string name = text_of(file, "general.architecture"), type = text_of(file, "general.type");
+  SCCA_CHECK(type.empty() || type == "model", file.path().string(), ": general.type is ",
+             short_text(Json(type)), ", expected a model");
+  SCCA_CHECK(kArchitectures.contains(name), file.path().string(), ": general.architecture is ",
+             short_text(Json(name)), ", expected ", joined(kArchitectures, ", "));
+  return name;
+}
+
+/// The divisors of the frequencies, in f64.
+std::vector<double> divisors_of(const GgufFile& file, const StoredTensor& stored) {
+  Tensor divisors = Tensor::empty(stored.shape, DType::f64);
+  SCCA_CHECK(read_elements(stored, divisors) && divisors.numel() > 0, file.path().string(), ": tensor ",
+             kDivisors, " holds ", stored.dtype, ' ', to_string(stored.shape), ", expected divisors");
+  return divisors.to_vector<double>();
+}
+
+/// What each pair's frequency is divided by.
+std::vector<double> divisors_of(RopeScaling rope, int64_t head_dim) {
+  std::vector<double> divisors = inverse_frequencies(rope, head_dim, 1).inverse;
+  rope.type = RopeType::none;
+  const std::vector<double> plain = inverse_frequencies(rope, head_dim, 1).inverse;
+  for (size_t i = 0; i < divisors.size(); ++i) divisors[i] = plain[i] / divisors[i];
+  return divisors;
+}
+
+/// LLaMA 3.1's scaling, of which the file has the divisors alone. The largest is the factor; the lengths that
+/// they were made from are tried in powers of two. Their other two settings have been 1 and 4 in every model.
+Json llama3_scaling(const GgufFile& file, const StoredTensor& stored, double theta) {
+  const std::vector<double> divisors = divisors_of(file, stored);
+  RopeScaling rope{.type = RopeType::llama3, .theta = theta};
+  rope.factor = *std::ranges::max_element(divisors);
+  const auto head_dim = static_cast<int64_t>(2 * divisors.size());
+  for (rope.original_length = 128; rope.factor >= 1 && rope.original_length <= 1 << 20;
+       rope.original_length *= 2) {
+    const std::vector<double> expected = divisors_of(rope, head_dim);
+    const auto close = [](double a, double b) { return std::fabs(a - b) <= 1e-4 * b; };
+    if (!std::ranges::equal(divisors, expected, close)) continue;
+    return {{"rope_type", "llama3"},
+            {"factor", rope.factor},
+            {"low_freq_factor", rope.low_freq_factor},
+            {"high_freq_factor", rope.high_freq_factor},
+            {"original_max_position_embeddings", rope.original_length}};
+  }
+  fail(file.path().string(), ": tensor ", kDivisors,
+       " scales positions by divisors that are not those of LLaMA 3.1, which alone are read");
+}
+
+/// config.json's rope_scaling; null for none.
+Json scaling_of(const GgufFile& file, const JsonFields& own, double theta) {
+  const auto type = own.text("rope.scaling.type");
+  const auto factor = own.number("rope.scaling.factor"), first_form = own.number("rope.scale_linear");
+  const auto divisors = file.tensors().find(kDivisors);
+  if (divisors != file.tensors().end()) {
+    SCCA_CHECK(!type || *type == "none", own.where(), ": rope.scaling.type is ",
+               short_text(Json(type.value_or(""))), " beside a tensor ", kDivisors,
+               "; expected one of the two");
+    return llama3_scaling(file, divisors->second, theta);
+  }
+  Json scaling;
+  if (type && *type != "none") {
+    SCCA_CHECK(*type == "linear" || *type == "yarn", own.where(), ": rope.scaling.type is ",
+               short_text(Json(*type)), ", expected none, linear or yarn");
+    scaling["rope_type"] = *type;
+    if (factor) scaling["factor"] = *factor;
+    if (const auto original = own.integer("rope.scaling.original_context_length"))
+      scaling["original_max_position_embeddings"] = *original;
+  } else if (first_form && *first_form != 1) {
+    scaling = {{"rope_type", "linear"}, {"factor", *first_form}};
+  }
+  return scaling;
+}
+
+/// Ids of the tokenizer's settings that the model's config.json names too.
+void add_ids(const GgufFile& file, Json& config) {
+  const Json all = file.settings();
+  const JsonFields fields(all, file.path().string());
+  config["bos_token_id"] = nullptr;
+  if (const auto bos = fields.integer("tokenizer.ggml.bos_token_id")) config["bos_token_id"] = *bos;
+  std::vector<int64_t> ends;
+  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"})
+    if (const auto id = fields.integer(key); id && std::ranges::find(ends, *id) == ends.end())
+      ends.push_back(*id);
+  config["eos_token_id"] = ends.empty() ? Json() : Json(ends);
+}
+
+/// What is seen in the tensors.
+void add_from_tensors(const GgufFile& file, Json& config) {
+  const auto& tensors = file.tensors();
+  const auto embedding = tensors.find("token_embd.weight");
+  SCCA_CHECK(embedding != tensors.end() && embedding->second.shape.size() == 2, file.path().string(),
+             ": no tensor \"token_embd.weight\": this file holds no whole model (a part of one is named "
+             "...-00001-of-00002.gguf; parts are not read: join them with llama-gguf-split --merge)");
+  // Some converters leave the vocabulary's size out, and with tokens added behind it some leave it behind.
+  config["vocab_size"] = embedding->second.shape[0];
+  config["tie_word_embeddings"] = !tensors.contains("output.weight");
+  if (config["model_type"] == "llama") {
+    config["attention_bias"] = tensors.contains("blk.0.attn_q.bias");
+    config["mlp_bias"] = tensors.contains("blk.0.ffn_gate.bias");
+  }
+  const auto linear = tensors.find("blk.0.attn_q.weight");
+  const std::string dtype = linear == tensors.end() ? "F32" : linear->second.dtype;
+  // Of numbers in a few bits with f16 scales, f16 keeps the most.
+  config["torch_dtype"] = dtype == "F32" ? "float32" : dtype == "BF16" ? "bfloat16" : "float16";
+}
+
+}  // namespace
+
+Json gguf_config(const GgufFile& file) {
+  const std::string architecture = architecture_of(file), where = file.path().string() + ": " + architecture;
+  const Json settings = own_settings(file, architecture);
+  const JsonFields own(settings, where);
+  check_known_fields(own, kOthers);
+  for (const char* key : kNeeded) SCCA_CHECK(settings.contains(key), where, ": no ", key);
+  Json config{{"model_type", architecture}, {"hidden_act", "silu"}};
+  for (const SharedKey& shared : kShared)
+    if (settings.contains(shared.key)) config[shared.ours] = settings[shared.key];
+  add_from_tensors(file, config);
+  add_ids(file, config);
+  const Json scaling = scaling_of(file, own, own.number("rope.freq_base").value_or(RopeScaling{}.theta));
+  if (!scaling.is_null()) config["rope_scaling"] = scaling;
+
+  const int64_t heads = std::max<int64_t>(1, own.integer("attention.head_count").value_or(1));
+  const int64_t head_dim =
+      own.integer("attention.key_length").value_or(own.integer("embedding_length").value_or(0) / heads);
+  for (const char* key : {"attention.value_length", "rope.dimension_count"})
+    SCCA_CHECK(own.integer(key).value_or(head_dim) == head_dim, where, ": ", key, " is ",
+               own.integer(key).value_or(0), ", expected the width of a head, ", head_dim);
+  return config;
+}
+
+std::map<std::string, StoredTensor> gguf_tensors(const GgufFile& file) {
+  const bool interleaves = architecture_of(file) == kInterleaves;
+  const LlamaConfig config = config_from_json(gguf_config(file), file.path().string());
+  std::map<std::string, StoredTensor> tensors;
+  for (const auto& [theirs, stored] : file.tensors()) {
+    if (theirs == kDivisors) continue;
+    const std::string name = model_name(theirs);
+    StoredTensor tensor = stored;
+    if (interleaves) tensor.interleaved = gguf_interleaved(name, config);
+    // Its heads are cut from the rows: a row too few would be read beyond them.
+    if (tensor.interleaved)
+      SCCA_CHECK(!tensor.shape.empty() && tensor.shape[0] % tensor.interleaved == 0, file.path().string(),
+                 ": tensor ", short_text(Json(theirs)), " is ", to_string(tensor.shape),
+                 ", whose rows are not whole heads of ", tensor.interleaved);
+    SCCA_CHECK(tensors.emplace(name, std::move(tensor)).second, file.path().string(), ": tensor ",
+               short_text(Json(theirs)), " comes twice, by two names");
+  }
+  return tensors;
+}
+
+std::string gguf_name(const std::string& name) {
+  const std::string theirs = translated<&Name::first, &Name::second>(name, kBlockOurs, kBlockTheirs);
+  SCCA_CHECK(!theirs.empty(), name, ": GGUF has no word for that tensor");
+  return theirs;
+}
+
+int64_t gguf_interleaved(const std::string& name, const LlamaConfig& config) {
+  const bool turned = name.find(".self_attn.q_proj.") != std::string::npos ||
+                      name.find(".self_attn.k_proj.") != std::string::npos;
+  return turned && to_json(config)["model_type"] == kInterleaves ? config.head_dim : 0;
+}
+
+namespace {
+
+void set_scaling(GgufContent& content, const LlamaConfig& config, const std::string& prefix) {
+  const RopeScaling& rope = config.rope;
+  const auto set = [&](const char* type) {
+    content.set(prefix + "rope.scaling.type", type);
+    content.set(prefix + "rope.scaling.factor", static_cast<float>(rope.factor));
+    content.set(prefix + "rope.scaling.original_context_length", static_cast<uint32_t>(rope.original_length));
+  };
+  const RopeScaling plain{.type = rope.type,
+                          .theta = rope.theta,
+                          .factor = rope.factor,
+                          .original_length = rope.original_length,
+                          .original_assumed = rope.original_assumed};
+  switch (rope.type) {
+    case RopeType::none:
+    case RopeType::ntk:  // another theta
+      return;
+    case RopeType::linear:
+      return set("linear");
+    case RopeType::yarn:
+      SCCA_CHECK(rope == plain, "gguf: this model's yarn has settings that GGUF has no words for (",
+                 "attention_factor, mscale, beta_fast, beta_slow or truncate)");
+      return set("yarn");
+    case RopeType::llama3: {
+      const std::vector<double> divisors = divisors_of(rope, config.head_dim);
+      return content.add(kDivisors, {std::ssize(divisors)}, "F32", [divisors](int64_t, float* out) {
+        std::ranges::transform(divisors, out, [](double d) { return static_cast<float>(d); });
+      });
+    }
+    case RopeType::dynamic:
+    case RopeType::longrope:
+      break;
+  }
+  fail("gguf: the model's RoPE is ", name_of(rope.type), ", which llama.cpp's llama does not turn by");
+}
+
+}  // namespace
+
+void set_gguf_config(GgufContent& content, const LlamaConfig& config) {
+  const Json json = to_json(config);
+  const std::string architecture = json.at("model_type"), prefix = architecture + ".";
+  SCCA_CHECK(kArchitectures.contains(architecture), "gguf: no word for the model_type ", architecture);
+  content.set("general.architecture", architecture);
+  content.set("general.type", "model");
+  content.set("general.quantization_version", uint32_t{2});
+  for (const SharedKey& shared : kShared) {
+    const auto found = json.find(shared.ours);
+    if (found == json.end() || found->is_null()) continue;
+    if (found->is_number_integer() && std::string_view(shared.key) != "rope.freq_base")
+      content.set(prefix + shared.key, found->get<uint32_t>());
+    else
+      content.set(prefix + shared.key, found->get<float>());
+  }
+  content.set(prefix + "attention.value_length", static_cast<uint32_t>(config.head_dim));
+  content.set(prefix + "rope.dimension_count", static_cast<uint32_t>(config.head_dim));
+  set_scaling(content, config, prefix);
+}
+
+}  // namespace scca

@@ -42,7 +42,8 @@ void decode_small(const std::byte* block, float* weights) {
   for (int i = 0; i < kSmall; ++i) {
     const int four = i < 16 ? low(at[i]) : high(at[i - 16]);
     const int q = four | static_cast<int>((fifth >> i) & 1u) << 4;
-    weights[i] = static_cast<float>(q - middle) * d + m;
+    weights[i] = static_cast<float>(q - middle) * d;
+    if (has_minimum) weights[i] += m;  // not of the others, whose -0 would become 0
   }
 }
 

@@ -164,7 +164,7 @@ Json llama3_scaling(const GgufFile& file, const StoredTensor& stored, double the
   RopeScaling rope{.type = RopeType::llama3, .theta = theta};
   rope.factor = *std::ranges::max_element(divisors);
   const auto head_dim = static_cast<int64_t>(2 * divisors.size());
-  for (rope.original_length = 128; rope.factor >= 1 && rope.original_length <= 1 << 20;
+  for (rope.original_length = 1; rope.factor >= 1 && rope.original_length <= 1 << 20;
        rope.original_length *= 2) {
     const std::vector<double> expected = divisors_of(rope, head_dim);
     const auto close = [](double a, double b) { return std::fabs(a - b) <= 1e-4 * b; };

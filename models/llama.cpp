@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -11,7 +12,7 @@
 #include "core/random.h"
 #include "models/gguf.h"
 #include "models/model_folder.h"
-#include "models/safetensors.h"
+#include "models/shards.h"
 #include "models/weights.h"
 #include "nn/patterns/plan_prefix.h"
 #include "nn/rope_scaling.h"
@@ -365,16 +366,19 @@ void Llama::set_rope(const RopeScaling& rope, int64_t max_position_embeddings) {
   rope_positions_ = 0;  // the table is of the old scaling
 }
 
-void Llama::save(const std::string& folder, DType as) const {
-  std::vector<std::pair<std::string, Tensor>> tensors;
+void Llama::save(const std::string& folder, const StoredFloat& as) const {
+  std::vector<TensorSpec> specs;
+  std::map<std::string, Tensor> weights;
   const_cast<Llama*>(this)->for_each_parameter([&](const std::string& name, Tensor& weight) {
     SCCA_CHECK(name.find(".lora_") == std::string::npos, "save: ", name,
                " is not merged; call merge_lora() first, or save the adapter");
-    tensors.emplace_back(name, cast(weight.detach(), as));
+    specs.push_back({name, as.stored, weight.shape()});
+    weights.emplace(name, weight.detach());
   });
-  write_safetensors(folder + "/model.safetensors", tensors);
+  const DType made = std::string_view(as.stored) == "BF16" ? DType::bf16 : DType::f32;
+  write_shards(folder, specs, [&](const std::string& name) { return cast(weights.at(name), made); });
   LlamaConfig written = config;
-  written.torch_dtype = as == DType::bf16 ? "bfloat16" : "float32";
+  written.torch_dtype = as.torch;
   write_config(folder, written);
 }
 

@@ -63,15 +63,14 @@ Message adapter_not_model(const fs::path& path, const fs::path& folder, const ch
 
 Message file_not_folder(const fs::path& path, const char* expected) {
   const std::string ending = path.extension().string();
-  if (ending == ".gguf")
-    return concat(path.string(), ": GGUF is not read; give the folder of the safetensors form");
+  if (ending == ".gguf") return concat(path.string(), ": is a GGUF file, expected ", expected, "'s folder");
   return concat(path.string(), ": is a file; give the folder that it lies in, ", expected, "'s");
 }
 
 /// What the folder holds in place of what was looked for; "" when nothing is recognised.
 std::string other_weights(const fs::path& folder) {
   if (const std::string file = file_ending(folder, {".gguf"}); !file.empty())
-    return concat("; ", file, " is GGUF, which is not read: get the safetensors form");
+    return concat("; to use its ", file, ", give that file");
   if (const std::string file = file_ending(folder, {".bin", ".pt", ".pth"}); !file.empty())
     return concat("; ", file, " is not read: save it as safetensors (transformers' save_pretrained does)");
   return "";
@@ -112,6 +111,21 @@ fs::path adapter_folder(const fs::path& path) {
   if (model) fail(folder.string(), ": is a model, not an adapter; give it as ", Setting("model"), " alone");
   fail(folder.string(), ": no ", fs::exists(folder / kAdapterConfig) ? kAdapterWeights : kAdapterConfig,
        " in it");
+}
+
+void copy_companions(const fs::path& from, const fs::path& to) {
+  static constexpr const char* kFiles[] = {"tokenizer.model",
+                                           "tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "special_tokens_map.json",
+                                           "added_tokens.json",
+                                           "vocab.json",
+                                           "merges.txt",
+                                           "chat_template.jinja",
+                                           "chat_template.json",
+                                           "generation_config.json"};
+  for (const char* name : kFiles)
+    if (fs::exists(from / name)) write_file(to / name, read_text_file(from / name));
 }
 
 }  // namespace scca

@@ -24,4 +24,8 @@ Message why_no_model(const std::filesystem::path& path, const std::string& wante
 /// adapter_model.bin.
 std::filesystem::path adapter_folder(const std::filesystem::path& path);
 
+/// Copies what belongs to a model beside its weights and config.json, where the folder `from` has it: the
+/// tokenizer's files, the chat template, how it is sampled from.
+void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to);
+
 }  // namespace scca

@@ -178,18 +178,9 @@ void SafetensorsFile::check_content() const {
 namespace {
 
 /// The library's order: by dtype, the widest and in its list the last first; then by name.
-int write_rank(DType dtype) {
-  switch (dtype) {
-    case DType::f64:
-      return 0;
-    case DType::f32:
-      return 1;
-    case DType::i32:
-      return 2;
-    case DType::bf16:
-      return 3;
-  }
-  return 4;
+size_t write_rank(const TensorSpec& spec) {
+  static const std::vector<std::string> kOrder{"F64", "F32", "I32", "BF16", "F16"};
+  return static_cast<size_t>(std::ranges::find(kOrder, spec.stored) - kOrder.begin());
 }
 
 /// The first bytes of a file that holds the specs in this order.
@@ -199,10 +190,10 @@ std::string header_of(const std::vector<TensorSpec>& specs, const Metadata& meta
   if (metadata.contains(kContentHash)) header[kMetadataKey][kContentHash] = hexadecimal(0);
   uint64_t begin = 0;
   for (const TensorSpec& spec : specs) {
-    const uint64_t end = begin + static_cast<uint64_t>(numel(spec.shape)) * size_of(spec.dtype);
+    const uint64_t end = begin + bytes_of(spec);
     auto& entry = header[spec.name];
     SCCA_CHECK(entry.is_null(), "safetensors: two tensors are named \"", spec.name, "\"");
-    entry["dtype"] = stored_name(spec.dtype);
+    entry["dtype"] = spec.stored;
     entry["shape"] = spec.shape;
     entry["data_offsets"] = {begin, end};
     begin = end;
@@ -221,11 +212,15 @@ size_t place_of_hash(const std::string& header) {
 
 }  // namespace
 
+uint64_t bytes_of(const TensorSpec& spec) {
+  return static_cast<uint64_t>(numel(spec.shape)) * element_bytes(spec.stored);
+}
+
 void write_safetensors(const fs::path& path, std::vector<TensorSpec> specs,
                        const std::function<Tensor(const std::string&)>& make, const Metadata& metadata) {
   const bool hashed = metadata.contains(kContentHash);
   std::sort(specs.begin(), specs.end(), [](const TensorSpec& a, const TensorSpec& b) {
-    return std::pair(write_rank(a.dtype), a.name) < std::pair(write_rank(b.dtype), b.name);
+    return std::pair(write_rank(a), a.name) < std::pair(write_rank(b), b.name);
   });
   const std::string header = header_of(specs, metadata);
   std::map<std::string, uint64_t> hashes;
@@ -233,12 +228,15 @@ void write_safetensors(const fs::path& path, std::vector<TensorSpec> specs,
   file.write(header);
   for (const TensorSpec& spec : specs) {
     const Tensor tensor = make(spec.name).detach().to(Device::cpu);
-    SCCA_CHECK(tensor && tensor.dtype() == spec.dtype && tensor.shape() == spec.shape, path.string(),
-               ": tensor \"", spec.name, "\" is ", name_of(tensor.dtype()), " ", to_string(tensor.shape()),
-               ", expected ", name_of(spec.dtype), " ", to_string(spec.shape));
-    if (hashed)
-      hashes[spec.name] = hash_of({stored_name(spec.dtype), spec.shape, tensor.raw(), tensor.bytes()});
-    if (tensor.bytes() > 0) file.write(tensor.raw(), tensor.bytes());
+    const bool halves = spec.stored == "F16";
+    SCCA_CHECK(tensor && stored_name(tensor.dtype()) == (halves ? "F32" : spec.stored) &&
+                   tensor.shape() == spec.shape,
+               path.string(), ": tensor \"", spec.name, "\" is ", name_of(tensor.dtype()), " ",
+               to_string(tensor.shape()), ", expected ", spec.stored, " ", to_string(spec.shape));
+    const std::vector<uint16_t> rounded = halves ? as_halves(tensor) : std::vector<uint16_t>();
+    const auto* bytes = halves ? reinterpret_cast<const std::byte*>(rounded.data()) : tensor.raw();
+    if (hashed) hashes[spec.name] = hash_of({spec.stored, spec.shape, bytes, bytes_of(spec)});
+    if (bytes_of(spec) > 0) file.write(bytes, bytes_of(spec));
   }
   // The tensors may be made one at a time, so that their hash is known when the header is written already.
   if (hashed) file.write_at(place_of_hash(header), content_hash(hashes, metadata));
@@ -250,7 +248,7 @@ void write_safetensors(const fs::path& path, const std::vector<std::pair<std::st
   std::vector<TensorSpec> specs;
   std::map<std::string, const Tensor*> by_name;
   for (const auto& [name, tensor] : tensors) {
-    specs.push_back({name, tensor.dtype(), tensor.shape()});
+    specs.push_back({name, stored_name(tensor.dtype()), tensor.shape()});
     by_name[name] = &tensor;
   }
   write_safetensors(

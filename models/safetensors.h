@@ -41,12 +41,13 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-/// What a tensor will be, before its elements are at hand.
+/// What a tensor will be in a file, before its elements are at hand.
 struct TensorSpec {
   std::string name;
-  DType dtype = DType::f32;
+  std::string stored;  // stored_name of its dtype, or F16, which f32 is rounded to
   Shape shape;
 };
+uint64_t bytes_of(const TensorSpec& spec);
 
 using Metadata = std::map<std::string, std::string>;
 /// The metadata's key of a hash (core/hash.h) of everything else in the file: each tensor's name, dtype,

@@ -14,13 +14,6 @@
 namespace scca {
 namespace {
 
-/// The row of the model that row `stored` of an interleaved tensor is.
-int64_t row_in_model(int64_t stored, int64_t rows_of_head) {
-  if (rows_of_head == 0) return stored;
-  const int64_t head = stored / rows_of_head, row = stored % rows_of_head;
-  return head * rows_of_head + row % 2 * (rows_of_head / 2) + row / 2;
-}
-
 /// Elements of the kind From, which may lie at any address, as To.
 template <class From, auto value, class To>
 void read_plain(const std::byte* from, int64_t count, To* to) {
@@ -73,6 +66,12 @@ void read_rows(const StoredTensor& stored, const Reader<To>& read, To* to) {
 
 }  // namespace
 
+int64_t row_in_model(int64_t stored, int64_t rows_of_head) {
+  if (rows_of_head == 0) return stored;
+  const int64_t head = stored / rows_of_head, row = stored % rows_of_head;
+  return head * rows_of_head + row % 2 * (rows_of_head / 2) + row / 2;
+}
+
 uint64_t hash_of(const StoredTensor& tensor) {
   return hash_bytes(tensor.data, tensor.bytes, hash_text(tensor.dtype + to_string(tensor.shape)));
 }
@@ -89,6 +88,31 @@ const char* stored_name(DType dtype) {
       return "I32";
   }
   return "unknown";
+}
+
+std::span<const StoredFloat> stored_floats() {
+  static constexpr StoredFloat kFloats[] = {
+      {"f32", "F32", "float32", 4}, {"bf16", "BF16", "bfloat16", 2}, {"f16", "F16", "float16", 2}};
+  return kFloats;
+}
+
+const StoredFloat& stored_float(std::string_view name) {
+  const auto found = std::ranges::find(stored_floats(), name, &StoredFloat::name);
+  return found == stored_floats().end() ? stored_floats()[0] : *found;
+}
+
+const StoredFloat& stored_float_of_torch(std::string_view torch) {
+  const auto found = std::ranges::find(stored_floats(), torch, &StoredFloat::torch);
+  return found == stored_floats().end() ? stored_floats()[0] : *found;
+}
+
+std::vector<uint16_t> as_halves(const Tensor& tensor) {
+  std::vector<uint16_t> halves(static_cast<size_t>(tensor.numel()));
+  const float* from = tensor.data<float>();
+  parallel_for(tensor.numel(), kElementwiseGrain, [&](int64_t begin, int64_t end) {
+    std::transform(from + begin, from + end, halves.begin() + begin, to_half);
+  });
+  return halves;
 }
 
 bool is_stored_as(const StoredTensor& stored, DType dtype) {

@@ -2,7 +2,10 @@
 // A tensor as a file holds it, and how its elements are read.
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/dtype.h"
 #include "core/tensor.h"
@@ -20,11 +23,31 @@ struct StoredTensor {
   int64_t interleaved = 0;
 };
 
+/// The row of the model that row `stored` of an interleaved tensor is; itself where `interleaved` is 0.
+int64_t row_in_model(int64_t stored, int64_t interleaved);
+
 /// Of dtype, shape and bytes (core/hash.h).
 uint64_t hash_of(const StoredTensor& tensor);
 
 /// The file's name of a dtype: "F32".
 const char* stored_name(DType dtype);
+
+/// A floating-point dtype that models are written as, by the names that it goes by.
+struct StoredFloat {
+  const char* name;    // on the command line: "f16"
+  const char* stored;  // in a safetensors file: "F16"
+  const char* torch;   // torch_dtype in config.json: "float16"
+  size_t bytes;
+};
+/// f32, bf16 and f16.
+std::span<const StoredFloat> stored_floats();
+/// The one called so; f32 for any other name.
+const StoredFloat& stored_float(std::string_view name);
+/// The one that config.json's torch_dtype means; f32 for any other, such as float64.
+const StoredFloat& stored_float_of_torch(std::string_view torch);
+
+/// `tensor`, f32, rounded to the nearest halves; [bytes], for a file.
+std::vector<uint16_t> as_halves(const Tensor& tensor);
 
 /// Whether the bytes are the elements of such a tensor, in their order.
 bool is_stored_as(const StoredTensor& stored, DType dtype);

@@ -124,7 +124,7 @@ TEST_CASE("adapter: each kind that PEFT writes gives PEFT's logits") {
     // Merged it is the same function, tied or not.
     const TemporaryFolder merged;
     model.merge_lora();
-    model.save(merged.path().string(), DType::f32);
+    model.save(merged.path().string(), stored_float("f32"));
     CHECK(max_difference(Llama::load(merged.path().string(), DType::f64).logits(ids), expected) <=
           largest * 0x1p-19);
   }

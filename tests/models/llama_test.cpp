@@ -296,10 +296,10 @@ TEST_CASE("llama: a saved folder is read back as the same model") {
   const TemporaryFolder folder;
   Llama model = Llama::load(golden_folder("gqa_tied"));
   add_trained_lora(model);
-  CHECK(error_of([&] { model.save(folder.path().string(), DType::f32); }).find("not merged") !=
+  CHECK(error_of([&] { model.save(folder.path().string(), stored_float("f32")); }).find("not merged") !=
         std::string::npos);
   model.merge_lora();
-  model.save(folder.path().string(), DType::f32);
+  model.save(folder.path().string(), stored_float("f32"));
   const Llama back = Llama::load(folder.path().string());
   const Tensor ids = random_ids(2, 17, model.config.vocab_size);
   CHECK(same_bits(model.logits(ids), back.logits(ids)));

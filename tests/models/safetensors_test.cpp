@@ -67,7 +67,7 @@ TEST_CASE("safetensors: rewriting stories260K gives the same file") {
   const SafetensorsFile file(kStories);
   CHECK(file.tensors().size() == 47);
   std::vector<TensorSpec> specs;
-  for (const auto& [name, stored] : file.tensors()) specs.push_back({name, DType::f32, stored.shape});
+  for (const auto& [name, stored] : file.tensors()) specs.push_back({name, "F32", stored.shape});
   std::vector<std::string> order;
   write_safetensors(folder / "x", specs, [&](const std::string& name) {
     order.push_back(name);

@@ -49,8 +49,8 @@ SettingTable model_settings(ModelFlags& flags) {
   const SettingRow model{.name = "model",
                          .member = &flags.model,
                          .section = section::kModel,
-                         .help = "The base: a folder with config.json, model.safetensors and tokenizer.model",
-                         .type = "FOLDER",
+                         .help = "The base: a Hugging Face folder, or a .gguf file",
+                         .type = "MODEL",
                          .required = true,
                          .may_differ = true};
   return SettingTable{model} + rope_settings(flags) + device_settings(flags);

@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/model_folder.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
 #include "train/cli/model_flags.h"
@@ -17,26 +18,22 @@ namespace fs = std::filesystem;
 
 struct Flags {
   ModelFlags model;
-  std::string out;
+  std::string out, dtype;
 };
 
 int run(const Flags& flags) {
   fs::path out = fs::path(flags.out).lexically_normal();
   if (!out.has_filename()) out = out.parent_path();  // a trailing slash
   if (fs::exists(out)) fail<UsageError>("--out ", flags.out, ": is already there; choose a new folder");
-  const DType dtype = dtype_of(flags.model);
   ModelFlags exact = flags.model;
   exact.dtype = "f32";  // the sum is taken in f32 and rounded once
   Llama model = load_model(exact);
   model.merge_lora();
   if (out.has_parent_path()) fs::create_directories(out.parent_path());
   FolderWriter folder(out);
-  model.save(folder.path().string(), dtype);
-  for (const char* name : {"tokenizer.model", "tokenizer.json", "tokenizer_config.json",
-                           "special_tokens_map.json", "added_tokens.json", "generation_config.json"}) {
-    const fs::path file = fs::path(flags.model.model) / name;
-    if (fs::exists(file)) write_file(folder.path() / name, read_text_file(file));
-  }
+  model.save(folder.path().string(), flags.dtype.empty() ? stored_float_of_torch(model.config.torch_dtype)
+                                                         : stored_float(flags.dtype));
+  copy_companions(flags.model.model, folder.path());
   folder.commit();
   announce_rope(given_config(flags.model), model.config, 0);
   std::cerr << "merged: " << out.string() << "\n";
@@ -47,8 +44,11 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_model_flags(app, flags->model);
   app.get_option("--adapter")->required();
-  app.get_option("--dtype")->description("What the merged weights are written as");
+  app.remove_option(app.get_option("--dtype"));
   begin_section(app, section::kOutput);
+  app.add_option("--dtype", flags->dtype,
+                 "What the merged weights are written as (default: as the base's are)")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}));
   app.add_option("--out", flags->out, "The new folder")->type_name("FOLDER")->required();
   return [flags] { return run(*flags); };
 }

@@ -74,7 +74,7 @@ int pretrain(PretrainFlags& flags) {
   model.to(device);
   model.set_trainable({"all"});
   set_random_state({flags.train.seed, 0});
-  const DType saved = flags.save_dtype == "bf16" ? DType::bf16 : DType::f32;
+  const StoredFloat& saved = stored_float(flags.save_dtype);
   const std::string made = shell_word(flags.train.out + "/model");
   const auto write = [&](const std::filesystem::path& folder) {
     std::filesystem::create_directories(folder);

@@ -52,7 +52,7 @@ struct Workplace {
     config.rope.original_length = config.max_position_embeddings = 64;
     model = path("model");
     fs::create_directories(model);
-    Llama::initialised(config, 1).save(model, DType::f32);
+    Llama::initialised(config, 1).save(model, stored_float("f32"));
     fs::copy_file(kStories + "/tokenizer.model", model + "/tokenizer.model");
   }
 

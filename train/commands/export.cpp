@@ -1,0 +1,110 @@
+// scca export: a model with its adapter, or the adapter alone, as the GGUF file that llama.cpp runs.
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "core/check.h"
+#include "models/adapter.h"
+#include "models/gguf_export.h"
+#include "models/gguf_tokenizer.h"
+#include "models/model_folder.h"
+#include "models/weights.h"
+#include "train/cli/command.h"
+#include "train/cli/help.h"
+#include "train/cli/model_flags.h"
+#include "train/cli/rope_flags.h"
+
+namespace scca {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  ModelFlags model;
+  std::string out, type = "f16";
+  bool adapter_alone = false;
+};
+
+/// The weights of the base that an adapter brings beside LoRA's; llama.cpp's LoRA files have no place for
+/// them.
+std::vector<std::string> whole_weights(const fs::path& adapter) {
+  std::vector<std::string> names = Weights(adapter_folder(adapter) / "adapter_model.safetensors").names();
+  std::erase_if(names, [](const std::string& name) { return name.find(".lora_") != std::string::npos; });
+  return names;
+}
+
+/// What llama.cpp must be told to turn positions as the adapter was trained with: its file cannot say it.
+std::string rope_for_llama_cpp(const RopeScaling& rope) {
+  switch (rope.type) {
+    case RopeType::none:
+      return "";
+    case RopeType::linear:
+    case RopeType::yarn:
+      return concat(" --rope-scaling ", name_of(rope.type), " --rope-scale ", rope.factor,
+                    rope.type == RopeType::yarn ? concat(" --yarn-orig-ctx ", rope.original_length) : "");
+    default:
+      return concat(" (its RoPE, ", name_of(rope.type),
+                    ", cannot be given beside a LoRA file; export the merged model)");
+  }
+}
+
+GgufContent adapter_content(const Flags& flags, const Llama& model) {
+  if (flags.model.adapter.empty()) fail<UsageError>("--adapter-alone: no --adapter to export");
+  const std::vector<std::string> whole = whole_weights(flags.model.adapter);
+  SCCA_CHECK(
+      whole.empty(), flags.model.adapter, ": has whole weights beside LoRA's (",
+      whole.empty() ? "" : whole[0], whole.size() > 1 ? concat(" and ", whole.size() - 1, " more") : "",
+      "), for which llama.cpp's LoRA files have no place; export without --adapter-alone, or train with "
+      "--train none");
+  GgufContent content;
+  add_gguf_adapter(content, model);
+  return content;
+}
+
+int run(const Flags& flags) {
+  const fs::path out = flags.out;
+  if (out.extension() != ".gguf")
+    fail<UsageError>("--out ", flags.out, ": expected a file name that ends in .gguf");
+  if (fs::exists(out)) fail<UsageError>("--out ", flags.out, ": is already there; choose a new file");
+  ModelFlags exact = flags.model;
+  exact.dtype = "f32";
+  Llama model = load_model(exact);
+  if (out.has_parent_path()) fs::create_directories(out.parent_path());
+  if (flags.adapter_alone) {
+    adapter_content(flags, model).write(out);
+    std::cerr << "exported: " << out.string() << "; run it as: llama-cli -m BASE.gguf --lora " << out.string()
+              << rope_for_llama_cpp(model.config.rope) << "\n";
+    return 0;
+  }
+  model.merge_lora();
+  std::string dtype = flags.type;
+  std::ranges::transform(dtype, dtype.begin(), [](unsigned char c) { return std::toupper(c); });
+  GgufContent content = gguf_tokenizer(flags.model.model, model.config);
+  add_gguf_model(content, model, dtype);
+  content.write(out);
+  announce_rope(given_config(flags.model), model.config, 0);
+  std::cerr << "exported: " << out.string() << " (" << fs::file_size(out) / 1000000 << " MB)\n";
+  return 0;
+}
+
+Action set_up(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  add_model_flags(app, flags->model);
+  app.remove_option(app.get_option("--dtype"));
+  begin_section(app, section::kOutput);
+  app.add_option("--out", flags->out, "The new file, NAME.gguf")->type_name("FILE")->required();
+  app.add_option("--type", flags->type, "What the matrices are written as")
+      ->check(CLI::IsMember({"f32", "f16", "q8_0", "q4_0"}))
+      ->capture_default_str();
+  app.add_flag("--adapter-alone", flags->adapter_alone,
+               "The adapter without its base, for llama.cpp's --lora");
+  return [flags] { return run(*flags); };
+}
+
+const RegisterCommand line("export", "Write a model or an adapter as a GGUF file for llama.cpp", set_up,
+                           "scca export --model LLAMA_FOLDER --adapter runs/mine/adapter --type q8_0 --out "
+                           "mine.gguf");
+
+}  // namespace
+}  // namespace scca

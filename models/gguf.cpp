@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "models/block_formats.h"
 #include "models/half.h"
+#include "models/model_folder.h"
 
 namespace scca {
 namespace fs = std::filesystem;
@@ -224,6 +225,8 @@ bool is_gguf(const fs::path& path) { return path.extension() == ".gguf" && fs::i
 
 GgufFile::GgufFile(const fs::path& path) : path_(path), mapping_(MappedFile::open(path)) {
   const std::string file = path.string();
+  refuse_lfs_pointer(
+      path, {reinterpret_cast<const char*>(mapping_->data()), std::min<size_t>(mapping_->size(), 64)});
   Cursor cursor(file, mapping_->data(), mapping_->size());
   SCCA_CHECK(mapping_->size() >= 4 && std::memcmp(mapping_->data(), kMagic.data(), 4) == 0, file,
              ": is no GGUF file: it does not begin with \"GGUF\"");

@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/hash.h"
+#include "models/model_folder.h"
 #include "nn/json.h"
 
 namespace scca {
@@ -131,6 +132,7 @@ std::string content_hash(const std::map<std::string, uint64_t>& tensors, const M
 SafetensorsFile::SafetensorsFile(const fs::path& path) : path_(path), mapping_(MappedFile::open(path)) {
   const std::string file = path.string();
   const uint64_t size = mapping_->size();
+  refuse_lfs_pointer(path, {reinterpret_cast<const char*>(mapping_->data()), std::min<uint64_t>(size, 64)});
   SCCA_CHECK(size >= kLengthBytes, file, ": ", size, " bytes are too few for a safetensors file");
   uint64_t header_bytes;
   std::memcpy(&header_bytes, mapping_->data(), kLengthBytes);

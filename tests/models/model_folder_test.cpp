@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "core/file.h"
+#include "models/weights.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;
@@ -51,7 +52,8 @@ TEST_CASE("model folder: what lies there instead of a model is said") {
             .why()
             .find("pytorch_model-00001-of-00002.bin is not read: "
                   "save it as safetensors") != std::string::npos);
-  CHECK(Folder({{"llama.Q4_K_M.gguf", ""}}).why().find("llama.Q4_K_M.gguf is GGUF") != std::string::npos);
+  CHECK(Folder({{"llama.Q4_K_M.gguf", ""}}).why().find("to use its llama.Q4_K_M.gguf, give that file") !=
+        std::string::npos);
   CHECK(Folder({{"consolidated.00.pth", ""}}).why().find("consolidated.00.pth is not read") !=
         std::string::npos);
   const Folder adapter({{"adapter_config.json", kConfig}, {"adapter_model.safetensors", ""}});
@@ -66,8 +68,8 @@ TEST_CASE("model folder: what lies there instead of a model is said") {
   CHECK(is_run_folder(pretrained.path()));
   CHECK(pretrained.why() == ": is a run's folder; give " + pretrained.path() + "/model");
   const Folder files({{"x.gguf", ""}, {"model.safetensors", ""}});
-  CHECK(why_no_model(files.folder / "x.gguf", "config.json").text.find("GGUF is not read") !=
-        std::string::npos);
+  CHECK(error_of([&] { adapter_folder(files.folder / "x.gguf"); }) ==
+        files.folder / "x.gguf: is a GGUF file, expected an adapter's folder");
   CHECK(why_no_model(files.folder / "model.safetensors", "config.json")
             .text.find("is a file; give the folder") != std::string::npos);
   CHECK(!is_run_folder(files.path()));
@@ -89,4 +91,23 @@ TEST_CASE("model folder: an adapter's folder, or the run's that holds it") {
   CHECK(error_of([&] {
           adapter_folder(file.folder / "adapter_model.safetensors");
         }).find("is a file; give the folder") != std::string::npos);
+}
+
+TEST_CASE("model folder: a pointer of git LFS is told from weights, wherever they are read") {
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n";
+  const Folder folder({{"model.safetensors", pointer}, {"x.gguf", pointer}});
+  for (const char* name : {"model.safetensors", "x.gguf"}) {
+    const std::string file = folder.folder / name;
+    CHECK(error_of([&] { Weights{file}; }) ==
+          file + ": is a pointer of git LFS, not the file itself; fetch what it points to: git lfs pull");
+  }
+}
+
+TEST_CASE("model folder: what belongs to a model goes along") {
+  const Folder from({{"tokenizer.json", "1"}, {"chat_template.jinja", "2"}, {"README.md", "3"}});
+  const TemporaryFolder to;
+  copy_companions(from.path(), to.path());
+  CHECK(read_text_file(to / "tokenizer.json") == "1");
+  CHECK(read_text_file(to / "chat_template.jinja") == "2");
+  CHECK(!std::filesystem::exists(to / "README.md"));
 }

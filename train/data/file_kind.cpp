@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "core/check.h"
+#include "models/model_folder.h"
 #include "models/utf8.h"
 
 namespace scca {
@@ -36,8 +37,7 @@ constexpr const char* kElse = "name texts here";
 
 /// The first that fits is it.
 constexpr Kind kKinds[] = {
-    {bytes("version https://git-lfs.github.com/spec/v1"), "a pointer of git LFS",
-     "fetch what it points to: git lfs pull"},
+    {kLfsPointer, kLfsName, kLfsAdvice},
     {bytes("\x1f\x8b"), "gzip data", "unpack it first: zcat FILE > OUT.txt"},
     {bytes("\x1f\x9d"), "compress data (.Z)", "unpack it first: zcat FILE > OUT.txt"},
     {bytes("\x28\xb5\x2f\xfd"), "zstd data", "unpack it first: zstd -d FILE -o OUT.txt"},

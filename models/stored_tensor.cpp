@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 #include <vector>
 
 #include "core/dispatch.h"
@@ -13,6 +12,8 @@
 
 namespace scca {
 namespace {
+
+using Done = std::function<void(const std::byte* begin, size_t bytes)>;
 
 /// Elements of the kind From, which may lie at any address, as To.
 template <class From, auto value, class To>
@@ -50,18 +51,25 @@ Reader<To> reader_of(const std::string& dtype) {
   return [format](const std::byte* from, int64_t count, To* to) { read_blocks(*format, from, count, to); };
 }
 
-/// In rows, so that a block is never cut and rows may change their places.
+/// In rows, so that a block is never cut and rows may change their places; in pieces of a few megabytes, each
+/// reported when it has been read.
 template <class To>
-void read_rows(const StoredTensor& stored, const Reader<To>& read, To* to) {
+void read_rows(const StoredTensor& stored, const Reader<To>& read, To* to, const Done& done) {
+  constexpr int64_t kPiece = int64_t{8} << 20;
   const int64_t count = numel(stored.shape);
   if (count == 0) return;
-  const bool vector = stored.shape.size() < 2;
-  const int64_t width = vector && stored.interleaved ? 1 : stored.shape.empty() ? 1 : stored.shape.back();
+  const bool elements = stored.shape.size() < 2 && stored.interleaved;  // a bias, whose rows are its elements
+  const int64_t width = elements || stored.shape.empty() ? 1 : stored.shape.back();
   const int64_t rows = count / width, row_bytes = static_cast<int64_t>(stored.bytes) / rows;
-  parallel_for(rows, std::max<int64_t>(1, kElementwiseGrain / width), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row)
-      read(stored.data + row * row_bytes, width, to + row_in_model(row, stored.interleaved) * width);
-  });
+  const int64_t some = std::max<int64_t>(1, kPiece / row_bytes);
+  for (int64_t first = 0; first < rows; first += some) {
+    const int64_t now = std::min(some, rows - first);
+    parallel_for(now, std::max<int64_t>(1, kElementwiseGrain / width), [&](int64_t begin, int64_t end) {
+      for (int64_t row = first + begin; row < first + end; ++row)
+        read(stored.data + row * row_bytes, width, to + row_in_model(row, stored.interleaved) * width);
+    });
+    if (done) done(stored.data + first * row_bytes, static_cast<size_t>(now * row_bytes));
+  }
 }
 
 }  // namespace
@@ -119,7 +127,7 @@ bool is_stored_as(const StoredTensor& stored, DType dtype) {
   return stored.dtype == stored_name(dtype) && stored.interleaved == 0;
 }
 
-bool read_elements(const StoredTensor& stored, Tensor& to) {
+bool read_elements(const StoredTensor& stored, Tensor& to, const Done& done) {
   if (is_stored_as(stored, to.dtype())) {
     if (stored.bytes > 0) std::memcpy(to.raw(), stored.data, stored.bytes);
     return true;
@@ -127,7 +135,7 @@ bool read_elements(const StoredTensor& stored, Tensor& to) {
   if (to.dtype() == DType::i32) return false;
   return visit_float(to.dtype(), "weights", [&]<class To>() {
     const Reader<To> read = reader_of<To>(stored.dtype);
-    if (read) read_rows(stored, read, to.data<To>());
+    if (read) read_rows(stored, read, to.data<To>(), done);
     return static_cast<bool>(read);
   });
 }

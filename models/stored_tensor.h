@@ -2,6 +2,7 @@
 // A tensor as a file holds it, and how its elements are read.
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,6 +55,8 @@ bool is_stored_as(const StoredTensor& stored, DType dtype);
 
 /// Fills `to`, of the same shape: floating-point numbers and block formats (models/block_formats.h) are
 /// converted to each other's nearest, integers copied. False when the dtype has no reading as `to`'s.
-bool read_elements(const StoredTensor& stored, Tensor& to);
+/// done(begin, bytes) is told of bytes that were converted and are not looked at again.
+bool read_elements(const StoredTensor& stored, Tensor& to,
+                   const std::function<void(const std::byte* begin, size_t bytes)>& done = {});
 
 }  // namespace scca

@@ -95,9 +95,9 @@ Tensor Weights::load(const std::string& name, DType dtype) const {
   if (is_stored_as(stored, dtype) && aligned && stored.bytes > 0)
     return Tensor::over(Storage::borrow(stored.data, stored.bytes, place.mapping), 0, stored.shape, dtype);
   Tensor tensor = Tensor::empty(stored.shape, dtype);
-  SCCA_CHECK(read_elements(stored, tensor), place.file.string(), ": tensor \"", name, "\" holds ",
+  const auto done = [&](const std::byte* begin, size_t bytes) { place.mapping->forget(begin, bytes); };
+  SCCA_CHECK(read_elements(stored, tensor, done), place.file.string(), ": tensor \"", name, "\" holds ",
              stored.dtype, ", which cannot be read as ", name_of(dtype));
-  place.mapping->forget(stored.data, stored.bytes);
   return tensor;
 }
 

@@ -1,9 +1,11 @@
 #include "models/weights.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "core/check.h"
@@ -181,4 +183,25 @@ TEST_CASE("weights: tensors that no part of a LLaMA reads are refused by name") 
             .find("lm_head.weight differs from model.embed_tokens.weight") != std::string::npos);
   CHECK(error({{"lm_head.weight", Tensor::of<float>({1, 2}, {1, 2})}}, true).find("differs") !=
         std::string::npos);
+}
+
+namespace {
+/// Bytes of this process in memory.
+int64_t resident() {
+  std::ifstream file("/proc/self/statm");
+  int64_t all = 0, here = 0;
+  file >> all >> here;
+  return here * ::sysconf(_SC_PAGESIZE);
+}
+}  // namespace
+
+TEST_CASE("weights: what was converted leaves memory, so that loading takes the room of the result") {
+  const TemporaryFolder folder;
+  const int64_t count = int64_t{8} << 20;  // 32 MB of f32
+  write_safetensors(folder / "model.safetensors", {{"w", Tensor::full({count / 256, 256}, 0.5)}});
+  const Weights weights(folder.path());
+  const int64_t before = resident();
+  const Tensor loaded = weights.load("w", DType::bf16);
+  CHECK(resident() - before < 28'000'000);  // 16.8 MB and a piece of 8 MB; with the file 50 MB
+  CHECK(loaded.to_vector<bf16>()[count - 1] == bf16(0.5f));
 }

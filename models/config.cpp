@@ -9,6 +9,7 @@
 #include "models/gguf_model.h"
 #include "models/known_fields.h"
 #include "models/model_folder.h"
+#include "models/own_attention.h"
 #include "models/rope_config.h"
 #include "nn/patterns/bounds.h"
 #include "nn/rope_types.h"
@@ -17,102 +18,34 @@ namespace scca {
 namespace fs = std::filesystem;
 namespace {
 
-using Use = KnownField::Use;
+/// What a config.json says that says nothing.
+LlamaConfig defaults_of(const Family& family) {
+  LlamaConfig c;
+  c.family = &family;
+  c.vocab_size = family.vocab_size;
+  c.intermediate_size = family.intermediate_size;
+  c.max_position_embeddings = family.max_position_embeddings;
+  c.bos_token_id = family.bos_token_id;
+  c.eos_token_ids.clear();
+  if (family.eos_token_id >= 0) c.eos_token_ids.push_back(family.eos_token_id);
+  return c;
+}
 
-/// config.json as transformers writes a LLaMA's: LlamaConfig's fields (4.31 to 5.24), those that every model
-/// has, and what converters leave behind.
-const std::vector<KnownField> kFields = {
-    {"model_type", Use::expected, {"llama"}, "\"llama\""},
-    {"architectures", Use::expected, {Json::array({"LlamaForCausalLM"})}, "[\"LlamaForCausalLM\"]"},
-    {"vocab_size", Use::read},
-    {"hidden_size", Use::read},
-    {"intermediate_size", Use::read},
-    {"num_hidden_layers", Use::read},
-    {"num_attention_heads", Use::read},
-    {"num_key_value_heads", Use::read},
-    {"head_dim", Use::read},
-    {"max_position_embeddings", Use::read},
-    {"rms_norm_eps", Use::read},
-    {"initializer_range", Use::read},
-    {"tie_word_embeddings", Use::read},
-    {"torch_dtype", Use::read},
-    {"dtype", Use::read},
-    {"bos_token_id", Use::read},
-    {"eos_token_id", Use::read},
-    {"rope_theta", Use::read},
-    {"rope_scaling", Use::read},
-    {"rope_parameters", Use::read},
-    {"partial_rotary_factor", Use::read},
-    {"original_max_position_embeddings", Use::read},
-
-    {"hidden_act", Use::expected, {"silu", "swish"}, "\"silu\""},
-    {"attention_bias", Use::expected, {false}, "false: biases are not implemented"},
-    {"mlp_bias", Use::expected, {false}, "false: biases are not implemented"},
-    {"attention_dropout", Use::expected, {0}, "0: dropout of attention weights is not implemented"},
-    {"quantization_config", Use::expected, {}, "none: quantised weights are not read"},
-
-    // How a model is called, stored or sampled from.
-    {"transformers_version", Use::harmless},
-    {"name_or_path", Use::harmless},
-    {"auto_map",
-     Use::harmless},  // code of the folder's own; transformers takes its LLaMA unless told otherwise
-    {"attn_implementation", Use::harmless},
-    {"use_cache", Use::harmless},
-    {"use_bfloat16", Use::harmless},
-    {"return_dict", Use::harmless},
-    {"output_attentions", Use::harmless},
-    {"output_hidden_states", Use::harmless},
-    {"torchscript", Use::harmless},
-    {"is_decoder", Use::harmless},
-    {"pretraining_tp", Use::harmless},           // the same product in slices
-    {"chunk_size_feed_forward", Use::harmless},  // no effect in a LLaMA
-    {"pad_token_id", Use::harmless},
-    {"sep_token_id", Use::harmless},
-    {"decoder_start_token_id", Use::harmless},
-    {"tokenizer_class", Use::harmless},
-    {"model_max_length", Use::harmless},
-    {"max_sequence_length",
-     Use::harmless},  // of the first conversions; max_position_embeddings is what counts
-    {"task_specific_params", Use::harmless},
-    {"finetuning_task", Use::harmless},
-    {"problem_type", Use::harmless},
-    {"num_labels", Use::harmless},
-    {"id2label", Use::harmless},
-    {"label2id", Use::harmless},
-    {"is_llama_config", Use::harmless},
-    {"unsloth_version", Use::harmless},
-    {"unsloth_fixed", Use::harmless},
-    {"max_length", Use::harmless},
-    {"min_length", Use::harmless},
-    {"do_sample", Use::harmless},
-    {"early_stopping", Use::harmless},
-    {"num_beams", Use::harmless},
-    {"num_beam_groups", Use::harmless},
-    {"num_return_sequences", Use::harmless},
-    {"diversity_penalty", Use::harmless},
-    {"temperature", Use::harmless},
-    {"top_k", Use::harmless},
-    {"top_p", Use::harmless},
-    {"typical_p", Use::harmless},
-    {"repetition_penalty", Use::harmless},
-    {"length_penalty", Use::harmless},
-    {"no_repeat_ngram_size", Use::harmless},
-    {"encoder_no_repeat_ngram_size", Use::harmless},
-    // Dropout of other models' code, which a LLaMA's never reads.
-    {"resid_pdrop", Use::harmless},
-    {"attn_pdrop", Use::harmless},
-    {"embd_pdrop", Use::harmless},
-};
-
-void check_fields(const JsonFields& fields) {
-  const Json& json = fields.json();
-  const auto given = [&](const char* key) { return json.contains(key) && !json[key].is_null(); };
-  for (const char* key : {"model_type", "architectures"}) {  // first: what follows would be another model's
-    if (given(key)) check_known_fields(JsonFields({{key, json[key]}}, fields.where()), kFields);
+void read_heads(const JsonFields& fields, LlamaConfig& c) {
+  const Family& family = *c.family;
+  c.num_attention_heads = fields.integer("num_attention_heads").value_or(c.num_attention_heads);
+  c.num_key_value_heads = fields.integer("num_key_value_heads").value_or(c.num_attention_heads);
+  if (!fields.json().contains("num_key_value_heads") && family.num_key_value_heads > 0)
+    c.num_key_value_heads = family.num_key_value_heads;
+  const int64_t head_dim = fields.integer("head_dim").value_or(family.head_dim);
+  if (head_dim == 0 && !fields.integer("head_dim")) {
+    SCCA_CHECK(c.num_attention_heads > 0 && c.hidden_size % c.num_attention_heads == 0, fields.where(),
+               ": hidden_size is ", c.hidden_size, ", expected a multiple of num_attention_heads, ",
+               c.num_attention_heads, " (or a head_dim)");
+    c.head_dim = c.hidden_size / c.num_attention_heads;
+  } else {
+    c.head_dim = head_dim;
   }
-  SCCA_CHECK(given("model_type") || given("architectures"), fields.where(),
-             ": no model_type, expected \"llama\"");
-  check_known_fields(fields, kFields);
 }
 
 int64_t token_id(const JsonFields& fields, const char* key, const Json& value) {
@@ -208,6 +141,11 @@ void check_config(const LlamaConfig& c, const std::string& where) {
   for (int64_t id : c.eos_token_ids)
     SCCA_CHECK(id >= 0 && id < c.vocab_size, where, ": eos_token_id is ", id, ", beyond the vocabulary of ",
                c.vocab_size);
+  SCCA_CHECK(c.family->attention_bias || !c.attention_bias, where,
+             ": attention_bias is true, expected false in a ", c.family->model_type);
+  SCCA_CHECK(c.family->mlp_bias || !c.mlp_bias, where, ": mlp_bias is true, expected false in a ",
+             c.family->model_type);
+  check_own_attention(c, where);
   try {
     check_rope_scaling(c.rope, c.head_dim);
   } catch (const Error& error) {
@@ -218,26 +156,22 @@ void check_config(const LlamaConfig& c, const std::string& where) {
 LlamaConfig config_from_json(const Json& json, const std::string& where) {
   SCCA_CHECK(json.is_object(), where, ": ", short_text(json), ", expected a JSON object");
   const JsonFields fields(json, where);
-  check_fields(fields);
-  LlamaConfig c;
+  const Family& family = family_of(fields);  // first: what follows would be another model's
+  check_known_fields(fields, known_fields(family));
+  LlamaConfig c = defaults_of(family);
   const auto size = [&](const char* key, int64_t& value) { value = fields.integer(key).value_or(value); };
   size("vocab_size", c.vocab_size);
   size("hidden_size", c.hidden_size);
   size("intermediate_size", c.intermediate_size);
   size("num_hidden_layers", c.num_hidden_layers);
-  size("num_attention_heads", c.num_attention_heads);
   size("max_position_embeddings", c.max_position_embeddings);
-  c.num_key_value_heads = fields.integer("num_key_value_heads").value_or(c.num_attention_heads);
-  const std::optional<int64_t> head_dim = fields.integer("head_dim");
-  if (!head_dim) {
-    SCCA_CHECK(c.num_attention_heads > 0 && c.hidden_size % c.num_attention_heads == 0, where,
-               ": hidden_size is ", c.hidden_size, ", expected a multiple of num_attention_heads, ",
-               c.num_attention_heads, " (or a head_dim)");
-  }
-  c.head_dim = head_dim ? *head_dim : c.hidden_size / c.num_attention_heads;
+  read_heads(fields, c);
   c.rms_norm_eps = fields.number("rms_norm_eps").value_or(c.rms_norm_eps);
   c.initializer_range = fields.number("initializer_range").value_or(c.initializer_range);
   c.tie_word_embeddings = fields.boolean("tie_word_embeddings").value_or(c.tie_word_embeddings);
+  c.attention_bias = fields.boolean("attention_bias").value_or(false) && family.attention_bias;
+  c.mlp_bias = fields.boolean("mlp_bias").value_or(false) && family.mlp_bias;
+  read_own_attention(fields, c);
   for (const char* key : {"torch_dtype", "dtype"}) c.torch_dtype = fields.text(key).value_or(c.torch_dtype);
   read_token_ids(fields, c);
   c.rope = read_rope(fields, c.max_position_embeddings);
@@ -261,8 +195,8 @@ LlamaConfig read_config(const fs::path& folder_or_file) {
 Json to_json(const LlamaConfig& c) {
   check_config(c, "config");
   Json json = c.raw.is_object() ? c.raw : Json::object();
-  json["architectures"] = {"LlamaForCausalLM"};
-  json["model_type"] = "llama";
+  json["architectures"] = {c.family->architecture};
+  json["model_type"] = c.family->model_type;
   json["vocab_size"] = c.vocab_size;
   json["hidden_size"] = c.hidden_size;
   json["intermediate_size"] = c.intermediate_size;
@@ -275,6 +209,9 @@ Json to_json(const LlamaConfig& c) {
   json["rms_norm_eps"] = c.rms_norm_eps;
   json["initializer_range"] = c.initializer_range;
   json["tie_word_embeddings"] = c.tie_word_embeddings;
+  for (const auto& [key, value] : {std::pair{"attention_bias", c.attention_bias}, {"mlp_bias", c.mlp_bias}})
+    if (value != (json.value(key, Json()) == true)) json[key] = value;
+  write_own_attention(c, json);
   json["torch_dtype"] = c.torch_dtype;
   json.erase("dtype");  // the newer name of torch_dtype; newer readers take both
   json["bos_token_id"] = c.bos_token_id < 0 ? Json() : Json(c.bos_token_id);

@@ -6,6 +6,7 @@
 
 #include "core/autograd.h"
 #include "core/random.h"
+#include "models/own_attention.h"
 #include "models/rope_lengths.h"
 #include "ops/cast.h"
 
@@ -86,8 +87,9 @@ void check_logits(std::span<const float> logits, int64_t vocabulary, int64_t fir
        Setting("dtype"));
 }
 
-void check_growth(const LlamaConfig& config, const AttentionSpec& attention, int64_t prompt,
+void check_growth(const LlamaConfig& config, const std::optional<AttentionSpec>& given, int64_t prompt,
                   int64_t max_tokens) {
+  const AttentionSpec attention = attention_for(config, given);
   const int64_t heads = config.num_attention_heads;
   const int64_t longest = prompt + std::min(max_tokens, kLookAhead) - 1;  // the last token is not fed
   // A prompt of one token goes on under any plan: some lengths on the way are asked too.
@@ -109,11 +111,12 @@ std::vector<int32_t> generate(const Llama& model, const std::vector<int32_t>& pr
   check_growth(model.config, options.attention, std::ssize(prompt), options.max_tokens);
   NoGrad no_grad;
   KeyValueCache cache = model.make_cache(static_cast<int64_t>(prompt.size()) + options.max_tokens);
+  const AttentionSpec& attention = model.attention_of(options.attention);
   std::vector<int32_t> all = prompt, text, ends = options.stop_ids;
   if (options.stop_at_eos)
     for (const int64_t id : model.config.end_ids()) ends.push_back(static_cast<int32_t>(id));
   while (static_cast<int64_t>(text.size()) < options.max_tokens) {
-    std::vector<float> logits = next_logits(model, all, options.attention, cache);
+    std::vector<float> logits = next_logits(model, all, attention, cache);
     check_logits(logits, std::ssize(logits), cache.length - 1);
     if (options.vocabulary > 0 && options.vocabulary < std::ssize(logits))
       logits.resize(static_cast<size_t>(options.vocabulary));

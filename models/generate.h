@@ -14,7 +14,7 @@ struct SamplingOptions {
   double temperature = 0.8;  // 0: always the likeliest token
   double top_p = 0.95;       // sample among the fewest likeliest tokens that hold this share; 1: all
   uint64_t seed = 0;
-  AttentionSpec attention = parse_attention_spec("full");
+  std::optional<AttentionSpec> attention = {};  // empty: the model's own
   bool stop_at_eos = true;
   std::vector<int32_t> stop_ids = {};  // end the text as EOS does
   int64_t min_tokens = 0;              // so many come before the text may end
@@ -34,10 +34,11 @@ int32_t sample(const std::vector<float>& logits, const SamplingOptions& options,
 /// logits [.., V] of tokens from `first_position` on, `vocabulary` of them a token.
 void check_logits(std::span<const float> logits, int64_t vocabulary, int64_t first_position);
 
-/// Throws UsageError when a text cannot grow from `prompt` tokens by `max_tokens` under this attention: where
+/// Throws UsageError when a text cannot grow from `prompt` tokens by `max_tokens` under this attention (where
+/// none is given, the model's own): where
 /// it would change what earlier tokens see (chunks of N/4, a plan file), no two tokens of the text would come
 /// from the same model. The message gives the spec with lengths in tokens where that is the cure.
-void check_growth(const LlamaConfig& config, const AttentionSpec& attention, int64_t prompt,
+void check_growth(const LlamaConfig& config, const std::optional<AttentionSpec>& attention, int64_t prompt,
                   int64_t max_tokens);
 
 /// The tokens that follow `prompt` (not empty), without the EOS that ended them. The same seed gives the same

@@ -12,6 +12,7 @@
 #include "core/random.h"
 #include "models/gguf.h"
 #include "models/model_folder.h"
+#include "models/own_attention.h"
 #include "models/shards.h"
 #include "models/weights.h"
 #include "nn/patterns/plan_prefix.h"
@@ -40,21 +41,30 @@ Linear& linear_at(LlamaBlock& block) {
   return block.*part.*linear;
 }
 
+bool qkv_bias(const LlamaConfig& c) { return c.qkv_bias(); }
+bool o_bias(const LlamaConfig& c) { return c.o_bias(); }
+bool mlp_bias(const LlamaConfig& c) { return c.mlp_bias; }
+
 /// A block's linear layers, in the order in which they are made and visited: the one place that lists them.
 struct BlockLinear {
   const char* name;
   Linear& (*of)(LlamaBlock& block);
   int64_t (*out)(const LlamaConfig& config);
   int64_t (*in)(const LlamaConfig& config);
+  bool (*bias)(const LlamaConfig& config);
 };
 constexpr BlockLinear kBlockLinears[] = {
-    {"self_attn.q_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::q_proj>, query_width, width},
-    {"self_attn.k_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::k_proj>, key_width, width},
-    {"self_attn.v_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::v_proj>, key_width, width},
-    {"self_attn.o_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::o_proj>, width, query_width},
-    {"mlp.gate_proj", linear_at<&LlamaBlock::mlp, &Mlp::gate_proj>, inner_width, width},
-    {"mlp.up_proj", linear_at<&LlamaBlock::mlp, &Mlp::up_proj>, inner_width, width},
-    {"mlp.down_proj", linear_at<&LlamaBlock::mlp, &Mlp::down_proj>, width, inner_width}};
+    {"self_attn.q_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::q_proj>, query_width, width,
+     qkv_bias},
+    {"self_attn.k_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::k_proj>, key_width, width,
+     qkv_bias},
+    {"self_attn.v_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::v_proj>, key_width, width,
+     qkv_bias},
+    {"self_attn.o_proj", linear_at<&LlamaBlock::self_attn, &SelfAttention::o_proj>, width, query_width,
+     o_bias},
+    {"mlp.gate_proj", linear_at<&LlamaBlock::mlp, &Mlp::gate_proj>, inner_width, width, mlp_bias},
+    {"mlp.up_proj", linear_at<&LlamaBlock::mlp, &Mlp::up_proj>, inner_width, width, mlp_bias},
+    {"mlp.down_proj", linear_at<&LlamaBlock::mlp, &Mlp::down_proj>, width, inner_width, mlp_bias}};
 
 /// "q_proj" of "model.layers.0.self_attn.q_proj".
 std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
@@ -87,8 +97,8 @@ Tensor SelfAttention::operator()(const Tensor& x_BTD, const PlanPtr& plan, const
   const auto split = [&](const Tensor& x, int64_t count) {
     return x.reshape({batch, tokens, count, head_dim});
   };
-  const Tensor query = rope(split(q_proj(x_BTD, pass.training), heads), pass.rope, pass.first_position);
-  Tensor key = rope(split(k_proj(x_BTD, pass.training), kv_heads), pass.rope, pass.first_position);
+  const Tensor query = turned(split(q_proj(x_BTD, pass.training), heads), q_norm, pass);
+  Tensor key = turned(split(k_proj(x_BTD, pass.training), kv_heads), k_norm, pass);
   Tensor value = split(v_proj(x_BTD, pass.training), kv_heads);
   if (cache) {
     key = extended(cache->key_SGK, key, pass.first_position);
@@ -96,6 +106,16 @@ Tensor SelfAttention::operator()(const Tensor& x_BTD, const PlanPtr& plan, const
   }
   Tensor mixed = attention(query, key, value, plan);
   return o_proj(std::move(mixed).reshape({batch, tokens, heads * head_dim}), pass.training);
+}
+
+Tensor SelfAttention::turned(Tensor x_BTHK, const Tensor& norm, const Pass& pass) const {
+  if (norm) x_BTHK = rms_norm(x_BTHK, norm, eps);
+  return rope(std::move(x_BTHK), pass.rope, pass.first_position);
+}
+
+void SelfAttention::for_each_norm(const std::string& name, const ParameterVisitor& visit) {
+  if (q_norm) visit(name + ".q_norm.weight", q_norm);
+  if (k_norm) visit(name + ".k_norm.weight", k_norm);
 }
 
 Tensor Mlp::operator()(const Tensor& x_BTD, const Pass& pass) const {
@@ -115,24 +135,32 @@ void LlamaBlock::for_each_linear(const std::function<void(const std::string& nam
 void LlamaBlock::for_each_parameter(const std::string& name, const ParameterVisitor& visit) {
   visit(name + ".input_layernorm.weight", input_layernorm);
   visit(name + ".post_attention_layernorm.weight", post_attention_layernorm);
+  self_attn.for_each_norm(name + ".self_attn", visit);
   for_each_linear(
       [&](const std::string& part, Linear& linear) { linear.for_each_parameter(name + "." + part, visit); });
 }
 
 Llama::Llama(const LlamaConfig& config, DType dtype, const ParameterSource& make)
-    : config(config), dtype(dtype) {
+    : config(config), dtype(dtype), own_attention_(own_attention(config)) {
   embed_tokens_VD = make("model.embed_tokens.weight", {config.vocab_size, config.hidden_size});
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     const std::string name = concat("model.layers.", i, ".");
     LlamaBlock block;
-    block.eps = config.rms_norm_eps;
+    block.eps = block.self_attn.eps = config.rms_norm_eps;
     block.input_layernorm = make(name + "input_layernorm.weight", {config.hidden_size});
     block.post_attention_layernorm = make(name + "post_attention_layernorm.weight", {config.hidden_size});
     block.self_attn.heads = config.num_attention_heads;
     block.self_attn.kv_heads = config.num_key_value_heads;
     block.self_attn.head_dim = config.head_dim;
-    for (const BlockLinear& part : kBlockLinears)
-      part.of(block).weight_OI = make(name + part.name + ".weight", {part.out(config), part.in(config)});
+    if (config.family->head_norm) {
+      block.self_attn.q_norm = make(name + "self_attn.q_norm.weight", {config.head_dim});
+      block.self_attn.k_norm = make(name + "self_attn.k_norm.weight", {config.head_dim});
+    }
+    for (const BlockLinear& part : kBlockLinears) {
+      Linear& linear = part.of(block);
+      linear.weight_OI = make(name + part.name + ".weight", {part.out(config), part.in(config)});
+      if (part.bias(config)) linear.bias_O = make(name + part.name + ".bias", {part.out(config)});
+    }
     layers.push_back(std::move(block));
   }
   norm_D = make("model.norm.weight", {config.hidden_size});
@@ -165,7 +193,7 @@ Llama Llama::initialised(const LlamaConfig& config, uint64_t seed, DType dtype) 
   set_random_state({seed, 0});
   const double into_stream = 1 / std::sqrt(2.0 * static_cast<double>(config.num_hidden_layers));
   Llama model(config, dtype, [&](const std::string& name, const Shape& shape) {
-    if (shape.size() == 1) return Tensor::full(shape, 1, dtype);
+    if (shape.size() == 1) return Tensor::full(shape, name.ends_with(".bias") ? 0 : 1, dtype);
     Tensor weight = Tensor::empty(shape);
     const bool writes_stream = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
     fill_normal(weight, config.initializer_range * (writes_stream ? into_stream : 1));
@@ -211,14 +239,15 @@ Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const 
   SCCA_CHECK(!cache || (ids_BT.size(0) == 1 && tokens <= cache->capacity), "llama: the cache has room for ",
              cache ? cache->capacity : 0, " tokens of one sequence, ", tokens, " of ", ids_BT.size(0),
              " are asked for");
+  const AttentionSpec& attention = attention_of(options.attention);
   SCCA_CHECK(
-      !cache || continues(*cache, tokens, options.attention), "llama: at ", tokens, " tokens the ", first,
+      !cache || continues(*cache, tokens, attention), "llama: at ", tokens, " tokens the ", first,
       " in the cache turn by other angles or see other keys than when they were computed; begin a new one");
   const Pass pass{rope_for(tokens), first, options.training};
   if (cache) cache->angles = rope_angles_;
   Tensor x = embedding(ids_BT, embed_tokens_VD, dtype);
   for (size_t i = 0; i < layers.size(); ++i) {
-    const PlanPtr plan = options.attention.plan(tokens, config.num_attention_heads, static_cast<int64_t>(i));
+    const PlanPtr plan = attention.plan(tokens, config.num_attention_heads, static_cast<int64_t>(i));
     if (cache) cache->plans[i] = plan;
     const auto block = [i, &layer = layers[i], plan, pass,
                         past = cache ? &cache->layers[i] : nullptr](const Tensor& in) {

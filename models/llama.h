@@ -1,8 +1,10 @@
 #pragma once
 // LLaMA (Touvron et al., arXiv 2302.13971): a decoder of pre-norm blocks with rotary positions, grouped-query
-// attention (arXiv 2305.13245) and SwiGLU. Shapes: B batch, T tokens, D width, H query heads, G key/value
+// attention (arXiv 2305.13245) and SwiGLU; and the families that differ from it by a line (models/family.h).
+// Shapes: B batch, T tokens, D width, H query heads, G key/value
 // heads, K head width, F feed-forward width, V vocabulary.
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -31,8 +33,8 @@ struct KeyValueCache {
 };
 
 struct ForwardOptions {
-  AttentionSpec attention = parse_attention_spec("full");
-  bool training = false;           // LoRA dropout is on
+  std::optional<AttentionSpec> attention = {};  // empty: the model's own (models/own_attention.h)
+  bool training = false;                        // LoRA dropout is on
   bool checkpointing = false;      // keep one block's input a layer, and run each block again in backward
   KeyValueCache* cache = nullptr;  // the tokens continue those in the cache, and join them
 };
@@ -46,10 +48,17 @@ struct Pass {
 
 struct SelfAttention {
   Linear q_proj, k_proj, v_proj, o_proj;
+  Tensor q_norm, k_norm;  // [K], of each head (Qwen3); empty: none
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  double eps = 1e-5;  // of these norms
 
   Tensor operator()(const Tensor& x_BTD, const PlanPtr& plan, const Pass& pass,
                     KeyValueCache::Layer* cache) const;
+  /// The norms; the linear layers are visited by the block.
+  void for_each_norm(const std::string& name, const ParameterVisitor& visit);
+
+ private:
+  Tensor turned(Tensor x_BTHK, const Tensor& norm, const Pass& pass) const;
 };
 
 struct Mlp {
@@ -76,8 +85,8 @@ class Llama {
   /// weights are kept and activations computed in: f32, bf16, or f64 for exact tests. Throws Error naming the
   /// file and tensor at fault.
   static Llama load(const std::string& folder, DType dtype = DType::f32);
-  /// Random weights: N(0, initializer_range^2), the projections into the residual stream 1/sqrt(2 layers) of
-  /// that (GPT-2's rule). `dtype` as for load.
+  /// Random weights: N(0, initializer_range^2), biases 0, norms 1, the projections into the residual stream
+  /// 1/sqrt(2 layers) of that (GPT-2's rule). `dtype` as for load.
   static Llama initialised(const LlamaConfig& config, uint64_t seed, DType dtype = DType::f32);
 
   /// Moves all weights to `device`, where everything is computed from then on. To be called before the
@@ -105,6 +114,10 @@ class Llama {
   bool continues(const KeyValueCache& cache, int64_t tokens, const AttentionSpec& attention) const;
   /// Room for the keys and values of up to `capacity` tokens.
   KeyValueCache make_cache(int64_t capacity) const;
+  /// The pattern given, or the model's own.
+  const AttentionSpec& attention_of(const std::optional<AttentionSpec>& given) const {
+    return given ? *given : own_attention_;
+  }
 
   /// Visits all parameters under their Hugging Face names. A tied lm_head is the embedding and is not visited
   /// again.
@@ -117,9 +130,9 @@ class Llama {
   /// Adds the updates into the weights and removes them.
   void merge_lora();
 
-  /// Which weights of the base learn: "embed", "norm", "head", "all", "none". The rest is frozen; LoRA always
-  /// learns. Learning weights are kept in f32. Throws UsageError for an unknown word, or "head" with a tied
-  /// embedding.
+  /// Which weights of the base learn: "embed", "norm" (those of single heads too), "head", "all", "none". The
+  /// rest is frozen, biases but for "all" too, as PEFT's bias = "none" has it; LoRA always learns. Learning
+  /// weights are kept in f32. Throws UsageError for an unknown word, or "head" with a tied embedding.
   void set_trainable(const std::set<std::string>& what);
 
   /// Whether set_trainable(what) lets the parameter of this name learn.
@@ -157,6 +170,7 @@ class Llama {
   RopeFrequencies angles_for(int64_t tokens) const;
   const RopeTable& rope_for(int64_t tokens) const;
 
+  AttentionSpec own_attention_;  // its plans are cached
   mutable RopeTable rope_;
   mutable RopeFrequencies rope_angles_;  // of the table
   mutable int64_t rope_positions_ = 0;

@@ -78,9 +78,11 @@ void Weights::check_extra(const std::set<std::string>& expected, bool tied) cons
   for (const auto& [name, place] : places_)
     if (!expected.contains(name) && !name.ends_with("rotary_emb.inv_freq") && !(tied && name == head))
       extra.push_back(name);
-  SCCA_CHECK(extra.empty(), path_.string(), ": tensor ", extra.empty() ? "" : short_text(Json(extra[0])),
-             extra.size() > 1 ? concat(" (and ", extra.size() - 1, " more)") : "",
-             " has no place in a LLaMA: this is another model's file, which computes something else");
+  SCCA_CHECK(
+      extra.empty(), path_.string(), ": tensor ", extra.empty() ? "" : short_text(Json(extra[0])),
+      extra.size() > 1 ? concat(" (and ", extra.size() - 1, " more)") : "",
+      " has no place in the model of config.json: this is another model's file, which computes something "
+      "else");
   if (tied && contains(head) && contains(embedding))
     SCCA_CHECK(equal(head, embedding), path_.string(), ": ", head, " differs from ", embedding,
                ", but config.json ties the two (tie_word_embeddings); set that to false to use both, as "

@@ -1,5 +1,5 @@
 #pragma once
-// A linear layer without bias, which may carry a LoRA update.
+// A linear layer, which may have a bias and carry a LoRA update.
 #include <optional>
 #include <string>
 
@@ -10,12 +10,14 @@ namespace scca {
 
 struct Linear {
   Tensor weight_OI;
+  Tensor bias_O;  // empty: none
   std::optional<Lora> lora;
 
   /// x [..., I] -> [..., O]. `training` turns LoRA's dropout on.
   Tensor operator()(const Tensor& x, bool training = false) const;
 
-  /// name.weight and, with LoRA, name.lora_A.weight and name.lora_B.weight (PEFT's names).
+  /// name.weight, name.bias where there is one, and, with LoRA, name.lora_A.weight and name.lora_B.weight
+  /// (PEFT's names).
   void for_each_parameter(const std::string& name, const ParameterVisitor& visit);
 };
 

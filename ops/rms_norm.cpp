@@ -4,6 +4,7 @@
 
 #include "core/autograd.h"
 #include "core/parallel.h"
+#include "ops/row_groups.h"
 
 namespace scca {
 namespace {
@@ -18,7 +19,7 @@ struct RmsNormNode : Node {
     if (wants(0)) dx = Tensor::empty(x.shape(), x.dtype(), x.device());
     if (wants(1)) {
       dweight = Tensor::empty(weight.shape(), weight.dtype(), x.device());
-      sums = rms_norm_sums(x);
+      sums = row_group_sums(x);
     }
     SCCA_ON_DEVICE(x.device(), rms_norm_backward(x, weight, scale, dy, dx, dweight, sums));
     return {dx, dweight};
@@ -44,18 +45,6 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
     node->scale = scale;
   }
   return y;
-}
-
-int64_t rms_norm_group(int64_t rows, Device device) {
-  if (device == Device::cpu) return 128;
-  // few enough for many blocks, but no more groups than their own sum is quick for
-  return std::max<int64_t>(32, (rows + 255) / 256);
-}
-
-Tensor rms_norm_sums(const Tensor& x) {
-  const int64_t width = x.size(-1), rows = x.numel() / std::max<int64_t>(width, 1);
-  const int64_t group = rms_norm_group(rows, x.device());
-  return Tensor::empty({(rows + group - 1) / group, width}, statistics_of(x.dtype()), x.device());
 }
 
 namespace cpu {
@@ -114,7 +103,7 @@ template <class T, class W>
 void backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const Tensor& dy, Tensor& dx,
               Tensor& dweight, Tensor& sums) {
   using A = Accumulator<T>;
-  const int64_t width = x.size(-1), rows = scale.numel(), group = rms_norm_group(rows, Device::cpu);
+  const int64_t width = x.size(-1), rows = scale.numel(), group = row_group(rows, Device::cpu);
   const int64_t groups = (rows + group - 1) / group;
   const T* xs = x.data<T>();
   const T* dys = dy.data<T>();
@@ -130,13 +119,7 @@ void backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const 
                          parts ? parts + row / group * width : nullptr);
     }
   });
-  if (!dweight) return;
-  W* dw = dweight.data<W>();
-  for (int64_t i = 0; i < width; ++i) {
-    A sum = 0;
-    for (int64_t g = 0; g < groups; ++g) sum += parts[g * width + i];
-    dw[i] = static_cast<W>(sum);
-  }
+  if (dweight) add_row_groups(parts, groups, width, dweight.data<W>());
 }
 
 /// f(T of x, type of weight): the weight is f32 beside bf16 activations, else as x.

@@ -1,5 +1,7 @@
 #include "core/elementwise.cuh"
 #include "ops/rms_norm.h"
+#include "ops/row_groups.cuh"
+#include "ops/row_groups.h"
 
 namespace scca::cuda {
 namespace {
@@ -103,16 +105,6 @@ __global__ void backward_weight(const T* x, const float* scales, const T* dy, in
   store(partial + blockIdx.y * width + column, sum);
 }
 
-template <class W>
-__global__ void sum_groups(const float* partial, int64_t groups, int64_t width, W* dweight) {
-  const int64_t column = grid_thread();
-  if (column >= width) return;
-  float sum = 0;
-#pragma unroll 8
-  for (int64_t g = 0; g < groups; ++g) sum += partial[g * width + column];
-  dweight[column] = from_float<W>(sum);
-}
-
 /// f<T of x, type of weight, N elements a pack>: the weight is f32 beside bf16 activations, else as x.
 /// `packs`: all begin where packs may be loaded.
 template <class F>
@@ -170,11 +162,9 @@ void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scal
       });
     }
     if (dweight) {
-      const int64_t group = rms_norm_group(rows, Device::cuda), groups = sums.size(0);
-      const unsigned threads = threads_for(width / N, 128);
-      const auto blocks = static_cast<unsigned>((width / N + threads - 1) / threads);
-      launch({"rms_norm", {blocks, static_cast<unsigned>(groups)}, threads}, backward_weight<N, T>,
-             data<T>(x), data<float>(scale), data<T>(dy), rows, width, group, data<float>(sums));
+      const int64_t group = row_group(rows, Device::cuda), groups = sums.size(0);
+      launch(groups_launch("rms_norm", groups, width / N), backward_weight<N, T>, data<T>(x),
+             data<float>(scale), data<T>(dy), rows, width, group, data<float>(sums));
       launch({"rms_norm", blocks_for(width), kThreads}, sum_groups<W>, data<float>(sums), groups, width,
              data<W>(dweight));
     }

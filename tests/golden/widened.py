@@ -1,11 +1,11 @@
-"""transformers' LLaMA with rows that have no key, and in f64 where it insists on f32."""
+"""transformers' LLaMA, and its other families, with rows that have no key, and in f64 where it insists on f32."""
 
 import contextlib
+import importlib
 from unittest import mock
 
 import torch
 import torch.nn.functional as F
-from transformers.models.llama import modeling_llama
 
 
 def attention(module, query, key, value, attention_mask, scaling, dropout=0.0, **kwargs):
@@ -24,7 +24,7 @@ def exact_norm(self, x):
 
 def exact_rope(self, x, position_ids):
     rope = self.config.rope_parameters
-    d = self.config.head_dim
+    d = getattr(self.config, "head_dim", None) or self.config.hidden_size // self.config.num_attention_heads
     inverse = rope["rope_theta"] ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
     inverse = inverse / rope.get("factor", 1.0)
     angles = position_ids[..., None] * inverse
@@ -33,11 +33,13 @@ def exact_rope(self, x, position_ids):
 
 
 @contextlib.contextmanager
-def arithmetic(dtype, sparse=False):
+def arithmetic(dtype, sparse=False, family="Llama"):
+    name = family.lower()
+    modeling = importlib.import_module(f"transformers.models.{name}.modeling_{name}")
     with contextlib.ExitStack() as stack:
         if sparse or dtype == torch.float64:
-            stack.enter_context(mock.patch.object(modeling_llama, "eager_attention_forward", attention))
+            stack.enter_context(mock.patch.object(modeling, "eager_attention_forward", attention))
         if dtype == torch.float64:
-            stack.enter_context(mock.patch.object(modeling_llama.LlamaRMSNorm, "forward", exact_norm))
-            stack.enter_context(mock.patch.object(modeling_llama.LlamaRotaryEmbedding, "forward", exact_rope))
+            stack.enter_context(mock.patch.object(getattr(modeling, family + "RMSNorm"), "forward", exact_norm))
+            stack.enter_context(mock.patch.object(getattr(modeling, family + "RotaryEmbedding"), "forward", exact_rope))
         yield

@@ -294,7 +294,7 @@ TEST_CASE("generate: with its cache it says what whole passes say under every pa
                                         .stop_at_eos = false};
           const bool stays =
               error_of([&] { check_growth(model.config, options.attention, tokens, 8); }) == "no error";
-          CHECK((!stays || options.attention.continues(tokens, tokens + 7, 4)));
+          CHECK((!stays || options.attention->continues(tokens, tokens + 7, 4)));
           if (!stays) {
             CHECK_THROWS_AS(generate(model, prompt_of(tokens), options), UsageError);
             ++refused;
@@ -320,7 +320,7 @@ TEST_CASE(
                                 .seed = 3,
                                 .attention = parse_attention_spec("flicker"),
                                 .stop_at_eos = false};
-  REQUIRE(options.attention.continues(21, 27, 4));
+  REQUIRE(options.attention->continues(21, 27, 4));
   CHECK(generate(model, prompt_of(21), options) == recomputed(model, prompt_of(21), options));
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "models/adapter.h"
+#include "models/own_attention.h"
 #include "models/weights.h"
 #include "nn/json.h"
 #include "tests/op_check.h"
@@ -18,6 +19,9 @@ using namespace scca::test;
 namespace {
 
 const std::vector<std::string> kCases{"mha_untied", "gqa_tied", "head_dim"};
+const std::vector<std::string> kFamilies{"families/llama_bias", "families/mistral_window",
+                                         "families/qwen2_tied", "families/qwen2_window",
+                                         "families/qwen3_tied", "families/qwen3_bias"};
 
 /// Our f32 sums run in another order than torch's: we ask for its own error against f64, times a small
 /// factor. The error is the largest of one run over few numbers, a noisy measure: builds with and without
@@ -112,6 +116,27 @@ TEST_CASE("golden: logits, loss and every gradient of the base") {
       model.set_trainable({"all"});
       golden.check("logits", model.logits(golden.batch()), dtype);
       check_gradients(model, golden, {}, "loss", [](const std::string& n) { return "grad." + n; });
+    }
+  }
+}
+
+TEST_CASE("golden: every family under its own attention, with the gradients of what is new in it") {
+  for (const std::string& name : kFamilies) {
+    const Golden golden(name);
+    for (const auto& [device, dtype] : places()) {
+      CAPTURE(name);
+      CAPTURE(name_of(dtype));
+      CAPTURE(name_of(device));
+      Llama model = Llama::load(golden.folder, dtype);
+      CHECK(own_attention_text(model.config) == golden.json["own_attention"].get<std::string>());
+      model.to(device);
+      model.set_trainable({"all"});
+      golden.check("logits", model.logits(golden.batch()), dtype);
+      check_gradients(model, golden, {}, "loss", [](const std::string& n) { return "grad." + n; });
+      // The window is part of it: without one the logits are others.
+      const Tensor full = model.logits(golden.batch(), {.attention = parse_attention_spec("full")});
+      const bool windowed = model.config.sliding_window > 0;
+      CHECK((max_difference(full, golden.tensors.load("logits", DType::f64)) > 0.1) == windowed);
     }
   }
 }

@@ -170,7 +170,8 @@ TEST_CASE("weights: tensors that no part of a LLaMA reads are refused by name") 
   CHECK(error({{"model.layers.0.self_attn.rotary_emb.inv_freq", table}, {"model.rotary_emb.inv_freq", table}},
               false) == "no error");
   CHECK(error({{"model.layers.0.self_attn.q_proj.bias", table}}, true) ==
-        ": tensor \"model.layers.0.self_attn.q_proj.bias\" has no place in a LLaMA: this is another model's "
+        ": tensor \"model.layers.0.self_attn.q_proj.bias\" has no place in the model of config.json: this is "
+        "another model's "
         "file, "
         "which computes something else");
   CHECK(error({{"b.q_norm.weight", table}, {"a.k_norm.weight", table}}, true)

@@ -12,6 +12,7 @@
 #include "core/device.h"
 #include "nn/patterns/pattern.h"
 #include "ops/adamw.h"
+#include "ops/add_bias.h"
 #include "ops/attention.h"
 #include "ops/cast.h"
 #include "ops/dropout.h"
@@ -20,6 +21,7 @@
 #include "ops/matmul.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
+#include "ops/row_groups.h"
 #include "ops/swiglu.h"
 #include "tests/cuda_emulator/include/cuemu/counters.h"
 #include "tests/op_check.h"
@@ -150,12 +152,30 @@ TEST_CASE("large: rms_norm") {
     check_end(y, small);
     y.rows(kRows - 1, 1).copy_from(dy);
     Tensor dx = large(DType::bf16, device);
-    Tensor sums = rms_norm_sums(large_x), small_sums = rms_norm_sums(x);
+    Tensor sums = row_group_sums(large_x), small_sums = row_group_sums(x);
     SCCA_ON_DEVICE(device, rms_norm_backward(large_x, on_device, scale, y, dx, dweight, sums));
     cpu::rms_norm_backward(x, weight, small_scale, dy, small, small_dweight, small_sums);
     check_end(dx, small);
     // the last block's columns
     check_end(dweight.reshape({1, kWidth}), small_dweight.reshape({1, kWidth}), kWidth - 256);
+  }
+}
+
+TEST_CASE("large: add_bias") {
+  for (const Device device : WithMemory(9)) {
+    const Tensor x = some(1), bias = random_tensor({kWidth}, DType::bf16, 2);
+    Tensor y = large(x, device), small = Tensor::zeros({1, kWidth}, DType::bf16);
+    SCCA_ON_DEVICE(device, add_bias_forward(y, bias.to(device), y));
+    cpu::add_bias_forward(x, bias, small);
+    check_end(y, small);
+    const Tensor dy = large(x, device);
+    Tensor dbias = Tensor::zeros({kWidth}, DType::bf16, device),
+           small_dbias = Tensor::zeros({kWidth}, DType::bf16);
+    Tensor sums = row_group_sums(dy), small_sums = row_group_sums(x);
+    SCCA_ON_DEVICE(device, add_bias_backward(dy, dbias, sums));
+    cpu::add_bias_backward(x, small_dbias, small_sums);
+    // the last block's columns
+    check_end(dbias.reshape({1, kWidth}), small_dbias.reshape({1, kWidth}), kWidth - 256);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "ops/linear_cross_entropy.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
+#include "ops/row_groups.h"
 #include "ops/swiglu.h"
 
 namespace scca {
@@ -38,7 +39,7 @@ BandwidthFigure rms_norm_figure(const Conditions& in, bool backward) {
   forward();
   const Tensor dy = in.activations();
   Tensor dx = in.result(), dweight = Tensor::zeros({in.sizes.width}, in.place.dtype, device);
-  Tensor sums = rms_norm_sums(x);
+  Tensor sums = row_group_sums(x);
   return in.figure_of_activations("rms_norm, backward", 3, [&] {
     SCCA_ON_DEVICE(device, rms_norm_backward(x, weight, scale, dy, dx, dweight, sums));
   });

@@ -83,6 +83,13 @@ CLI::Validator any_word(const std::string& name) {
   return CLI::Validator([](std::string&) { return std::string(); }, name);
 }
 
+CLI::Validator some_pattern() {
+  const auto check = [](std::string& spec) {
+    return spec.empty() ? std::string("names no pattern; see scca patterns") : std::string();
+  };
+  return CLI::Validator(check, "SPEC");
+}
+
 CLI::Validator list_of(CLI::Validator item) {
   const std::string name = item.get_description();
   const auto check = [item = std::move(item)](std::string& list) {

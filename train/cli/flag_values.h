@@ -24,6 +24,8 @@ CLI::Validator seed_number();
 CLI::Validator real_number();
 /// A word of any kind, called `name` in help.
 CLI::Validator any_word(const std::string& name);
+/// SPEC: an attention pattern, as parse_attention_spec (nn/patterns/spec.h) reads it; here, some word.
+CLI::Validator some_pattern();
 
 /// Such items with commas between, none of them empty: "512,,1024" may have lost one. What `item` makes of
 /// each is put together again.

@@ -24,7 +24,8 @@ const std::string kWhere = "before every document";
 struct Flags {
   ModelFlags model;
   TextFlags text;
-  std::string attention = "full", mode = "windows", losses_file;
+  std::optional<std::string> attention;
+  std::string mode = "windows", losses_file;
   int64_t context = 0, stride = 0;
   bool json = false;
 };
@@ -32,7 +33,7 @@ struct Flags {
 EvaluationOptions options_of(const Flags& flags) {
   EvaluationOptions options{.context = flags.context, .stride = flags.stride};
   options.mode = flags.mode == "sliding" ? EvaluationMode::sliding : EvaluationMode::windows;
-  options.attention = parse_attention_spec(flags.attention);
+  options.attention = attention_given(flags.attention);
   options.validate();
   if (!flags.losses_file.empty() && options.mode == EvaluationMode::sliding)
     fail<UsageError>("--save-losses goes with --mode windows, whose windows are all of one length");
@@ -61,7 +62,7 @@ int run(const Flags& flags) {
     tokens = bos_before_windows(tokens, flags.context, ready.tokenizer().bos_id());
   evaluation_windows(static_cast<int64_t>(tokens.size()), options);  // an error comes before the warning
   ready.announce(flags.context, flags.text.bos, kWhere);
-  if (const std::string whole = options.attention.longer_than(flags.context); !whole.empty()) note(whole);
+  if (const std::string whole = ready.attention().longer_than(flags.context); !whole.empty()) note(whole);
   std::optional<Progress> progress;
   const Evaluation evaluation =
       evaluate(ready.model(), tokens, options, [&](int64_t done, int64_t total, double nll) {

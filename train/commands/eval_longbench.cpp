@@ -26,7 +26,8 @@ using namespace longbench;
 struct Flags {
   ModelFlags model;
   std::vector<std::string> data, tasks;
-  std::string attention = "full", out;
+  std::string out;
+  std::optional<std::string> attention;
   int64_t context = 0, max_samples = 0;
   bool no_bos = false, keep_line_ends = false, json = false;
 };
@@ -117,7 +118,7 @@ void print_readable(const std::vector<TaskRun>& runs) {
 }
 
 int run(const Flags& flags) {
-  const AnswerOptions options{flags.context, parse_attention_spec(flags.attention), !flags.no_bos};
+  const AnswerOptions options{flags.context, attention_given(flags.attention), !flags.no_bos};
   std::vector<TaskRun> runs = read_runs(flags, options);
   const ReadyModel ready(flags.model, options.attention, flags.context);
   std::optional<FileWriter> out;  // a path that can't be written fails now, not after hours

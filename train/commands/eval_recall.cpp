@@ -18,7 +18,7 @@ namespace {
 struct Flags {
   ModelFlags model;
   TextFlags text;
-  std::string attention = "full";
+  std::optional<std::string> attention;
   RecallOptions options;
   bool json = false;
 };
@@ -39,7 +39,7 @@ void print_readable(const Recall& recall, const RecallOptions& options) {
 }
 
 int run(Flags flags) {
-  flags.options.attention = parse_attention_spec(flags.attention);
+  flags.options.attention = attention_given(flags.attention);
   flags.options.validate();
   const ReadyModel ready(flags.model, flags.options.attention, flags.options.context);
   const std::vector<int32_t> tokens = read_tokens(ready.tokenizer(), flags.text);

@@ -23,7 +23,8 @@ const std::string kWhere = "before every prompt";
 
 struct Flags {
   ModelFlags model;
-  std::string bos = "auto", attention = "full", png;
+  std::string bos = "auto", png;
+  std::optional<std::string> attention;
   RetrievalOptions options;
   bool json = false;
 };
@@ -90,11 +91,12 @@ std::vector<std::string> ruler_tasks() {
 
 int run(Flags flags, const Kind& kind) {
   RetrievalOptions& options = flags.options;
-  options.attention = parse_attention_spec(flags.attention);
+  options.attention = attention_given(flags.attention);
   kind.check(options);
   const int64_t longest = std::ranges::max(options.lengths);
   const ReadyModel ready(flags.model, options.attention, longest);
   options.bos = puts_bos(flags.bos, ready.tokenizer());
+  options.attention = ready.attention();
   check_lengths(ready.config(), ready.tokenizer(), options);
   ready.announce(longest, flags.bos, kWhere);
   std::optional<Progress> progress;

@@ -20,7 +20,8 @@ const std::string kWhere = "before the prompt";
 
 struct Flags {
   ModelFlags model;
-  std::string prompt, prompt_file, attention = "full";
+  std::string prompt, prompt_file;
+  std::optional<std::string> attention;
   SamplingOptions sampling;
   std::string bos = "auto";
   bool ignore_eos = false, keep_line_ends = false, json = false;
@@ -34,7 +35,7 @@ std::vector<int32_t> prompt_ids(const Tokenizer& tokenizer, const Flags& flags) 
 }
 
 int run(Flags flags) {
-  flags.sampling.attention = parse_attention_spec(flags.attention);
+  flags.sampling.attention = attention_given(flags.attention);
   flags.sampling.stop_at_eos = !flags.ignore_eos;
   flags.sampling.validate();
   Tokenizer tokenizer = load_tokenizer(flags.model);

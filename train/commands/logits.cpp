@@ -22,7 +22,8 @@ namespace {
 
 struct Flags {
   ModelFlags model;
-  std::string ids, attention = "full";
+  std::string ids;
+  std::optional<std::string> attention;
   bool all = false, json = false;
 };
 
@@ -35,8 +36,8 @@ Result compute(const Llama& model, const std::vector<int32_t>& ids, const Flags&
   NoGrad no_grad;
   const auto count = static_cast<int64_t>(ids.size());
   const Tensor row = Tensor::of(ids, {1, count});
-  const ForwardOptions options{.attention = parse_attention_spec(flags.attention)};
-  options.attention.check_layers(model.config.num_hidden_layers);
+  const ForwardOptions options{.attention = attention_given(flags.attention)};
+  model.attention_of(options.attention).check_layers(model.config.num_hidden_layers);
   const Tensor hidden_TD = model.hidden(row, options).reshape({count, -1});
   Result result;
   result.logits_TV = cast(model.head_logits(flags.all ? hidden_TD : hidden_TD.rows(count - 1, 1)), DType::f32)
@@ -94,6 +95,7 @@ int run(const Flags& flags) {
     warn_beyond_context(model.config, count);  // and no more: a program reads this
   else
     announce_rope(given, model.config, count);
+  announce_own_attention(model.config, attention_given(flags.attention));
   const Result result = compute(model, ids, flags);
   if (flags.json) {
     print_json(to_json(result));

@@ -82,6 +82,9 @@ int pretrain(PretrainFlags& flags) {
     write_file(folder / "tokenizer.model", read_text_file(flags.tokenizer));
   };
   RunRecord record = record_of(pretrain_settings(flags), "pretrain");
+  record.settings["attention"] = training_attention(flags.train, config);
+  if (flags.train.attention.empty() && config.sliding_window > 0)
+    record.settings[record::kDerived] = {{"attention", record.settings["attention"]}};
   record.settings["model_config"] = computed_with(config);
   return run_training(model, config, tokenizer, flags.train, std::move(record),
                       {.name = "model",

@@ -22,7 +22,7 @@ struct EvaluationOptions {
   int64_t context = 0;  // N, tokens of a window
   int64_t stride = 0;   // tokens from window to window; 0: N for windows, N/2 for sliding
   EvaluationMode mode = EvaluationMode::windows;
-  AttentionSpec attention = parse_attention_spec("full");
+  std::optional<AttentionSpec> attention = {};  // empty: the model's own
 
   int64_t actual_stride() const;
   /// Throws UsageError for a context below 2, or a stride that leaves tokens of a sliding evaluation

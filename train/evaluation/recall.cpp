@@ -51,7 +51,7 @@ double passage_loss(const std::vector<float>& losses, int64_t begin) {
 /// Of windows of one length, as many at a time as fill a forward pass.
 std::vector<std::vector<float>> losses_of(const Llama& model,
                                           const std::vector<std::vector<int32_t>>& windows,
-                                          const AttentionSpec& attention) {
+                                          const std::optional<AttentionSpec>& attention) {
   const size_t context = windows[0].size(), most = std::max<size_t>(1, kTokensPerPass / context);
   std::vector<std::vector<float>> all;
   for (size_t first = 0; first < windows.size(); first += most) {

@@ -25,7 +25,7 @@ struct RecallOptions {
   int64_t context = 0;  // tokens of a window, at least 2 passages
   int64_t passages = 8;
   uint64_t seed = 0;
-  AttentionSpec attention = parse_attention_spec("full");
+  std::optional<AttentionSpec> attention = {};  // empty: the model's own
 
   /// Throws UsageError.
   void validate() const;

@@ -82,8 +82,10 @@ void RetrievalOptions::validate() const {
     if (depth < 0 || depth > 100)
       fail<UsageError>(Setting("depths"), ": ", depth, ": expected percentages, 0 to 100");
   }
-  if (!depths.empty() && tasks.size() > 1) fail<UsageError>(Setting("depths"), ": expected of one task alone");
-  if (trials < 1 || trials > int64_t{1} << 24) fail<UsageError>(Setting("trials"), " ", trials, ": expected 1 to 2^24");
+  if (!depths.empty() && tasks.size() > 1)
+    fail<UsageError>(Setting("depths"), ": expected of one task alone");
+  if (trials < 1 || trials > int64_t{1} << 24)
+    fail<UsageError>(Setting("trials"), " ", trials, ": expected 1 to 2^24");
 }
 
 RetrievalOptions passkey_options() { return {.tasks = {"passkey"}, .depths = {0, 25, 50, 75, 100}}; }
@@ -172,12 +174,13 @@ nlohmann::json to_json(const Retrieval& retrieval, const RetrievalOptions& optio
   const bool by_depth = !options.depths.empty();
   const Names& names = names_of(by_depth);
   const std::vector<RetrievalCell> lengths = retrieval.by_length();
-  nlohmann::json result{{"trials", options.trials},
-                        {"seed", options.seed},
-                        {"attention", options.attention.to_string()},
-                        {"grid", nlohmann::json::array()},
-                        {"by_length", nlohmann::json::array()},
-                        {names.score, together(lengths).score}};
+  nlohmann::json result{
+      {"trials", options.trials},
+      {"seed", options.seed},
+      {"attention", options.attention ? nlohmann::json(options.attention->to_string()) : nlohmann::json()},
+      {"grid", nlohmann::json::array()},
+      {"by_length", nlohmann::json::array()},
+      {names.score, together(lengths).score}};
   if (by_depth) {
     result["task"] = options.tasks.at(0);
   } else {

@@ -22,8 +22,8 @@ struct RetrievalOptions {
   std::vector<int64_t> depths = {};     // percent; empty: each prompt draws its own, or the task has none
   int64_t trials = 5;                   // prompts of each cell
   uint64_t seed = 0;
-  AttentionSpec attention = parse_attention_spec("full");
-  bool bos = false;  // before every prompt
+  std::optional<AttentionSpec> attention = {};  // empty: the model's own
+  bool bos = false;                             // before every prompt
 
   /// Throws UsageError.
   void validate() const;

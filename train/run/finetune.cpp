@@ -63,15 +63,18 @@ std::vector<std::string> learning_of(const std::string& list) {
   return learning;
 }
 
-/// With the RoPE that came of the settings, and which of it nobody `asked` for.
+/// With the attention and the RoPE that came of the settings, and which of it nobody `asked` for.
 RunRecord record_of(FinetuneSettings& s, const ModelFlags& asked, const LlamaConfig& config,
                     const AdapterInfo& info) {
   RunRecord record = record_of(finetune_settings(s), "finetune");
   nlohmann::json derived = nlohmann::json::object();
-  record.settings.update({{"model_config", computed_with(config)},
+  record.settings.update({{"attention", training_attention(s.train, config)},
+                          {"model_config", computed_with(config)},
                           {"model_fingerprint", info.base_fingerprint},
                           {"rope", name_of(config.rope.type)},
                           {"rope_factor", config.rope.factor}});
+  if (s.train.attention.empty() && config.sliding_window > 0)
+    derived["attention"] = record.settings["attention"];
   if (asked.rope.empty()) derived["rope"] = record.settings["rope"];
   if (!asked.rope_factor) derived["rope_factor"] = record.settings["rope_factor"];
   record.settings[record::kDerived] = derived;
@@ -106,7 +109,7 @@ Base load_base(const FinetuneSettings& settings) {
 }  // namespace
 
 FinetuneSettings::FinetuneSettings() {
-  train.attention = "scca-fixed";
+  train.usual_attention = "scca-fixed";
   train.checkpointing = true;
 }
 

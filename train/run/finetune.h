@@ -17,10 +17,10 @@ struct FinetuneSettings {
   LoraOptions lora;
   std::set<std::string> learning{"embed", "norm"};  // of the base: some of embed, norm, head, or all or none
 
-  /// Ends with the loss before and after under full attention, and the commands to go on with.
+  /// Ends with the loss before and after under the model's own attention, and the commands to go on with.
   bool concluded = true;
 
-  /// attention scca-fixed and checkpointing on, where TrainSettings has full and off.
+  /// scca-fixed is the usual attention and checkpointing is on, where TrainSettings has full and off.
   FinetuneSettings();
 };
 

@@ -62,7 +62,7 @@ StepPlan planned(const MakeModel& make, const TrainSettings& settings, Planning:
   Optimizer optimizer(model);
   StepPlan plan{.device = model.device(), .peak = {}};
   mark(model, optimizer, plan);
-  const ForwardOptions forward{.attention = parse_attention_spec(settings.attention),
+  const ForwardOptions forward{.attention = parse_attention_spec(training_attention(settings, model.config)),
                                .training = true,
                                .checkpointing = settings.checkpointing};
   const int64_t passes = std::min(settings.grad_accum, kMostPasses);

@@ -116,10 +116,10 @@ std::string metrics_csv(const std::vector<StepMetrics>& metrics) {
 }
 
 Chart loss_chart(const std::vector<StepMetrics>& lines, const std::string& title,
-                 const std::string& attention) {
+                 const std::string& attention, const std::string& own) {
   // The evaluation is a name of its own and not the pattern full: a run that trains under full attention has
   // both lines too.
-  const std::string evaluated = "evaluation under full attention";
+  const std::string evaluated = "evaluation under " + own;
   const std::map<std::string, Look> looks = looks_of({attention, evaluated});
   Series training{.name = "training under " + attention, .look = looks.at(attention)};
   Series evaluation{.name = evaluated, .look = looks.at(evaluated)};

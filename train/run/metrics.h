@@ -37,9 +37,10 @@ std::vector<StepMetrics> read_metrics(const std::filesystem::path& file);
 std::string metrics_csv(const std::vector<StepMetrics>& lines);
 
 /// loss.png of a run: the training loss under `attention`, the pattern that it trains with, and where steps
-/// were followed by an evaluation a second line with its loss, which is under full attention.
+/// were followed by an evaluation a second line with its loss, which is under `own`, the model's own
+/// attention.
 Chart loss_chart(const std::vector<StepMetrics>& lines, const std::string& title,
-                 const std::string& attention);
+                 const std::string& attention, const std::string& own);
 
 class Metrics {
  public:

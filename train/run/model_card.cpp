@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/joined.h"
+#include "models/own_attention.h"
 #include "models/rope_lengths.h"
 #include "train/report/table.h"
 
@@ -42,7 +43,8 @@ std::string facts(const AdapterInfo& adapter, const LlamaConfig& base, const Lla
   row("base", code(adapter.base_model));
   row("context", concat(rope_lengths(base).made_for, " tokens before, ", train.context, " now"));
   row("RoPE", describe_rope(trained));
-  row("attention", concat(code(train.attention), " in training; full attention to use it"));
+  row("attention", concat(code(training_attention(train, trained)), " in training; ",
+                          own_attention_name(trained), " to use it"));
   row("LoRA", concat("rank ", adapter.lora.rank, ", alpha ", adapter.lora.alpha,
                      adapter.lora.rank_stabilised ? " (rank-stabilised)" : "", ", on ",
                      listed(adapter.lora.targets), "; of the base also learned: ", listed(adapter.trained)));
@@ -50,7 +52,8 @@ std::string facts(const AdapterInfo& adapter, const LlamaConfig& base, const Lla
                          numbers.step * train.rows_per_step() * train.context, " tokens; learning rate ",
                          train.lr, ", seed ", train.seed));
   if (numbers.step > 0) row("last training loss", loss_text(numbers.last_loss));
-  if (numbers.before) row("base, full attention, " + numbers.judged_on, loss_text(*numbers.before));
+  if (numbers.before)
+    row(concat("base, ", own_attention_name(trained), ", ", numbers.judged_on), loss_text(*numbers.before));
   if (numbers.after) row("adapter, the same", loss_text(*numbers.after));
   return table;
 }

@@ -94,11 +94,11 @@ void RunFolder::set_aside(const fs::path& checkpoint) const {
   fs::rename(checkpoint, fs::path(checkpoint) += ".damaged", ignored);
 }
 
-void RunFolder::show_metrics(const std::string& attention) const {
+void RunFolder::show_metrics(const std::string& attention, const std::string& own) const {
   const std::vector<StepMetrics> lines = read_metrics(path_ / "metrics.jsonl");
   write_file(path_ / "metrics.csv", metrics_csv(lines));
   if (lines.empty()) return;
-  write_chart((path_ / "loss.png").string(), loss_chart(lines, path_.filename().string(), attention));
+  write_chart((path_ / "loss.png").string(), loss_chart(lines, path_.filename().string(), attention, own));
 }
 
 }  // namespace scca

@@ -39,8 +39,8 @@ class RunFolder {
   void set_aside(const std::filesystem::path& checkpoint) const;
 
   /// metrics.jsonl for people: metrics.csv with the same numbers, and loss.png (loss_chart) of a run
-  /// that trains under `attention`.
-  void show_metrics(const std::string& attention) const;
+  /// that trains under `attention` and is evaluated under `own`.
+  void show_metrics(const std::string& attention, const std::string& own) const;
 
  private:
   std::filesystem::path path_;

@@ -10,7 +10,7 @@ namespace scca {
 struct RunNumbers {
   int64_t step = 0;  // steps done
   double last_loss = 0;
-  std::string judged_on = {};  // what before and after were measured on, both under full attention
+  std::string judged_on = {};  // what before and after were measured on, both under the model's own attention
   std::optional<double> before = {}, after = {};  // without the training, and with it
 };
 

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/numbers.h"
+#include "models/own_attention.h"
 #include "nn/patterns/spec.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
@@ -95,15 +96,16 @@ SettingTable step_settings(TrainSettings& s) {
 SettingTable attention_settings(TrainSettings& s) {
   return {{.name = "attention",
            .member = &s.attention,
-           .help = "Attention pattern in training: a spec, see scca patterns",
-           .type = "SPEC",
+           .help = concat("Attention pattern in training: a spec, see scca patterns (default: ",
+                          s.usual_attention, ", or the sliding window of the model's config.json)"),
+           .takes = some_pattern(),
            .accepts = [](const std::string& spec) { parse_attention_spec(spec); }}};
 }
 
 SettingTable evaluation_settings(TrainSettings& s) {
   return {{.name = "eval_data",
            .member = &s.eval_data,
-           .help = "Texts to evaluate on, under full attention",
+           .help = "Texts to evaluate on, under the model's own attention",
            .type = "PATH",
            .may_differ = true},
           {.name = "eval_every",
@@ -180,6 +182,11 @@ std::string difference(const std::string& key, const nlohmann::json& was, const 
 Schedule TrainSettings::schedule_of_steps() const {
   return {
       .peak = lr, .warmup = warmup, .steps = steps, .cosine = schedule == "cosine", .final_share = lr_final};
+}
+
+std::string training_attention(const TrainSettings& settings, const LlamaConfig& config) {
+  if (!settings.attention.empty()) return settings.attention;
+  return config.sliding_window > 0 ? own_attention_text(config) : settings.usual_attention;
 }
 
 SettingTable train_settings(TrainSettings& s) {

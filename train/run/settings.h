@@ -11,6 +11,7 @@
 
 namespace scca {
 
+struct LlamaConfig;
 struct SettingRow;  // train/cli/setting_table.h, which is long to compile
 using SettingTable = std::vector<SettingRow>;
 
@@ -32,7 +33,8 @@ struct TrainSettings {
   double clip = 1;                    // the gradient's norm is cut to this; 0: not cut
   double weight_decay = 0;
   uint64_t seed = 0;
-  std::string attention = "full";
+  std::string attention;                 // empty: training_attention's choice
+  std::string usual_attention = "full";  // of a model that has no sliding window; no flag
   bool checkpointing = false;
   bool force = false;           // start also where the plan of a step does not fit in memory
   int64_t save_every = 100;     // steps; 0: at the end only
@@ -42,6 +44,10 @@ struct TrainSettings {
   Schedule schedule_of_steps() const;
   int64_t rows_per_step() const { return batch * grad_accum; }
 };
+
+/// The pattern that a training of this model sees: the one that is set; else the model's own where it has a
+/// sliding window; else the usual one.
+std::string training_attention(const TrainSettings& settings, const LlamaConfig& config);
 
 /// The table of the settings; it points into `settings`.
 SettingTable train_settings(TrainSettings& settings);

@@ -9,6 +9,7 @@
 #include "core/device.h"
 #include "core/hash.h"
 #include "core/random.h"
+#include "models/own_attention.h"
 #include "train/report/progress.h"
 #include "train/run/checkpoint.h"
 #include "train/run/interrupt.h"
@@ -45,7 +46,7 @@ std::string expected_time(const StepPlan& plan) {
 }  // namespace
 
 CheckedTraining::CheckedTraining(const Llama& model, const TrainSettings& train)
-    : attention(parse_attention_spec(train.attention)) {
+    : attention(parse_attention_spec(training_attention(train, model.config))) {
   attention.check_layers(model.config.num_hidden_layers);
   for (int64_t layer = 0; layer < model.config.num_hidden_layers; ++layer)
     attention.plan(train.context, model.config.num_attention_heads, layer);
@@ -53,7 +54,7 @@ CheckedTraining::CheckedTraining(const Llama& model, const TrainSettings& train)
   check_memory(plan, train, There::model);
 }
 
-double full_attention_loss(Llama& model, const TokenRows& data, int64_t rows, int64_t batch) {
+double own_attention_loss(Llama& model, const TokenRows& data, int64_t rows, int64_t batch) {
   const NoGrad no_grad;
   double sum = 0;
   for (int64_t first = 0; first < rows; first += batch) {
@@ -99,7 +100,8 @@ void Trainer::announce() const {
             << " tokens: " << task_.data->rows() << " rows of " << train.context << ", "
             << train.rows_per_step() << " a step, "
             << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows) << " epochs in "
-            << train.steps << " steps; attention " << forward_.attention.to_string()
+            << train.steps << " steps; attention " << checked_.attention.to_string()
+            << (train.attention.empty() && model_.config.sliding_window > 0 ? ", the model's own" : "")
             << "; predicted peak memory " << describe(checked_.plan) << time << "\n";
 }
 
@@ -150,7 +152,7 @@ std::string Trainer::go_back() {
 double Trainer::evaluate() const {
   const int64_t rows =
       std::min(task_.eval_data->rows(), std::max<int64_t>(task_.train.eval_tokens / task_.train.context, 1));
-  return full_attention_loss(model_, *task_.eval_data, rows, task_.train.batch);
+  return own_attention_loss(model_, *task_.eval_data, rows, task_.train.batch);
 }
 
 bool Trainer::is_best(double loss) const { return loss < (best_ ? best_->loss : HUGE_VAL); }
@@ -174,7 +176,7 @@ void Trainer::save() {
     run_.prune_checkpoints(norms_.newest_good(run_.checkpoint_steps()));
   }
   write_output();
-  run_.show_metrics(task_.train.attention);
+  run_.show_metrics(training_attention(task_.train, model_.config), own_attention_name(model_.config));
 }
 
 TrainEnd Trainer::run() {

@@ -42,8 +42,9 @@ struct CheckedTraining {
   StepPlan plan;
 };
 
-/// Mean loss under full attention over the first `rows` rows of `data`, nats a token.
-double full_attention_loss(Llama& model, const TokenRows& data, int64_t rows, int64_t batch);
+/// Mean loss under the model's own attention, full but for a sliding window, over the first `rows` rows of
+/// `data`, nats a token.
+double own_attention_loss(Llama& model, const TokenRows& data, int64_t rows, int64_t batch);
 
 /// The evaluation with the lowest loss of a run.
 struct BestEvaluation {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "models/own_attention.h"
 #include "train/cli/rope_flags.h"
 #include "train/data/bos.h"
 #include "train/data/data.h"
@@ -34,7 +35,7 @@ std::string shell_word(const std::string& word) {
 
 namespace {
 
-/// The loss under full attention, without the training and with it.
+/// The loss under the model's own attention, without the training and with it.
 class Judge {
  public:
   /// Rows enough to see a difference, for a fortieth of the run's own: two evaluations cost 2 % of its time.
@@ -53,7 +54,7 @@ class Judge {
  private:
   std::optional<double> loss() const {
     if (rows_ == 0) return std::nullopt;
-    return full_attention_loss(model_, data_, rows_, train_.batch);
+    return own_attention_loss(model_, data_, rows_, train_.batch);
   }
 
   Llama& model_;
@@ -63,13 +64,13 @@ class Judge {
   RunNumbers numbers_;
 };
 
-void say_end(const RunFolder& run, const TrainingOutput& output, const RunNumbers& numbers,
-             const Trainer& trainer) {
+void say_end(const RunFolder& run, const LlamaConfig& config, const TrainingOutput& output,
+             const RunNumbers& numbers, const Trainer& trainer) {
   const auto path = [&](const std::string& name) { return shell_word((run.path() / name).string()); };
   std::cerr << output.name << ": " << path(output.name) << "\n";
   if (numbers.before && numbers.after)
-    std::cerr << "loss under full attention on " << numbers.judged_on << ": " << fixed(*numbers.before, 3)
-              << " before, " << fixed(*numbers.after, 3) << " after (perplexity "
+    std::cerr << "loss under " << own_attention_name(config) << " on " << numbers.judged_on << ": "
+              << fixed(*numbers.before, 3) << " before, " << fixed(*numbers.after, 3) << " after (perplexity "
               << fixed(std::exp(*numbers.before), 1) << " to " << fixed(std::exp(*numbers.after), 1) << ")\n";
   if (const auto best = trainer.best())
     std::cerr << "best evaluation: loss " << fixed(best->loss, 3) << " after step " << best->step
@@ -117,7 +118,8 @@ int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokeni
   const bool was_done = trainer.step() == train.steps;
   announce_rope(given, model.config, train.context);
   announce_bos(train.bos, tokenizer, "before every document");
-  if (const std::string whole = parse_attention_spec(train.attention).longer_than(train.context);
+  if (const std::string whole =
+          parse_attention_spec(training_attention(train, model.config)).longer_than(train.context);
       !whole.empty())
     note(whole);
   if (trainer.run() == TrainEnd::interrupted) {
@@ -131,7 +133,7 @@ int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokeni
   std::cerr << (was_done ? "done already: " : "done: ") << run.name() << ", "
             << (was_done ? concat(train.steps, " steps, ") : "") << "last loss " << trainer.last_loss()
             << "\n";
-  if (!output.next.empty()) say_end(run, output, numbers, trainer);
+  if (!output.next.empty()) say_end(run, model.config, output, numbers, trainer);
   return 0;
 }
 

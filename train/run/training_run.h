@@ -23,8 +23,9 @@ struct TrainingOutput {
   /// the run.
   std::function<void(const std::filesystem::path& folder, const RunNumbers& numbers)> describe =
       [](const std::filesystem::path&, const RunNumbers&) {};
-  /// Whether the model is judged under full attention before and after: on some first rows of the evaluation
-  /// data, of the training data where there is none. A run of less than 20 rows is too short for it.
+  /// Whether the model is judged under its own attention before and after: on some first rows of the
+  /// evaluation data, of the training data where there is none. A run of less than 20 rows is too short for
+  /// it.
   bool judged = false;
   /// The commands to go on with, for the last lines.
   std::vector<std::string> next = {};

@@ -163,7 +163,7 @@ TEST_CASE("model flags: a Qwen renamed llama is refused by its extra tensors, a 
   const Copy qwen(kStories);
   qwen.with({{"model.layers.0.self_attn.q_proj.bias", Tensor::full({64}, 1)}});
   check_refused(logits(qwen.path()),
-                "tensor \"model.layers.0.self_attn.q_proj.bias\" has no place in a LLaMA");
+                "tensor \"model.layers.0.self_attn.q_proj.bias\" has no place in the model of config.json");
   const Copy granite(kStories);
   granite.set("config.json", "logits_scaling", 8);
   check_refused(logits(granite.path()), "logits_scaling");

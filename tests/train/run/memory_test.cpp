@@ -40,6 +40,18 @@ LlamaConfig small_config() {
   return config;
 }
 
+/// The same with all that tells this family from LLaMA: biases, norms of heads, a window.
+LlamaConfig small_config(const Family& family) {
+  LlamaConfig config = small_config();
+  config.family = &family;
+  config.num_key_value_heads = 2;
+  config.attention_bias = family.attention_bias;
+  config.mlp_bias = family.mlp_bias;
+  if (family.windows != Windows::none) config.sliding_window = 50;
+  if (family.windows == Windows::some_layers) config.full_layers = {1};
+  return config;
+}
+
 Case small_case(const std::string& name) {
   Case c{.name = name, .config = small_config(), .train = {}};
   c.train.context = 129;
@@ -72,7 +84,7 @@ int64_t measured_peak(const Case& c, Device device) {
   const int64_t before = memory_counters(device).live_bytes;
   Llama model = real_model(c, device);
   Optimizer optimizer(model);
-  const ForwardOptions forward{.attention = parse_attention_spec(c.train.attention),
+  const ForwardOptions forward{.attention = parse_attention_spec(training_attention(c.train, c.config)),
                                .training = true,
                                .checkpointing = c.train.checkpointing};
   reset_peak(device);
@@ -152,6 +164,14 @@ std::vector<Case> others() {
       add("a long row", [](Case& c) { c.train.batch = 1, c.train.context = 700; });
       add("two tokens", [](Case& c) { c.train.batch = 1, c.train.context = 2; });
       add("a sparse pattern", [](Case& c) { c.train.attention = "scca-fixed(chunk=32)"; });
+      for (const Family& family : families()) {
+        add(family.model_type, [&](Case& c) { c.config = small_config(family); });
+        add(concat(family.model_type, ", all, accumulated"), [&](Case& c) {
+          c.config = small_config(family);
+          c.learning = {"all"};
+          c.train.grad_accum = 3;
+        });
+      }
     }
   }
   return cases;

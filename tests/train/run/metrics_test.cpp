@@ -124,7 +124,7 @@ TEST_CASE("metrics: a last line whose end alone was lost is whole") {
 }
 
 TEST_CASE("metrics: the chart says which attention each loss is under, and draws both apart") {
-  const Chart chart = loss_chart(evaluated_lines(), "run", "s2(chunk=16)");
+  const Chart chart = loss_chart(evaluated_lines(), "run", "s2(chunk=16)", "full attention");
   CHECK(chart.title == "run");
   REQUIRE(chart.series.size() == 2);
   CHECK(chart.series[0].name == "training under s2(chunk=16)");
@@ -133,10 +133,10 @@ TEST_CASE("metrics: the chart says which attention each loss is under, and draws
   CHECK(chart.series[1].name == "evaluation under full attention");
   CHECK(chart.series[1].x == std::vector<double>{2, 4});
   CHECK(chart.series[1].y == std::vector<double>{2.5, 2});
-  const Chart full = loss_chart(evaluated_lines(), "run", "full");
+  const Chart full = loss_chart(evaluated_lines(), "run", "full", "full attention");
   CHECK(full.series[0].look != full.series[1].look);
   CHECK(full.series[1].look == chart.series[1].look);
-  CHECK(loss_chart({metric(1)}, "run", "full").series.size() == 1);
+  CHECK(loss_chart({metric(1)}, "run", "full", "full attention").series.size() == 1);
 }
 
 TEST_CASE("metrics: what is written is read back to the bit, and as CSV") {

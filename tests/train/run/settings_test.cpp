@@ -212,8 +212,9 @@ TEST_CASE("settings: every member has its line") {
   {
     TrainSettings s;
     auto& [data, eval_data, bos, keep_line_ends, out, resume, context, steps, batch, grad_accum, lr, warmup,
-           schedule, lr_final, clip, weight_decay, seed, attention, checkpointing, force, save_every,
-           eval_every, eval_tokens] = s;
+           schedule, lr_final, clip, weight_decay, seed, attention, usual_attention, checkpointing, force,
+           save_every, eval_every, eval_tokens] = s;
+    CHECK(usual_attention == "full");  // of a command
     CHECK(members(train_settings(s)) ==
           std::set<const void*>{&data,         &eval_data,  &bos,        &keep_line_ends, &out,
                                 &resume,       &context,    &steps,      &batch,          &grad_accum,

@@ -14,7 +14,7 @@ namespace scca::longbench {
 
 struct AnswerOptions {
   int64_t context = 0;  // tokens of prompt and answer together
-  AttentionSpec attention = parse_attention_spec("full");
+  std::optional<AttentionSpec> attention = {};  // empty: the model's own
   bool bos = true;  // before the prompt, where the vocabulary has one
 
   /// Tokens left to the prompt. Throws UsageError when that is less than two.

@@ -65,7 +65,7 @@ void add_gguf_adapter(GgufContent& content, const Llama& model) {
                gguf_interleaved(name + ".weight", model.config), "F32", static_cast<float>(own / alpha));
   });
   SCCA_CHECK(alpha != 0, "gguf: the model carries no LoRA");
-  content.set("general.architecture", to_json(model.config).at("model_type").get<std::string>());
+  content.set("general.architecture", gguf_architecture(model.config));
   content.set("general.type", "adapter");
   content.set("adapter.type", "lora");
   content.set("adapter.lora.alpha", static_cast<float>(alpha));

@@ -56,11 +56,30 @@ std::string model_name(const std::string& theirs) {
   return name.empty() ? theirs : name;
 }
 
-/// An architecture's name is the model_type that config.json has for it.
-const std::set<std::string> kArchitectures{"llama", "qwen2", "qwen3"};
-/// llama.cpp turns neighbours where the others turn halves, so that its converter interleaves q's and k's
-/// rows.
-constexpr char kInterleaves[] = "llama";
+/// A family (models/family.h) and what llama.cpp calls it. It turns neighbours where the family turns halves
+/// in those whose q and k rows its converter interleaves.
+struct Architecture {
+  const char *name, *model_type;
+  bool interleaves;
+};
+constexpr Architecture kArchitectures[] = {{"llama", "llama", true},
+                                           {"llama", "mistral", true},
+                                           {"qwen2", "qwen2", false},
+                                           {"qwen3", "qwen3", false}};
+
+/// "llama, qwen2, ..."
+std::string architecture_names() {
+  std::set<std::string> names;
+  for (const Architecture& architecture : kArchitectures) names.insert(architecture.name);
+  return joined(names, ", ");
+}
+
+const Architecture& architecture_of(const LlamaConfig& config) {
+  const std::string model_type = to_json(config).at("model_type");
+  const auto found = std::ranges::find(kArchitectures, model_type, &Architecture::model_type);
+  SCCA_CHECK(found != std::end(kArchitectures), "gguf: there is no word for the model_type ", model_type);
+  return *found;
+}
 
 /// A setting of an architecture, ARCHITECTURE.KEY, whose value is the one of config.json's key.
 struct SharedKey {
@@ -75,7 +94,6 @@ constexpr SharedKey kShared[] = {{"context_length", "max_position_embeddings"},
                                  {"attention.head_count_kv", "num_key_value_heads"},
                                  {"attention.key_length", "head_dim"},
                                  {"attention.layer_norm_rms_epsilon", "rms_norm_eps"},
-                                 {"attention.sliding_window", "sliding_window"},
                                  {"rope.freq_base", "rope_theta"},
                                  {"vocab_size", "vocab_size"}};
 /// Without these there is no model; what else is absent has its default, or is seen in the tensors.
@@ -131,13 +149,15 @@ std::string text_of(const GgufFile& file, const char* key) {
              : "";
 }
 
-std::string architecture_of(const GgufFile& file) {
+/// The first that has the file's name for it.
+const Architecture& architecture_of(const GgufFile& file) {
   const std::string name = text_of(file, "general.architecture"), type = text_of(file, "general.type");
   SCCA_CHECK(type.empty() || type == "model", file.path().string(), ": general.type is ",
              short_text(Json(type)), ", expected a model");
-  SCCA_CHECK(kArchitectures.contains(name), file.path().string(), ": general.architecture is ",
-             short_text(Json(name)), ", expected ", joined(kArchitectures, ", "));
-  return name;
+  const auto found = std::ranges::find(kArchitectures, name, &Architecture::name);
+  SCCA_CHECK(found != std::end(kArchitectures), file.path().string(), ": general.architecture is ",
+             short_text(Json(name)), ", expected ", architecture_names());
+  return *found;
 }
 
 /// The divisors of the frequencies, in f64.
@@ -240,12 +260,13 @@ void add_from_tensors(const GgufFile& file, Json& config) {
 }  // namespace
 
 Json gguf_config(const GgufFile& file) {
-  const std::string architecture = architecture_of(file), where = file.path().string() + ": " + architecture;
+  const Architecture& known = architecture_of(file);
+  const std::string architecture = known.name, where = file.path().string() + ": " + architecture;
   const Json settings = own_settings(file, architecture);
   const JsonFields own(settings, where);
   check_known_fields(own, kOthers);
   for (const char* key : kNeeded) SCCA_CHECK(settings.contains(key), where, ": no ", key);
-  Json config{{"model_type", architecture}, {"hidden_act", "silu"}};
+  Json config{{"model_type", known.model_type}, {"hidden_act", "silu"}};
   for (const SharedKey& shared : kShared)
     if (settings.contains(shared.key)) config[shared.ours] = settings[shared.key];
   add_from_tensors(file, config);
@@ -263,14 +284,13 @@ Json gguf_config(const GgufFile& file) {
 }
 
 std::map<std::string, StoredTensor> gguf_tensors(const GgufFile& file) {
-  const bool interleaves = architecture_of(file) == kInterleaves;
   const LlamaConfig config = config_from_json(gguf_config(file), file.path().string());
   std::map<std::string, StoredTensor> tensors;
   for (const auto& [theirs, stored] : file.tensors()) {
     if (theirs == kDivisors) continue;
     const std::string name = model_name(theirs);
     StoredTensor tensor = stored;
-    if (interleaves) tensor.interleaved = gguf_interleaved(name, config);
+    tensor.interleaved = gguf_interleaved(name, config);
     // Its heads are cut from the rows: a row too few would be read beyond them.
     if (tensor.interleaved)
       SCCA_CHECK(!tensor.shape.empty() && tensor.shape[0] % tensor.interleaved == 0, file.path().string(),
@@ -288,10 +308,12 @@ std::string gguf_name(const std::string& name) {
   return theirs;
 }
 
+std::string gguf_architecture(const LlamaConfig& config) { return architecture_of(config).name; }
+
 int64_t gguf_interleaved(const std::string& name, const LlamaConfig& config) {
   const bool turned = name.find(".self_attn.q_proj.") != std::string::npos ||
                       name.find(".self_attn.k_proj.") != std::string::npos;
-  return turned && to_json(config)["model_type"] == kInterleaves ? config.head_dim : 0;
+  return turned && architecture_of(config).interleaves ? config.head_dim : 0;
 }
 
 namespace {
@@ -335,8 +357,11 @@ void set_scaling(GgufContent& content, const LlamaConfig& config, const std::str
 
 void set_gguf_config(GgufContent& content, const LlamaConfig& config) {
   const Json json = to_json(config);
-  const std::string architecture = json.at("model_type"), prefix = architecture + ".";
-  SCCA_CHECK(kArchitectures.contains(architecture), "gguf: no word for the model_type ", architecture);
+  const std::string architecture = architecture_of(config).name, prefix = architecture + ".";
+  SCCA_CHECK(json.value("sliding_window", Json()).is_null() || !json.value("use_sliding_window", true),
+             "gguf: the model's attention sees a window of ",
+             short_text(json.value("sliding_window", Json())), " tokens, which llama.cpp's ", architecture,
+             " does not");
   content.set("general.architecture", architecture);
   content.set("general.type", "model");
   content.set("general.quantization_version", uint32_t{2});

@@ -24,6 +24,9 @@ std::map<std::string, StoredTensor> gguf_tensors(const GgufFile& file);
 /// no word for.
 std::string gguf_name(const std::string& name);
 
+/// general.architecture of such a model: "llama". Throws Error for a family that llama.cpp has no word for.
+std::string gguf_architecture(const LlamaConfig& config);
+
 /// The rows of a head where the file of such a model has the rows of this tensor interleaved
 /// (StoredTensor::interleaved); 0 where they stand in their order.
 int64_t gguf_interleaved(const std::string& name, const LlamaConfig& config);

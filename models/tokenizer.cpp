@@ -1,192 +1,93 @@
 #include "models/tokenizer.h"
 
-#include <sentencepiece_processor.h>
-
-#include <algorithm>
-#include <unordered_map>
-
 #include "core/check.h"
 #include "core/file.h"
+#include "models/bpe_tokenizer.h"
 #include "models/model_folder.h"
-#include "models/sentencepiece_settings.h"
+#include "models/sentencepiece_tokenizer.h"
+#include "models/tokenizer_json.h"
 #include "models/utf8.h"
 
 namespace scca {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kWhitespace = " \t\n\r\v\f";
-constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581, how pieces spell a space
+constexpr char kSentencePiece[] = "tokenizer.model", kJson[] = "tokenizer.json";
 
-/// True when a piece has a space after something else, so that it may reach over a word's start.
-bool spans_words(std::string_view piece) {
-  while (piece.substr(0, kSpace.size()) == kSpace) piece.remove_prefix(kSpace.size());
-  return piece.find(kSpace) != std::string_view::npos || piece.find('\n') != std::string_view::npos;
+/// LLaMA-3's own release calls its list of ranks tokenizer.model too: "IQ== 0" and so on.
+bool is_tiktoken(std::string_view bytes) {
+  const size_t space = bytes.substr(0, 64).find(' ');
+  return space != std::string_view::npos && bytes.substr(space).starts_with(" 0\n") &&
+         bytes.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") ==
+             space;
+}
+
+std::unique_ptr<TokenizerModel> read_json(const fs::path& file) {
+  return std::make_unique<BpeTokenizer>(read_tokenizer_json(file), file.string());
+}
+
+/// A folder's, or a file's alone.
+std::unique_ptr<TokenizerModel> read_sentencepiece(const fs::path& file, const fs::path& folder) {
+  const std::string bytes = read_text_file(file);
+  if (is_tiktoken(bytes)) {
+    const fs::path json = folder / kJson;
+    if (!folder.empty() && fs::exists(json)) return read_json(json);
+    fail(file.string(),
+         ": is a list of tiktoken's ranks, not a SentencePiece model; get the tokenizer.json "
+         "of the same model");
+  }
+  return std::make_unique<SentencePieceTokenizer>(bytes, folder, file.string());
+}
+
+std::unique_ptr<TokenizerModel> model_of(const fs::path& path) {
+  if (!fs::is_directory(path))
+    return path.extension() == ".json" ? read_json(path) : read_sentencepiece(path, "");
+  // Where both are there, tokenizer.json was converted from tokenizer.model, and converters differ in what
+  // they do with spaces around added tokens: the original is read.
+  if (fs::exists(path / kSentencePiece)) return read_sentencepiece(path / kSentencePiece, path);
+  if (fs::exists(path / kJson)) return read_json(path / kJson);
+  fail(why_no_model(path, "tokenizer.model or tokenizer.json"));
 }
 
 }  // namespace
 
-Tokenizer::Tokenizer(const fs::path& folder_or_file)
-    : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
-  const bool folder = fs::is_directory(folder_or_file);
-  const fs::path file = folder ? folder_or_file / "tokenizer.model" : folder_or_file;
-  if (folder && !fs::exists(file) && fs::exists(folder_or_file / "tokenizer.json"))
-    fail(file.string(), ": not there; tokenizer.json is not read, only SentencePiece's tokenizer.model is");
-  if (folder && !fs::exists(file)) fail(why_no_model(folder_or_file, "tokenizer.model"));
-  const std::string serialized = read_text_file(file);
-  SCCA_CHECK(!serialized.empty() && processor_->LoadFromSerializedProto(serialized).ok(), file.string(),
-             ": no SentencePiece model");
-  space_id_ = processor_->PieceToId(std::string(kSpace));
-  newline_id_ = processor_->PieceToId("<0x0A>");
-  by_words_ = words_are_independent(serialized);
-  if (folder)
-    added_ =
-        read_added_tokens(folder_or_file, pieces(), [&](int32_t id) { return processor_->IdToPiece(id); });
-  SCCA_CHECK(
-      added_.tokens.empty() || added_.legacy || by_words_, folder_or_file.string(),
-      ": added tokens with legacy false are implemented for LLaMA's kind of SentencePiece model alone");
-}
-
+Tokenizer::Tokenizer(const fs::path& folder_or_file) : Tokenizer(model_of(folder_or_file)) {}
+Tokenizer::Tokenizer(std::unique_ptr<TokenizerModel> model) : model_(std::move(model)) {}
 Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
-/// Whether encode_by_words gives what encode_whole gives: nothing of the text is rewritten before it is
-/// split, and no piece reaches over the start of a word or a line.
-bool Tokenizer::words_are_independent(std::string_view serialized) const {
-  const auto settings = sentencepiece_settings(serialized);
-  if (!settings || !settings->is_bpe || settings->rewrites_text || !settings->adds_leading_space ||
-      settings->spaces_at_end)
-    return false;
-  if (!processor_->IsByte(newline_id_) || encode_whole("\n") != std::vector<int32_t>{space_id_, newline_id_})
-    return false;
-  for (int id = 0; id < processor_->GetPieceSize(); ++id)
-    if (!processor_->IsControl(id) && spans_words(processor_->IdToPiece(id))) return false;
-  return true;
-}
-
 std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_bos) const {
   SCCA_CHECK(!add_bos || bos_id() >= 0, "tokenizer: its vocabulary has no BOS to put in front");
-  std::vector<int32_t> ids;
-  bool strip = false;
-  for (size_t begin = 0; begin < text.size();) {
-    const AddedTokenAt next =
-        added_.tokens.empty() ? AddedTokenAt{text.size(), -1} : find_added_token(added_.tokens, text, begin);
-    const AddedToken* token = next.token < 0 ? nullptr : &added_.tokens[static_cast<size_t>(next.token)];
-    std::string_view between = text.substr(begin, next.begin - begin);
-    if (strip) between.remove_prefix(std::min(between.find_first_not_of(kWhitespace), between.size()));
-    if (token && token->takes_space_before)
-      between = between.substr(0, between.find_last_not_of(kWhitespace) + 1);
-    if (!between.empty()) {
-      const std::vector<int32_t> plain =
-          begin == 0 || added_.legacy ? encode_plain(between) : encode_behind(between);
-      ids.insert(ids.end(), plain.begin(), plain.end());
-    }
-    if (!token) break;
-    ids.push_back(static_cast<int32_t>(pieces() + next.token));
-    strip = token->takes_space_after;
-    begin = next.begin + token->text.size();
-  }
+  std::vector<int32_t> ids = model_->encode(text);
   if (add_bos) ids.insert(ids.begin(), bos_id());
-  return ids;
-}
-
-/// A text without added tokens.
-std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
-  // A literal U+2581 is a space to the library; rare, so not worth a rule of its own.
-  return by_words_ && text.find(kSpace) == std::string_view::npos ? encode_by_words(text)
-                                                                  : encode_whole(text);
-}
-
-/// The same without the space that the library puts in front: behind a newline there is none.
-std::vector<int32_t> Tokenizer::encode_behind(std::string_view text) const {
-  std::vector<int32_t> ids = encode_plain("\n" + std::string(text));
-  ids.erase(ids.begin(), ids.begin() + 2);  // that space's piece and the newline
-  return ids;
-}
-
-std::vector<int32_t> Tokenizer::encode_whole(std::string_view text) const {
-  std::vector<int32_t> ids;
-  const auto status = processor_->Encode(text, &ids);
-  SCCA_CHECK(status.ok(), "tokenizer: the text cannot be encoded: ", status.ToString());
-  return ids;
-}
-
-/// Encodes each word once and looks it up after that: on books six times as fast as the whole text at once.
-/// The library puts a space in front of what it is given: a word is given without the space that it begins
-/// with, and what begins with a newline has the piece of that space removed.
-std::vector<int32_t> Tokenizer::encode_by_words(std::string_view text) const {
-  std::unordered_map<std::string_view, std::vector<int32_t>> known;
-  std::vector<int32_t> ids;
-  for (size_t begin = 0; begin < text.size();) {
-    size_t end = begin + 1;
-    while (end < text.size() && text[end] != '\n' && (text[end] != ' ' || text[end - 1] == ' ')) ++end;
-    const std::string_view word = text.substr(begin, end - begin);
-    const bool first = begin == 0;
-    begin = end;
-    if (first) {
-      ids = encode_whole(word);
-      continue;
-    }
-    auto found = known.find(word);
-    if (found == known.end()) {
-      std::vector<int32_t> fresh = encode_whole(word[0] == ' ' ? word.substr(1) : word);
-      if (word[0] == '\n') fresh.erase(fresh.begin());
-      if (word == " ") fresh = {space_id_};
-      found = known.emplace(word, std::move(fresh)).first;
-    }
-    ids.insert(ids.end(), found->second.begin(), found->second.end());
-  }
   return ids;
 }
 
 std::string Tokenizer::decode(const std::vector<int32_t>& ids) const {
   check_ids(ids);
-  std::string text;
-  for (auto begin = ids.begin(); begin != ids.end();) {
-    const auto end = std::find_if(begin, ids.end(), [&](int32_t id) { return added(id) != nullptr; });
-    text += decode_pieces({begin, end}, begin != ids.begin() && !added_.legacy);
-    if (end == ids.end()) break;
-    if (!added(*end)->special) text += added(*end)->text;
-    begin = end + 1;
-  }
-  return valid_utf8(text);
+  return valid_utf8(model_->decode(ids));
 }
-
-/// `behind`: as encode_behind made them, so that a space in front is text.
-std::string Tokenizer::decode_pieces(const std::vector<int32_t>& ids, bool behind) const {
-  std::vector<int32_t> all = ids;
-  if (behind) all.insert(all.begin(), newline_id_);
-  std::string text;
-  const auto status = processor_->Decode(all, &text);
-  SCCA_CHECK(status.ok(), "tokenizer: the ids cannot be decoded: ", status.ToString());
-  return behind ? text.substr(1) : text;
-}
-
-const AddedToken* Tokenizer::added(int32_t id) const {
-  return id < pieces() ? nullptr : &added_.tokens.at(static_cast<size_t>(id - pieces()));
-}
-
-int64_t Tokenizer::pieces() const { return processor_->GetPieceSize(); }
-bool Tokenizer::adds_bos() const { return added_.adds_bos; }
-int32_t Tokenizer::bos_id() const { return processor_->bos_id(); }
-int32_t Tokenizer::eos_id() const { return processor_->eos_id(); }
-int32_t Tokenizer::unk_id() const { return processor_->unk_id(); }
 
 std::string Tokenizer::piece(int32_t id) const {
   check_ids({id});
-  return added(id) ? added(id)->text : processor_->IdToPiece(id);
+  return model_->piece(id);
 }
 
 bool Tokenizer::is_byte(int32_t id) const {
   check_ids({id});
-  return !added(id) && processor_->IsByte(id);
+  return model_->is_byte(id);
+}
+
+std::optional<std::string> Tokenizer::loose_bytes(int32_t id) const {
+  check_ids({id});
+  return model_->loose_bytes(id);
 }
 
 void Tokenizer::check_ids(const std::vector<int32_t>& ids) const {
+  const int64_t size = vocab_size();
   for (int32_t id : ids)
-    SCCA_CHECK(id >= 0 && id < vocab_size(), "tokenizer: id ", id, " is beyond the vocabulary of ",
-               vocab_size());
+    SCCA_CHECK(id >= 0 && id < size, "tokenizer: id ", id, " is beyond the vocabulary of ", size);
 }
 
 TextStream::TextStream(const Tokenizer& tokenizer, std::vector<int32_t> before)
@@ -195,9 +96,8 @@ TextStream::TextStream(const Tokenizer& tokenizer, std::vector<int32_t> before)
 }
 
 std::string TextStream::push(int32_t id) {
-  if (tokenizer_.is_byte(id))
-    pending_bytes_ +=
-        static_cast<char>(std::stoi(tokenizer_.piece(id).substr(3, 2), nullptr, 16));  // "<0x0A>"
+  if (const auto bytes = tokenizer_.loose_bytes(id))
+    pending_bytes_ += *bytes;
   else
     pending_bytes_.clear();
   pending_.push_back(id);

@@ -1,5 +1,6 @@
 #pragma once
-// Text to token ids and back: a SentencePiece tokenizer.model, LLaMA's kind.
+// Text to token ids and back: a SentencePiece tokenizer.model (LLaMA's kind), or the byte-pair encoding of a
+// tokenizer.json (GPT-2, LLaMA-3, SmolLM2, Qwen2).
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -7,28 +8,28 @@
 #include <string_view>
 #include <vector>
 
-#include "models/added_tokens.h"
-
-namespace sentencepiece {
-class SentencePieceProcessor;
-}
+#include "models/tokenizer_model.h"
 
 namespace scca {
 
 /// May be used from several threads at once.
 class Tokenizer {
  public:
-  /// tokenizer.model in this folder with the tokens that the folder adds (models/added_tokens.h), or a file
-  /// given by its own path, alone. Throws Error naming the file when it is missing, no SentencePiece model,
-  /// or its folder's other files contradict it.
+  /// tokenizer.model in this folder with the tokens that the folder adds (models/added_tokens.h), else its
+  /// tokenizer.json (models/tokenizer_json.h); or one of these files given by its own path. Throws Error
+  /// naming the file when it is missing, of another kind, asks for what is not built, or the folder's other
+  /// files contradict it.
   explicit Tokenizer(const std::filesystem::path& folder_or_file);
+  explicit Tokenizer(std::unique_ptr<TokenizerModel> model);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
   /// The ids of a text as one document; BOS in front only when asked for. Bytes that are no UTF-8 are read as
-  /// U+FFFD. An added token is found wherever its text stands, as transformers does; BOS, EOS and UNK are
-  /// not: a text that spells "</s>" is text. Throws Error for BOS from a vocabulary without one.
+  /// U+FFFD. An added token is found wherever its text stands, as transformers does. Of a SentencePiece
+  /// model BOS, EOS and UNK are not found: a text that spells "</s>" is text. In a tokenizer.json they are
+  /// added tokens as all others, and found, as the `tokenizers` library does. Throws Error for BOS from a
+  /// vocabulary without one.
   std::vector<int32_t> encode(std::string_view text, bool add_bos = false) const;
   /// The text of ids, always valid UTF-8: bytes that form no character become U+FFFD, BOS, EOS and
   /// special added tokens nothing, the space that encoding puts in front of a text is taken away. Throws
@@ -36,37 +37,28 @@ class Tokenizer {
   std::string decode(const std::vector<int32_t>& ids) const;
 
   /// Pieces and added tokens.
-  int64_t vocab_size() const { return pieces() + std::ssize(added_.tokens); }
-  /// Of the SentencePiece model alone.
-  int64_t pieces() const;
+  int64_t vocab_size() const { return model_->vocab_size(); }
+  /// Without the added tokens behind them.
+  int64_t pieces() const { return model_->pieces(); }
   /// -1 where the vocabulary has none.
-  int32_t bos_id() const;
-  /// Whether the folder says that a text begins with BOS (tokenizer_config.json: add_bos_token).
-  bool adds_bos() const;
-  int32_t eos_id() const;
-  int32_t unk_id() const;
+  int32_t bos_id() const { return model_->special_ids().bos; }
+  int32_t eos_id() const { return model_->special_ids().eos; }
+  int32_t unk_id() const { return model_->special_ids().unk; }
+  /// Whether the folder says that a text begins with BOS.
+  bool adds_bos() const { return model_->special_ids().adds_bos; }
 
-  /// The piece as the model spells it ("▁the", "<0x0A>"). Throws Error for an id that is not in the
+  /// The piece as the model spells it ("▁the", "Ġthe", "<0x0A>"). Throws Error for an id that is not in the
   /// vocabulary.
   std::string piece(int32_t id) const;
   /// True for "<0x00>" to "<0xFF>".
   bool is_byte(int32_t id) const;
+  /// The bytes of a piece that may begin or end within a character; empty for one that is always whole.
+  std::optional<std::string> loose_bytes(int32_t id) const;
   /// Throws Error when one of the ids is not in the vocabulary.
   void check_ids(const std::vector<int32_t>& ids) const;
 
  private:
-  const AddedToken* added(int32_t id) const;
-  std::vector<int32_t> encode_plain(std::string_view text) const;
-  std::vector<int32_t> encode_behind(std::string_view text) const;
-  std::string decode_pieces(const std::vector<int32_t>& ids, bool behind) const;
-  std::vector<int32_t> encode_whole(std::string_view text) const;
-  std::vector<int32_t> encode_by_words(std::string_view text) const;
-  bool words_are_independent(std::string_view serialized) const;
-
-  std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
-  AddedTokens added_;
-  bool by_words_ = false;
-  int32_t space_id_ = -1, newline_id_ = -1;
+  std::unique_ptr<TokenizerModel> model_;
 };
 
 /// Decodes ids as they are generated. All that push() and finish() returned, joined, is decode() of all ids:
@@ -86,7 +78,7 @@ class TextStream {
   const Tokenizer& tokenizer_;
   // The last ids whose text has been given out: enough to know how what follows is decoded.
   std::vector<int32_t> context_;
-  // Held back, and the bytes of the byte pieces at its end.
+  // Held back, and the bytes at its end that may be part of a character.
   std::vector<int32_t> pending_;
   std::string pending_bytes_;
 };

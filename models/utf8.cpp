@@ -35,14 +35,6 @@ Character first_character(std::string_view text) {
   return character;
 }
 
-/// The code point of a whole character.
-char32_t code_point(std::string_view character) {
-  const auto lead = static_cast<uint8_t>(character[0]);
-  char32_t code = character.size() == 1 ? lead : lead & (0xffu >> (character.size() + 1));
-  for (const char c : character.substr(1)) code = code << 6 | (static_cast<uint8_t>(c) & 0x3fu);
-  return code;
-}
-
 bool steers_a_terminal(char32_t c) {
   if (c == '\n' || c == '\t') return false;
   const bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
@@ -57,6 +49,13 @@ bool steers_a_terminal(char32_t c) {
 size_t utf8_character(std::string_view text) {
   const Character character = first_character(text);
   return character.good_bytes == character.bytes ? character.bytes : 0;
+}
+
+char32_t code_point(std::string_view character) {
+  const auto lead = static_cast<uint8_t>(character[0]);
+  char32_t code = character.size() == 1 ? lead : lead & (0xffu >> (character.size() + 1));
+  for (const char c : character.substr(1)) code = code << 6 | (static_cast<uint8_t>(c) & 0x3fu);
+  return code;
 }
 
 std::string valid_utf8(std::string_view text) {

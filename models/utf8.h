@@ -11,6 +11,9 @@ namespace scca {
 /// no character or a later one cannot follow, or because it ends too early.
 size_t utf8_character(std::string_view text);
 
+/// The code point of a whole character.
+char32_t code_point(std::string_view character);
+
 /// `text` with U+FFFD for every byte that is part of no character.
 std::string valid_utf8(std::string_view text);
 

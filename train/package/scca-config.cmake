@@ -10,7 +10,7 @@
 #
 # A static library may link them too: its program gets the objects. A shared one would hold copies of its own.
 include(CMakeFindDependencyMacro)
-list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})  # FindSentencePiece, Finddnnl
+list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})  # FindSentencePiece, Finddnnl, ...
 
 set(scca_CUDA @SCCA_CUDA_FOUND@)
 macro(scca_enable_cuda)
@@ -30,7 +30,7 @@ if(scca_CUDA)
 endif()
 set(_scca_needs_ops dnnl)
 set(_scca_needs_nn nlohmann_json)
-set(_scca_needs_models SentencePiece)
+set(_scca_needs_models SentencePiece PCRE2 utf8proc)
 set(_scca_needs_train CLI11)
 
 # How far to the right in _scca_order.

@@ -1,0 +1,38 @@
+#pragma once
+// What a Tokenizer stands on: one vocabulary and its way to cut a text into pieces of it.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace scca {
+
+/// -1 where the vocabulary has none.
+struct SpecialIds {
+  int32_t bos = -1, eos = -1, unk = -1;
+  bool adds_bos = false;  // whether a text is meant to begin with BOS
+};
+
+/// May be used from several threads at once. Ids that are handed in are within the vocabulary.
+class TokenizerModel {
+ public:
+  virtual ~TokenizerModel() = default;
+
+  /// The ids of one text; bytes that are no UTF-8 are read as U+FFFD. Nothing is put in front or behind.
+  virtual std::vector<int32_t> encode(std::string_view text) const = 0;
+  /// The bytes that ids stand for, which need not be UTF-8.
+  virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
+
+  virtual int64_t pieces() const = 0;
+  /// Pieces and the tokens that were added behind them.
+  virtual int64_t vocab_size() const = 0;
+  virtual SpecialIds special_ids() const = 0;
+  virtual std::string piece(int32_t id) const = 0;
+  /// True for a piece that stands for one byte and is spelled "<0x00>" to "<0xFF>".
+  virtual bool is_byte(int32_t id) const = 0;
+  /// The bytes of a piece that may begin or end within a character; empty for one that is always whole.
+  virtual std::optional<std::string> loose_bytes(int32_t id) const = 0;
+};
+
+}  // namespace scca

@@ -2,6 +2,7 @@
 // The pre-tokenizers that byte-level vocabularies were learned with, by the names of GGUF's
 // tokenizer.ggml.pre. The expressions are those of the models' own tokenizer.json files.
 #include <string>
+#include <vector>
 
 #include "models/bpe_vocabulary.h"
 
@@ -12,6 +13,9 @@ namespace scca {
 TextStep gpt2_words();
 /// Each digit alone, or rows of them: of any script, and fractions and Roman numerals too.
 TextStep digits(bool each_alone);
+
+/// The names that set_pre_tokenizer knows.
+std::vector<std::string> pre_tokenizer_names();
 
 /// Sets normalizer, pre_tokenizer, byte_level, and ignore_merges as the name says: gpt-2, smollm, llama-bpe
 /// (LLaMA-3), qwen2 or default (llama.cpp's for files without a name). Throws Error beginning with `where`

@@ -10,6 +10,8 @@ namespace scca {
 struct PatternText {
   std::string text;
   bool is_regex = false;
+
+  bool operator==(const PatternText&) const = default;
 };
 
 struct TextRange {

@@ -28,6 +28,8 @@ struct TextStep {
   bool first_only = false;    // prepend: to the part alone that the whole text begins with
   SplitBehavior behavior = SplitBehavior::isolated;
   bool invert = false;  // split: what matches and what stands between change places
+
+  bool operator==(const TextStep&) const = default;
 };
 
 struct TextPart {

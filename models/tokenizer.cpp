@@ -3,6 +3,7 @@
 #include "core/check.h"
 #include "core/file.h"
 #include "models/bpe_tokenizer.h"
+#include "models/gguf_tokenizer.h"
 #include "models/model_folder.h"
 #include "models/sentencepiece_tokenizer.h"
 #include "models/tokenizer_json.h"
@@ -40,6 +41,7 @@ std::unique_ptr<TokenizerModel> read_sentencepiece(const fs::path& file, const f
 }
 
 std::unique_ptr<TokenizerModel> model_of(const fs::path& path) {
+  if (is_gguf(path)) return read_gguf_tokenizer(GgufFile(path));
   if (!fs::is_directory(path))
     return path.extension() == ".json" ? read_json(path) : read_sentencepiece(path, "");
   // Where both are there, tokenizer.json was converted from tokenizer.model, and converters differ in what

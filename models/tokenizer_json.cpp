@@ -16,11 +16,16 @@ using Use = KnownField::Use;
 
 /// Fields of the file that are no part of how one text becomes ids.
 const std::vector<KnownField> kFileFields = {
-    {"version", Use::harmless},    {"truncation", Use::harmless},  // how texts were cut and filled up into
-                                                                   // batches when it was saved:
-    {"padding", Use::harmless},                                    // what calls `tokenizers` sets both anew
-    {"added_tokens", Use::read},   {"normalizer", Use::read},     {"pre_tokenizer", Use::read},
-    {"post_processor", Use::read}, {"decoder", Use::read},        {"model", Use::read},
+    {"version", Use::harmless},
+    {"truncation", Use::harmless},  // how texts were cut and filled up into
+                                    // batches when it was saved:
+    {"padding", Use::harmless},     // what calls `tokenizers` sets both anew
+    {"added_tokens", Use::read},
+    {"normalizer", Use::read},
+    {"pre_tokenizer", Use::read},
+    {"post_processor", Use::read},
+    {"decoder", Use::read},
+    {"model", Use::read},
 };
 
 const std::vector<KnownField> kModelFields = {
@@ -140,6 +145,80 @@ BpeVocabulary read_tokenizer_json(const std::filesystem::path& file) {
   BpeVocabulary vocabulary = parse_tokenizer_json(read_text_file(file), file.string());
   read_special_tokens(file.parent_path(), vocabulary);
   return vocabulary;
+}
+
+namespace {
+
+/// A step of a pre-tokenizer, as it is read.
+Json split_json(const TextStep& step) {
+  static constexpr const char* kBehaviors[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext",
+                                               "Contiguous"};
+  SCCA_CHECK(step.kind == TextStep::Kind::split,
+             "tokenizer.json: a pre-tokenizer that rewrites is not written");
+  return {{"type", "Split"},
+          {"pattern", {{step.pattern.is_regex ? "Regex" : "String", step.pattern.text}}},
+          {"behavior", kBehaviors[static_cast<int>(step.behavior)]},
+          {"invert", step.invert}};
+}
+
+Json byte_level_json() {
+  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
+}
+
+Json post_processor_json(const BpeVocabulary& vocabulary) {
+  const int32_t bos = vocabulary.special.bos;
+  if (!vocabulary.special.adds_bos || bos < 0) return byte_level_json();
+  const std::string& text = vocabulary.pieces[static_cast<size_t>(bos)];
+  const Json front{{"SpecialToken", {{"id", text}, {"type_id", 0}}}};
+  const Json first{{"Sequence", {{"id", "A"}, {"type_id", 0}}}},
+      second{{"Sequence", {{"id", "B"}, {"type_id", 1}}}};
+  return {{"type", "TemplateProcessing"},
+          {"single", {front, first}},
+          {"pair", {front, first, second}},
+          {"special_tokens", {{text, {{"id", text}, {"ids", {bos}}, {"tokens", {text}}}}}}};
+}
+
+}  // namespace
+
+Json tokenizer_json(const BpeVocabulary& vocabulary) {
+  SCCA_CHECK(vocabulary.byte_level, "tokenizer.json: a vocabulary that is not byte-level is not written");
+  Json vocab = Json::object(), merges = Json::array(), added = Json::array(), splits = Json::array();
+  for (size_t id = 0; id < vocabulary.pieces.size(); ++id) vocab[vocabulary.pieces[id]] = id;
+  for (const auto& [left, right] : vocabulary.merges) merges.push_back({left, right});
+  for (const BpeAddedToken& token : vocabulary.added)
+    added.push_back({{"id", token.id},
+                     {"content", token.text},
+                     {"single_word", token.single_word},
+                     {"lstrip", token.takes_space_before},
+                     {"rstrip", token.takes_space_after},
+                     {"normalized", token.normalized},
+                     {"special", token.special}});
+  for (const TextStep& step : vocabulary.pre_tokenizer) splits.push_back(split_json(step));
+  splits.push_back(byte_level_json());
+  Json normalizer;
+  for (const TextStep& step : vocabulary.normalizer) {
+    SCCA_CHECK(step.kind == TextStep::Kind::nfc, "tokenizer.json: only NFC is written as a normalizer");
+    normalizer = {{"type", "NFC"}};
+  }
+  return {{"version", "1.0"},
+          {"truncation", nullptr},
+          {"padding", nullptr},
+          {"added_tokens", added},
+          {"normalizer", normalizer},
+          {"pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", splits}}},
+          {"post_processor", post_processor_json(vocabulary)},
+          {"decoder", byte_level_json()},
+          {"model",
+           {{"type", "BPE"},
+            {"dropout", nullptr},
+            {"unk_token", nullptr},
+            {"continuing_subword_prefix", nullptr},
+            {"end_of_word_suffix", nullptr},
+            {"fuse_unk", false},
+            {"byte_fallback", false},
+            {"ignore_merges", vocabulary.ignore_merges},
+            {"vocab", vocab},
+            {"merges", merges}}}};
 }
 
 }  // namespace scca

@@ -2,6 +2,7 @@
 // tokenizer.json, the file of Hugging Face's `tokenizers` library, where its model is byte-pair encoding:
 // byte-level (GPT-2, LLaMA-3, SmolLM2, Qwen2) or SentencePiece's (LLaMA-2).
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
 #include "models/bpe_vocabulary.h"
@@ -15,5 +16,8 @@ BpeVocabulary read_tokenizer_json(const std::filesystem::path& file);
 
 /// The same of the file's text alone; BOS is what its post-processor puts in front, and EOS is not known.
 BpeVocabulary parse_tokenizer_json(std::string_view text, const std::string& where);
+
+/// The file of a byte-level vocabulary. Throws Error for another, and for a step that is not written.
+nlohmann::json tokenizer_json(const BpeVocabulary& vocabulary);
 
 }  // namespace scca

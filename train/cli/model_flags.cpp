@@ -6,6 +6,7 @@
 #include "core/device.h"
 #include "models/adapter.h"
 #include "models/adapter_base.h"
+#include "models/gguf.h"
 #include "models/model_folder.h"
 #include "train/cli/help.h"
 #include "train/cli/rope_flags.h"
@@ -89,7 +90,8 @@ Llama load_model(const ModelFlags& flags, int64_t context) {
 }
 
 Tokenizer load_tokenizer(const ModelFlags& flags) {
-  if (!std::filesystem::is_directory(flags.model)) fail(why_no_model(flags.model, "tokenizer.model"));
+  if (!std::filesystem::is_directory(flags.model) && !is_gguf(flags.model))
+    fail(why_no_model(flags.model, "tokenizer.model or tokenizer.json"));
   return Tokenizer(flags.model);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/gguf_tokenizer.h"
 #include "models/model_folder.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
@@ -33,7 +34,10 @@ int run(const Flags& flags) {
   FolderWriter folder(out);
   model.save(folder.path().string(), flags.dtype.empty() ? stored_float_of_torch(model.config.torch_dtype)
                                                          : stored_float(flags.dtype));
-  copy_companions(flags.model.model, folder.path());
+  if (is_gguf(flags.model.model))
+    write_tokenizer_files(GgufFile(flags.model.model), folder.path());
+  else
+    copy_companions(flags.model.model, folder.path());
   folder.commit();
   announce_rope(given_config(flags.model), model.config, 0);
   std::cerr << "merged: " << out.string() << "\n";

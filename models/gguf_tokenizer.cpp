@@ -102,6 +102,7 @@ std::string sentencepiece(const Settings& settings) {
   for (size_t i = 0; i < tokens.size(); ++i)
     table.pieces.push_back({tokens[i], scores[i], static_cast<PieceType>(types[i])});
   table.adds_leading_space = settings.flag("add_space_prefix", true);
+  table.collapses_spaces = settings.flag("remove_extra_whitespaces", false);
   table.special = settings.special_ids(true);
   return sentencepiece_model(table, settings.where());
 }
@@ -118,7 +119,9 @@ bool is_byte_level(const Settings& settings) {
 std::unique_ptr<TokenizerModel> read_gguf_tokenizer(const GgufFile& file) {
   const Settings settings(file);
   if (is_byte_level(settings)) return std::make_unique<BpeTokenizer>(byte_level(settings), settings.where());
-  return std::make_unique<SentencePieceTokenizer>(sentencepiece(settings), "", settings.where());
+  auto tokenizer = std::make_unique<SentencePieceTokenizer>(sentencepiece(settings), "", settings.where());
+  tokenizer->set_adds_bos(settings.special_ids(true).adds_bos);
+  return tokenizer;
 }
 
 void write_tokenizer_files(const GgufFile& file, const fs::path& folder) {
@@ -193,7 +196,7 @@ std::string pre_name(const BpeVocabulary& vocabulary, const std::string& where) 
        joined(pre_tokenizer_names(), ", "));
 }
 
-void set_byte_level(GgufContent& content, const fs::path& file, const LlamaConfig& config) {
+void set_byte_level(GgufContent& content, const fs::path& file, int64_t vocab_size) {
   const BpeVocabulary vocabulary = read_tokenizer_json(file);
   content.set("tokenizer.ggml.model", "gpt2");
   content.set("tokenizer.ggml.pre", pre_name(vocabulary, file.string()));
@@ -203,14 +206,14 @@ void set_byte_level(GgufContent& content, const fs::path& file, const LlamaConfi
     tokens.resize(std::max(tokens.size(), static_cast<size_t>(added.id) + 1));
     tokens[static_cast<size_t>(added.id)] = {added.text, 0, added.special ? kControl : kUserDefined};
   }
-  set_tokens(content, std::move(tokens), config.vocab_size, false);
+  set_tokens(content, std::move(tokens), vocab_size, false);
   std::vector<std::string> merges;
   for (const auto& [left, right] : vocabulary.merges) merges.push_back(left + " " + right);
   content.set("tokenizer.ggml.merges", merges);
   set_ids(content, vocabulary.special);
 }
 
-void set_sentencepiece(GgufContent& content, const fs::path& folder, const LlamaConfig& config) {
+void set_sentencepiece(GgufContent& content, const fs::path& folder, int64_t vocab_size) {
   const fs::path file = folder / "tokenizer.model";
   const PieceTable table = piece_table(read_text_file(file), file.string());
   content.set("tokenizer.ggml.model", "llama");
@@ -221,8 +224,9 @@ void set_sentencepiece(GgufContent& content, const fs::path& folder, const Llama
   const SentencePieceTokenizer whole(read_text_file(file), folder, file.string());
   for (int64_t id = whole.pieces(); id < whole.vocab_size(); ++id)
     tokens.push_back({whole.piece(static_cast<int32_t>(id)), -1000, kUserDefined});
-  set_tokens(content, std::move(tokens), config.vocab_size, true);
+  set_tokens(content, std::move(tokens), vocab_size, true);
   content.set("tokenizer.ggml.add_space_prefix", table.adds_leading_space);
+  content.set("tokenizer.ggml.remove_extra_whitespaces", table.collapses_spaces);
   set_ids(content, whole.special_ids());
 }
 
@@ -238,7 +242,7 @@ std::optional<std::string> chat_template(const fs::path& folder) {
 
 }  // namespace
 
-GgufContent gguf_tokenizer(const fs::path& model, const LlamaConfig& config) {
+GgufContent gguf_tokenizer(const fs::path& model, int64_t vocab_size) {
   GgufContent content;
   if (is_gguf(model)) {
     const GgufFile file(model);
@@ -247,9 +251,9 @@ GgufContent gguf_tokenizer(const fs::path& model, const LlamaConfig& config) {
     return content;
   }
   if (fs::exists(model / "tokenizer.model"))
-    set_sentencepiece(content, model, config);
+    set_sentencepiece(content, model, vocab_size);
   else
-    set_byte_level(content, model / "tokenizer.json", config);
+    set_byte_level(content, model / "tokenizer.json", vocab_size);
   if (const auto chat = chat_template(model)) content.set("tokenizer.chat_template", *chat);
   return content;
 }

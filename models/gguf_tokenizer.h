@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <memory>
 
-#include "models/config.h"
 #include "models/gguf.h"
 #include "models/tokenizer_model.h"
 
@@ -19,8 +18,8 @@ std::unique_ptr<TokenizerModel> read_gguf_tokenizer(const GgufFile& file);
 void write_tokenizer_files(const GgufFile& file, const std::filesystem::path& folder);
 
 /// A file to be that has the settings tokenizer.* and nothing else yet. `model`: the folder or GGUF file
-/// whose tokenizer it takes over. The tokens are filled up to config.vocab_size, as llama.cpp wants them.
+/// whose tokenizer it takes over. The tokens are filled up to `vocab_size`, as llama.cpp wants them.
 /// Throws Error for a tokenizer that the format has no words for.
-GgufContent gguf_tokenizer(const std::filesystem::path& model, const LlamaConfig& config);
+GgufContent gguf_tokenizer(const std::filesystem::path& model, int64_t vocab_size);
 
 }  // namespace scca

@@ -33,7 +33,8 @@ std::string trainer_of(const PieceTable& table, const std::string& where) {
     SCCA_CHECK(id < std::ssize(table.pieces), where, ": ", name, " is id ", id, ", beyond the ",
                table.pieces.size(), " pieces");
     trainer.number(id_field, static_cast<uint64_t>(id));  // -1: none
-    if (id >= 0) trainer.bytes(piece_field, table.pieces[static_cast<size_t>(id)].text);
+    // Without a name it would be the piece that is called so by default: a name that no piece has.
+    trainer.bytes(piece_field, id < 0 ? concat("no ", name) : table.pieces[static_cast<size_t>(id)].text);
   };
   special("UNK", unknown, kUnkId, kUnkPiece);
   special("BOS", table.special.bos, kBosId, kBosPiece);
@@ -57,7 +58,7 @@ std::string sentencepiece_model(const PieceTable& table, const std::string& wher
   ProtobufMessage normalizer;
   normalizer.bytes(kName, "identity")
       .number(kLeadingSpace, table.adds_leading_space)
-      .number(kCollapse, 0)
+      .number(kCollapse, table.collapses_spaces)
       .number(kEscape, 1);
   return model.bytes(kTrainer, trainer_of(table, where)).bytes(kNormalizer, normalizer.text()).text();
 }
@@ -66,7 +67,10 @@ PieceTable piece_table(std::string_view serialized, const std::string& where) {
   PieceTable table;
   const auto settings = sentencepiece_settings(serialized);
   SCCA_CHECK(settings, where, ": no SentencePiece model");
+  SCCA_CHECK(!settings->maps_characters, where, ": a SentencePiece model that maps characters (",
+             "normalizer_spec.precompiled_charsmap) cannot be written as a table of pieces");
   table.adds_leading_space = settings->adds_leading_space;
+  table.collapses_spaces = settings->collapses_spaces;
   ProtobufFields model(serialized);
   while (model.next()) {
     if (model.number != kPieces) continue;

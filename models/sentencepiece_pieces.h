@@ -26,12 +26,13 @@ struct PieceTable {
     PieceType type = PieceType::normal;
   };
   std::vector<Piece> pieces;  // by id
-  bool adds_leading_space = true;
+  bool adds_leading_space = true, collapses_spaces = false;
   SpecialIds special;
 };
 
-/// The bytes of a model of byte-pair encoding (LLaMA's kind) with these pieces, which rewrites nothing but
-/// spaces. Throws Error beginning with `where` for a piece of no type and a BOS or EOS that is no piece.
+/// The bytes of a model of byte-pair encoding (LLaMA's kind) with these pieces, which rewrites
+/// nothing but spaces. Throws Error beginning with `where` for a piece of no type and a BOS or EOS that is no
+/// piece.
 std::string sentencepiece_model(const PieceTable& table, const std::string& where);
 
 /// The pieces of a tokenizer.model; of `special` nothing is set. Throws Error beginning with `where` for

@@ -13,7 +13,7 @@ std::optional<SentencePieceSettings> sentencepiece_settings(std::string_view ser
   constexpr uint64_t kBpe = 2;
 
   SentencePieceSettings settings;
-  bool has_map = false, collapses = true, escapes = true, good = true;
+  bool escapes = true, good = true;
   ProtobufFields model(serialized_model);
   while (model.next()) {
     ProtobufFields fields(model.number == kTrainer || model.number == kNormalizer ? model.bytes
@@ -23,16 +23,16 @@ std::optional<SentencePieceSettings> sentencepiece_settings(std::string_view ser
         if (fields.number == kModelType) settings.is_bpe = fields.value == kBpe;
         if (fields.number == kSuffix) settings.spaces_at_end = fields.value != 0;
       } else {
-        if (fields.number == kMap) has_map = !fields.bytes.empty();
+        if (fields.number == kMap) settings.maps_characters = !fields.bytes.empty();
         if (fields.number == kPrefix) settings.adds_leading_space = fields.value != 0;
-        if (fields.number == kCollapse) collapses = fields.value != 0;
+        if (fields.number == kCollapse) settings.collapses_spaces = fields.value != 0;
         if (fields.number == kEscape) escapes = fields.value != 0;
       }
     }
     good = good && fields.good();
   }
   if (!good || !model.good()) return std::nullopt;
-  settings.rewrites_text = has_map || collapses || !escapes;
+  settings.rewrites_text = settings.maps_characters || settings.collapses_spaces || !escapes;
   return settings;
 }
 

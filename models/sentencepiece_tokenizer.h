@@ -21,6 +21,8 @@ class SentencePieceTokenizer : public TokenizerModel {
   SentencePieceTokenizer(std::string_view serialized, const std::filesystem::path& folder,
                          const std::string& where);
   ~SentencePieceTokenizer() override;
+  /// Whether a text is meant to begin with BOS, where no folder says it.
+  void set_adds_bos(bool adds_bos) { added_.adds_bos = adds_bos; }
 
   std::vector<int32_t> encode(std::string_view text) const override;
   /// The space that encoding puts in front of a text is taken away; BOS, EOS and special added tokens give

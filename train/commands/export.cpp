@@ -80,7 +80,7 @@ int run(const Flags& flags) {
   model.merge_lora();
   std::string dtype = flags.type;
   std::ranges::transform(dtype, dtype.begin(), [](unsigned char c) { return std::toupper(c); });
-  GgufContent content = gguf_tokenizer(flags.model.model, model.config);
+  GgufContent content = gguf_tokenizer(flags.model.model, model.config.vocab_size);
   add_gguf_model(content, model, dtype);
   content.write(out);
   announce_rope(given_config(flags.model), model.config, 0);

@@ -1,12 +1,16 @@
 #include "models/adapter.h"
 
 #include <filesystem>
+#include <map>
+#include <optional>
 
 #include "core/file.h"
 #include "models/model_folder.h"
 #include "models/safetensors.h"
 #include "models/weights.h"
 #include "nn/json.h"
+#include "ops/cast.h"
+#include "ops/matmul.h"
 
 namespace scca {
 namespace {
@@ -14,9 +18,20 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::string kPrefix = "base_model.model.";
+const std::string kEmbeddingModule = "model.embed_tokens", kHeadModule = "lm_head";
 constexpr char kBaseFingerprint[] =
     "base_fingerprint";  // in the file's metadata, where PEFT looks for nothing
-const std::string kEmbedding = "model.embed_tokens.weight", kHead = "lm_head.weight";
+const std::string kEmbedding = kEmbeddingModule + ".weight", kHead = kHeadModule + ".weight";
+
+/// The key as PEFT stores it: some programs leave the adapter's name there ("lora_A.default.weight",
+/// "lm_head.modules_to_save.default.weight"), which PEFT takes out and puts back.
+std::string plain_key(std::string key) {
+  for (const std::string part : {".modules_to_save", ".default"}) {
+    const size_t at = key.find(part), end = at + part.size();
+    if (at != key.npos && (end == key.size() || key[end] == '.')) key.erase(at, part.size());
+  }
+  return key;
+}
 
 class AdapterReader {
  public:
@@ -29,19 +44,48 @@ class AdapterReader {
     if (metadata.contains(kContentHash)) stored.check_content();  // PEFT's own have none
     if (const auto print = metadata.find(kBaseFingerprint); print != metadata.end())
       config_.info.base_fingerprint = print->second;
-    for (const std::string& name : weights_.names()) unread_.insert(name);
+    for (const std::string& name : weights_.names()) {
+      const auto [place, first] = stored_.emplace(plain_key(name), name);
+      SCCA_CHECK(first, file_, ": ", short_text(Json(name)), " and ", short_text(Json(place->second)),
+                 " are the same tensor under two names");
+      unread_.insert(place->first);
+    }
   }
   const AdapterInfo& info() const { return config_.info; }
 
-  void read_lora(const std::string& name, Linear& linear) {
-    const std::string a = kPrefix + name + ".lora_A.weight", b = kPrefix + name + ".lora_B.weight";
-    if (!stores(a) && !stores(b)) {
-      SCCA_CHECK(!config_.targets(name), file_, ": no ", a, ", but adapter_config.json targets that layer");
-      return;
-    }
-    const int64_t out = linear.weight_OI.size(0), in = linear.weight_OI.size(1), rank = config_.rank_of(name);
-    linear.lora =
-        Lora{read(a, {rank, in}), read(b, {out, rank}), config_.scale_of(name), config_.info.lora.dropout};
+  void read_lora(const std::string& name, Linear& linear) { linear.lora = update_of(name, linear.weight_OI); }
+
+  /// The updates of embedding and head, which are added into the weights: nothing learns here.
+  void read_other_updates(Llama& model) {
+    if (const auto lora = update_of(kHeadModule, model.head()))
+      model.lm_head_VD = lora->merged_into(cast(model.lm_head_VD, DType::f32));
+    Tensor& embedding = model.embed_tokens_VD;
+    const std::string a = kPrefix + kEmbeddingModule + ".lora_embedding_A",
+                      b = kPrefix + kEmbeddingModule + ".lora_embedding_B";
+    if (!there(kEmbeddingModule, a, b)) return;
+    // W + s (B A)^T
+    const int64_t rank = config_.rank_of(kEmbeddingModule);
+    Tensor sum = cast(embedding.detach(), DType::f32).clone();
+    matmul_into(read(a, {rank, embedding.size(0)}), read(b, {embedding.size(1), rank}), sum,
+                {.transpose_a = true,
+                 .transpose_b = true,
+                 .scale = config_.scale_of(kEmbeddingModule),
+                 .accumulate = true});
+    embedding = sum;
+  }
+
+  /// The weights that an updated embedding or head had, which PEFT stores beside the update. In a tied base
+  /// they are one.
+  void read_base_layers(Llama& model) {
+    const std::string embedding = kPrefix + kEmbeddingModule + ".base_layer.weight",
+                      head = kPrefix + kHeadModule + ".base_layer.weight";
+    const bool tied = model.config.tie_word_embeddings;
+    SCCA_CHECK(!tied || !stores(embedding) || !stores(head) || equal(embedding, head), file_, ": ", head,
+               " differs from that of the embedding, but the base ties the two");
+    if (stores(embedding)) model.embed_tokens_VD = read(embedding, model.embed_tokens_VD.shape());
+    if (!stores(head)) return;
+    Tensor& weight = tied ? model.embed_tokens_VD : model.lm_head_VD;
+    weight = read(head, weight.shape());
   }
 
   void read_saved(const std::string& name, Tensor& weight) {
@@ -59,7 +103,14 @@ class AdapterReader {
   /// otherwise.
   bool unties() const {
     const bool head = stores(kPrefix + kHead), embedding = stores(kPrefix + kEmbedding);
-    if (head && embedding && weights_.equal(kPrefix + kHead, kPrefix + kEmbedding)) return false;
+    const bool updated = stores(kPrefix + kEmbeddingModule + ".lora_embedding_A") ||
+                         stores(kPrefix + kHeadModule + ".lora_A.weight");
+    SCCA_CHECK(
+        !updated || !config_.ties, file_,
+        ": an update of an embedding or head that ensure_weight_tying of adapter_config.json ties is not "
+        "implemented; merge the adapter with PEFT (merge_and_unload) and give the merged model");
+    if (updated) return true;
+    if (head && embedding && equal(kPrefix + kHead, kPrefix + kEmbedding)) return false;
     SCCA_CHECK(!head || !config_.ties, file_, ": ", kHead, " differs from the embedding, but the base and ",
                "ensure_weight_tying of adapter_config.json tie the two");
     return !config_.ties && (head || (embedding && config_.saves("model.embed_tokens")));
@@ -69,26 +120,41 @@ class AdapterReader {
   void skip_head() { unread_.erase(kPrefix + kHead); }
 
   void expect_all_read() const {
-    for (const std::string& name : unread_)
-      SCCA_CHECK(!name.starts_with(kPrefix + "lm_head.") && name.find("lora_embedding_") == std::string::npos,
-                 file_, ": ", short_text(Json(name)),
-                 ": an update of the embedding or the head is not implemented; merge the "
-                 "adapter with PEFT (merge_and_unload) and give the merged model");
     SCCA_CHECK(unread_.empty(), file_, ": ", unread_.empty() ? "" : short_text(Json(*unread_.begin())),
                " has no place in this base model");
   }
 
  private:
-  bool stores(const std::string& key) const { return weights_.contains(key); }
+  bool stores(const std::string& key) const { return stored_.contains(key); }
+  bool equal(const std::string& a, const std::string& b) const {
+    return weights_.equal(stored_.at(a), stored_.at(b));
+  }
+
+  /// Whether the module has an update of these two tensors.
+  bool there(const std::string& name, const std::string& a, const std::string& b) const {
+    if (stores(a) || stores(b)) return true;
+    SCCA_CHECK(!config_.targets(name), file_, ": no ", a, ", but adapter_config.json targets that layer");
+    return false;
+  }
+
+  std::optional<Lora> update_of(const std::string& name, const Tensor& weight_OI) {
+    const std::string a = kPrefix + name + ".lora_A.weight", b = kPrefix + name + ".lora_B.weight";
+    if (!there(name, a, b)) return std::nullopt;
+    const int64_t out = weight_OI.size(0), in = weight_OI.size(1), rank = config_.rank_of(name);
+    return Lora{read(a, {rank, in}), read(b, {out, rank}), config_.scale_of(name), config_.info.lora.dropout};
+  }
+
   Tensor read(const std::string& key, const Shape& shape) {
     unread_.erase(key);
-    return weights_.load(key, DType::f32, shape);
+    const auto stored = stored_.find(key);
+    return weights_.load(stored == stored_.end() ? key : stored->second, DType::f32, shape);
   }
 
   std::string file_;
   Weights weights_;
   AdapterConfig config_;
-  std::set<std::string> unread_;
+  std::map<std::string, std::string> stored_;  // plain_key to the file's
+  std::set<std::string> unread_;               // plain
 };
 
 }  // namespace
@@ -123,6 +189,7 @@ LlamaConfig with_rope_of_adapter(const LlamaConfig& base, const fs::path& path) 
 AdapterInfo load_adapter(Llama& model, const fs::path& path) {
   const fs::path folder = adapter_folder(path);
   AdapterReader reader(folder);
+  reader.read_base_layers(model);
   if (model.config.tie_word_embeddings) {
     if (reader.unties())
       model.untie();
@@ -131,6 +198,7 @@ AdapterInfo load_adapter(Llama& model, const fs::path& path) {
   }
   model.for_each_parameter([&](const std::string& name, Tensor& weight) { reader.read_saved(name, weight); });
   model.for_each_linear([&](const std::string& name, Linear& linear) { reader.read_lora(name, linear); });
+  reader.read_other_updates(model);
   reader.expect_all_read();
   const LlamaConfig trained = with_rope_of_adapter(model.config, folder);
   model.set_rope(trained.rope, trained.max_position_embeddings);

@@ -21,11 +21,12 @@ void save_adapter(Llama& model, const AdapterInfo& info, const std::string& fold
 /// the base's stay. A run's folder is taken at its adapter/.
 LlamaConfig with_rope_of_adapter(const LlamaConfig& base, const std::filesystem::path& folder);
 
-/// Puts an adapter onto its base: LoRA updates, saved weights, and its RoPE. A run's folder is taken at its
-/// adapter/. Where the base ties its head to its embedding and the adapter changes only one of them, or each
-/// in its own way, the model is untied, as PEFT does: model.config.tie_word_embeddings is false then. Throws
-/// Error naming the tensor or key that does not fit: every tensor must have a place in the base, and every
-/// layer that the config targets its tensors; or the file whose bytes are not those of its hash.
+/// Puts an adapter onto its base: LoRA updates, saved weights, and its RoPE. Updates of the embedding and the
+/// head are added into them. A run's folder is taken at its adapter/. Where the base ties its head to its
+/// embedding and the adapter changes only one of them, or each in its own way, the model is untied, as PEFT
+/// does: model.config.tie_word_embeddings is false then. Throws Error naming the tensor or key that does not
+/// fit: every tensor must have a place in the base, and every layer that the config targets its tensors; or
+/// the file whose bytes are not those of its hash.
 AdapterInfo load_adapter(Llama& model, const std::filesystem::path& folder);
 
 }  // namespace scca

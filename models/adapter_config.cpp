@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/file.h"
 #include "models/known_fields.h"
+#include "nn/key_order.h"
 
 namespace scca {
 namespace {
@@ -39,8 +40,8 @@ const std::vector<KnownField> kFields = {
     {"peft_type", Use::expected, {"LORA"}, "\"LORA\""},
     {"task_type", Use::expected, {"CAUSAL_LM"}, "\"CAUSAL_LM\": the adapter of a language model"},
     {"init_lora_weights", Use::expected, {true, false, "gaussian", "eva", "orthogonal"}, kPlainStart},
-    {"bias", Use::expected, {"none"}, "\"none\": biases are not implemented"},
-    {"lora_bias", Use::expected, {false}, "false: biases are not implemented"},
+    {"bias", Use::expected, {"none"}, "\"none\": learning biases are not read"},
+    {"lora_bias", Use::expected, {false}, "false: biases of the updates are not read"},
     {"fan_in_fan_out", Use::expected, {false}, "false: a LLaMA's layers are not stored transposed"},
     {"use_dora", Use::expected, {false}, kFalse},
     {"use_qalora", Use::expected, {false}, kFalse},
@@ -91,34 +92,32 @@ std::vector<std::string> names_of(const JsonFields& fields, const char* key) {
   return value.get<std::vector<std::string>>();
 }
 
-/// rank_pattern and alpha_pattern: a number for the modules that a key names. PEFT reads keys as regular
-/// expressions; all but plain names are refused.
-std::map<std::string, double> pattern_of(const JsonFields& fields, const char* key) {
-  std::map<std::string, double> pattern;
+/// rank_pattern and alpha_pattern: a number for the layers whose name, or its end, a key matches (PEFT's
+/// get_pattern_key).
+AdapterConfig::LayerNumbers numbers_of(const JsonFields& fields, const char* key, const std::string& text) {
+  AdapterConfig::LayerNumbers numbers;
   const Json* object = fields.object(key);
-  if (!object) return pattern;
-  for (const auto& [name, value] : object->items()) {
-    const bool plain =
-        std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.'; });
-    SCCA_CHECK(plain && value.is_number(), fields.where(), ": ", key, " has ", short_text(Json(name)), ": ",
-               short_text(value), ", expected the name of a layer (no regular expression) and a number");
-    pattern[name] = value.get<double>();
+  if (!object) return numbers;
+  std::vector<std::string> names = text.empty() ? std::vector<std::string>() : keys_in_order(text, key);
+  if (text.empty())
+    for (const auto& [name, value] : object->items()) names.push_back(name);
+  for (const std::string& name : names) {
+    const Json& value = (*object)[name];
+    SCCA_CHECK(value.is_number(), fields.where(), ": ", key, " has ", short_text(Json(name)), ": ",
+               short_text(value), ", expected a number");
+    try {
+      numbers.emplace_back(NamePattern(name), value.get<double>());
+    } catch (const Error& error) {
+      fail(fields.where(), ": ", key, " has ", error.what());
+    }
   }
-  return pattern;
+  return numbers;
 }
 
-/// What the pattern says of the layer. Two keys that name it must agree: which comes first in the file is
-/// lost.
-double from_pattern(const std::map<std::string, double>& pattern, const std::string& layer,
-                    double otherwise) {
-  std::optional<double> found;
-  for (const auto& [name, value] : pattern) {
-    if (!names_end(name, layer)) continue;
-    SCCA_CHECK(!found || *found == value, "adapter_config.json: two keys of a pattern name ", layer,
-               ", with ", *found, " and ", value);
-    found = value;
-  }
-  return found.value_or(otherwise);
+double number_for(const AdapterConfig::LayerNumbers& numbers, const std::string& layer, double otherwise) {
+  for (const auto& [pattern, value] : numbers)
+    if (pattern.matches_end(layer)) return value;
+  return otherwise;
 }
 
 std::set<int64_t> layers_of(const JsonFields& fields) {
@@ -156,13 +155,13 @@ std::vector<std::string> saved_modules(const AdapterInfo& info, bool tied) {
 }  // namespace
 
 int64_t AdapterConfig::rank_of(const std::string& layer) const {
-  return static_cast<int64_t>(from_pattern(rank_pattern, layer, static_cast<double>(info.lora.rank)));
+  return static_cast<int64_t>(number_for(rank_pattern, layer, static_cast<double>(info.lora.rank)));
 }
 
 double AdapterConfig::scale_of(const std::string& layer) const {
   LoraOptions lora = info.lora;
   lora.rank = rank_of(layer);
-  lora.alpha = from_pattern(alpha_pattern, layer, lora.alpha);
+  lora.alpha = number_for(alpha_pattern, layer, lora.alpha);
   return lora.scale();
 }
 
@@ -178,7 +177,7 @@ bool AdapterConfig::saves(const std::string& module) const {
                              [&](const std::string& name) { return module.ends_with(name); });
 }
 
-AdapterConfig adapter_config_from_json(const Json& json, const std::string& where) {
+AdapterConfig adapter_config_from_json(const Json& json, const std::string& where, const std::string& text) {
   SCCA_CHECK(json.is_object(), where, ": ", short_text(json), ", expected a JSON object");
   const JsonFields fields(json, where);
   check_known_fields(fields, kFields);
@@ -191,8 +190,13 @@ AdapterConfig adapter_config_from_json(const Json& json, const std::string& wher
   lora.alpha = *alpha;
   lora.dropout = fields.number("lora_dropout").value_or(0);
   lora.rank_stabilised = fields.boolean("use_rslora").value_or(false);
-  config.rank_pattern = pattern_of(fields, "rank_pattern");
-  config.alpha_pattern = pattern_of(fields, "alpha_pattern");
+  config.rank_pattern = numbers_of(fields, "rank_pattern", text);
+  config.alpha_pattern = numbers_of(fields, "alpha_pattern", text);
+  for (const auto& [pattern, rank] : config.rank_pattern)
+    SCCA_CHECK(rank >= 1 && rank <= INT32_MAX && rank == std::floor(rank), where,
+               ": rank_pattern has a rank of ", rank, ", expected a whole number from 1 up");
+  for (const auto& [pattern, alpha] : config.alpha_pattern)
+    SCCA_CHECK(std::isfinite(alpha), where, ": alpha_pattern has ", alpha, ", expected a finite number");
   config.layers = layers_of(fields);
   config.ties = fields.boolean("ensure_weight_tying").value_or(false);
   config.modules_to_save = names_of(fields, "modules_to_save");
@@ -217,7 +221,8 @@ AdapterConfig adapter_config_from_json(const Json& json, const std::string& wher
 
 AdapterConfig read_adapter_config(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "adapter_config.json";
-  return adapter_config_from_json(parse_json(read_text_file(file), file.string()), file.string());
+  const std::string text = read_text_file(file);
+  return adapter_config_from_json(parse_json(text, file.string()), file.string(), text);
 }
 
 Json to_json(const AdapterInfo& info, bool tied) {

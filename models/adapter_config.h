@@ -1,11 +1,12 @@
 #pragma once
 // adapter_config.json, PEFT's description of an adapter (LoraConfig).
 #include <filesystem>
-#include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "models/name_pattern.h"
 #include "nn/json.h"
 #include "nn/lora.h"
 
@@ -34,7 +35,9 @@ struct AdapterConfig {
   /// True when modules_to_save names the module ("model.embed_tokens", "lm_head").
   bool saves(const std::string& module) const;
 
-  std::map<std::string, double> rank_pattern, alpha_pattern;
+  /// A number for the layers that an expression names; the first that names one counts.
+  using LayerNumbers = std::vector<std::pair<NamePattern, double>>;
+  LayerNumbers rank_pattern, alpha_pattern;
   std::set<std::string> excluded;
   std::set<int64_t> layers;  // layers_to_transform; empty: all
   bool lists_targets = false;
@@ -44,8 +47,10 @@ struct AdapterConfig {
 /// adapter another function than W x + s B A x: among them starts that change the base's weights (PiSSA,
 /// OLoRA, CorDA, LoftQ), and every field that is not known and says something.
 AdapterConfig read_adapter_config(const std::filesystem::path& folder);
-/// The same from parsed JSON; `where` begins every message.
-AdapterConfig adapter_config_from_json(const Json& json, const std::string& where);
+/// The same from parsed JSON; `where` begins every message. `text` is what it was parsed from: the keys of
+/// rank_pattern and alpha_pattern are tried in its order, without it in Json's.
+AdapterConfig adapter_config_from_json(const Json& json, const std::string& where,
+                                       const std::string& text = {});
 
 /// What read_adapter_config reads back, for PEFT too. `tied`: the base's head is its embedding.
 Json to_json(const AdapterInfo& info, bool tied);

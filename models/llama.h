@@ -146,6 +146,8 @@ class Llama {
   /// The base's parameters in for_each_parameter's order, without a model that holds them.
   static std::vector<std::pair<std::string, Shape>> parameter_shapes(const LlamaConfig& config);
 
+  /// The output layer's weight: the embedding where the two are tied.
+  const Tensor& head() const { return config.tie_word_embeddings ? embed_tokens_VD : lm_head_VD; }
   /// Gives a tied head a weight of its own, with the embedding's values. Learning weights are chosen after
   /// that.
   void untie();
@@ -166,7 +168,6 @@ class Llama {
  private:
   using ParameterSource = std::function<Tensor(const std::string& name, const Shape& shape)>;
   Llama(const LlamaConfig& config, DType dtype, const ParameterSource& make);
-  const Tensor& head() const { return config.tie_word_embeddings ? embed_tokens_VD : lm_head_VD; }
   RopeFrequencies angles_for(int64_t tokens) const;
   const RopeTable& rope_for(int64_t tokens) const;
 

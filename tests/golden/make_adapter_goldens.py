@@ -39,6 +39,17 @@ ADAPTERS = {
         alpha_pattern={"v_proj": 7},
         use_rslora=True,
     ),
+    # Keys are regular expressions, and the first in the file that matches counts.
+    "rank_regex": dict(
+        rank_pattern={r"layers\.1\..*": 3, "q_proj": 1, "self_attn.(q|v)_proj": 4},
+        alpha_pattern={r"v_pro[a-j]": 7, ".*": 3},
+    ),
+    # Updates of the embedding and the head; on a tied base each is the one's alone.
+    "lora_embed": dict(target_modules=Q_V + ["embed_tokens"], alpha_pattern={"embed_tokens": 5}),
+    "lora_head": dict(target_modules=Q_V + ["lm_head"], rank_pattern={"lm_head": 3}),
+    "lora_embed_and_head": dict(target_modules=Q_V + ["embed_tokens", "lm_head"]),
+    # The adapter's own name left in the keys, as some programs write them.
+    "default_keys": dict(default_keys=True),
     "one_layer": dict(layers_to_transform=[1], exclude_modules=["v_proj"]),
     "gaussian": dict(init_lora_weights="gaussian"),
     "orthogonal": dict(init_lora_weights="orthogonal"),
@@ -48,7 +59,7 @@ ADAPTERS = {
 }
 
 
-def make(name, stored=False, trained=True, **settings):
+def make(name, stored=False, trained=True, default_keys=False, **settings):
     torch.manual_seed(sum(name.encode()))
     base = load(BASE, torch.float32)
     if stored:
@@ -69,9 +80,23 @@ def make(name, stored=False, trained=True, **settings):
     keys["base_model_name_or_path"] = "gqa_tied"
     keys["target_modules"].sort()
     write_json(path, keys)
+    if default_keys:
+        file = folder / "adapter_model.safetensors"
+        tensors = safetensors.torch.load_file(file)
+        (folder / "plain.safetensors").write_bytes(file.read_bytes())
+        safetensors.torch.save_file(
+            {key.replace(".weight", ".default.weight"): tensor for key, tensor in tensors.items()}, file, {"format": "pt"}
+        )
 
 
 def logits(name, ids):
+    folder = HERE / "adapters" / name
+    if (folder / "plain.safetensors").exists():  # what PEFT reads is what it wrote
+        other = (folder / "adapter_model.safetensors").read_bytes()
+        (folder / "plain.safetensors").rename(folder / "adapter_model.safetensors")
+        result = logits(name, ids)
+        (folder / "adapter_model.safetensors").write_bytes(other)
+        return result
     # A start that changes the base computes in f32.
     model = peft.PeftModel.from_pretrained(load(BASE, torch.float32), HERE / "adapters" / name)
     model = model.to(torch.float64)

@@ -10,6 +10,7 @@
 
 using namespace scca;
 using scca::test::error_of;
+using scca::test::TemporaryFolder;
 
 namespace {
 
@@ -110,10 +111,26 @@ TEST_CASE("adapter config: rank_pattern and alpha_pattern name layers by their e
   json["use_rslora"] = true;
   CHECK(adapter_config_from_json(json, "c").scale_of("model.layers.0.self_attn.v_proj") ==
         doctest::Approx(3 / std::sqrt(2.0)));
-  CHECK(error_with("rank_pattern", {{".*q_proj", 8}}).find("no regular expression") != std::string::npos);
-  const AdapterConfig twice = with("rank_pattern", {{"q_proj", 8}, {"self_attn.q_proj", 4}});
-  CHECK(error_of([&] { twice.rank_of("model.layers.0.self_attn.q_proj"); }).find("two keys") !=
-        std::string::npos);
+  CHECK(with("rank_pattern", {{".*q_pro[a-j]", 8}}).rank_of("model.layers.3.self_attn.q_proj") == 8);
+  CHECK(with("rank_pattern", {{"^q_proj", 8}}).rank_of("model.layers.3.self_attn.q_proj") == 2);
+  CHECK(error_with("rank_pattern", {{"(?i)q_proj", 8}})
+            .starts_with("c: rank_pattern has \"(?i)q_proj\": (? is not read"));
+  CHECK(error_with("alpha_pattern", {{"q_proj", "8"}}) ==
+        "c: alpha_pattern has \"q_proj\": \"8\", expected a number");
+  for (const double rank : {0.0, 2.5, 1e300})
+    CHECK(error_with("rank_pattern", {{"q_proj", rank}}).ends_with("expected a whole number from 1 up"));
+}
+
+TEST_CASE("adapter config: the first key in the file that names a layer counts") {
+  for (const std::string& order :
+       {std::string(R"("q_proj":8,".*proj":4)"), std::string(R"(".*proj":4,"q_proj":8)")}) {
+    const TemporaryFolder folder;
+    write_file(folder / "adapter_config.json", R"({"r":2,"lora_alpha":4,"rank_pattern":{)" + order + "}}");
+    const AdapterConfig config = read_adapter_config(folder.path());
+    CHECK(config.rank_of("model.layers.0.self_attn.q_proj") == (order[1] == 'q' ? 8 : 4));
+    CHECK(config.rank_of("model.layers.0.self_attn.v_proj") == 4);
+    CHECK(config.rank_of("lm_head") == 2);
+  }
 }
 
 TEST_CASE("adapter config: which layers must have an update") {

@@ -110,17 +110,23 @@ TEST_CASE("adapter: each kind that PEFT writes gives PEFT's logits") {
   const Json json = parse_json(read_text_file(base("gqa_tied/ids.json")), "ids.json");
   const auto row = json["ids"][0].get<std::vector<int32_t>>();
   const Tensor ids = Tensor::of(row, {1, std::ssize(row)});
-  for (const std::string name : {"embed_only", "head_only", "embed_and_head", "embed_tied", "embed_stored",
-                                 "rank_pattern", "one_layer", "gaussian", "orthogonal"}) {
+  for (const std::string name :
+       {"embed_only", "head_only", "embed_and_head", "embed_tied", "embed_stored", "rank_pattern",
+        "rank_regex", "lora_embed", "lora_head", "lora_embed_and_head", "default_keys", "one_layer",
+        "gaussian", "orthogonal"}) {
     CAPTURE(name);
     Llama model = Llama::load(base("gqa_tied"), DType::f64);
     load_adapter(model, folder + "/" + name);
-    CHECK(model.config.tie_word_embeddings ==
-          !std::set<std::string>{"embed_only", "head_only", "embed_and_head"}.contains(name));
+    CHECK(model.config.tie_word_embeddings == !std::set<std::string>{"embed_only", "head_only",
+                                                                     "embed_and_head", "lora_embed",
+                                                                     "lora_head", "lora_embed_and_head"}
+                                                   .contains(name));
     const Tensor expected = golden.load(name, DType::f64), ours = model.logits(ids);
     double largest = 0;
     for (const double value : expected.to_vector<double>()) largest = std::max(largest, std::abs(value));
-    CHECK(max_difference(ours, expected) <= largest * 0x1p-23 + 1e-12);  // the golden's rounding to f32
+    // The golden's rounding to f32; an updated embedding or head is a sum that is rounded to f32 once more.
+    const double roundings = name.starts_with("lora_") ? 8 : 1;
+    CHECK(max_difference(ours, expected) <= largest * 0x1p-23 * roundings + 1e-12);
     // Merged it is the same function, tied or not.
     const TemporaryFolder merged;
     model.merge_lora();
@@ -165,15 +171,33 @@ TEST_CASE("adapter: a file that lacks what its config names is refused") {
   CHECK(error_without("embed_tied", "lm_head") == "no error");  // one stands for both
 }
 
-TEST_CASE("adapter: an update of the embedding or the head is named as such") {
-  for (const std::string key : {"lm_head.lora_A.weight", "model.embed_tokens.lora_embedding_A"}) {
-    const TemporaryFolder folder;
-    write_safetensors(folder / "adapter_model.safetensors",
-                      {{"base_model.model." + key, Tensor::full({2, 24}, 1)}});
-    write_file(folder / "adapter_config.json", R"({"peft_type":"LORA","r":2,"lora_alpha":4})");
+TEST_CASE("adapter: an update of the embedding or the head that is not whole, or tied, is refused") {
+  const TemporaryFolder folder;
+  const auto error = [&](const std::vector<std::pair<std::string, Shape>>& tensors,
+                         const std::string& more = "") {
+    std::vector<std::pair<std::string, Tensor>> stored;
+    for (const auto& [key, shape] : tensors)
+      stored.emplace_back("base_model.model." + key, Tensor::full(shape, static_cast<double>(stored.size())));
+    write_safetensors(folder / "adapter_model.safetensors", stored);
+    write_file(folder / "adapter_config.json", R"({"peft_type":"LORA","r":2,"lora_alpha":4)" + more + "}");
     Llama model = Llama::load(base("gqa_tied"));
-    const std::string error = error_of([&] { load_adapter(model, folder.path()); });
-    CHECK(error.find(key) != std::string::npos);
-    CHECK(error.find("merge the adapter with PEFT (merge_and_unload)") != std::string::npos);
-  }
+    return error_of([&] { load_adapter(model, folder.path()); });
+  };
+  const std::string embed = "model.embed_tokens.", head = "lm_head.";
+  CHECK(error({{head + "lora_A.weight", {2, 24}}, {head + "lora_B.weight", {40, 2}}}) == "no error");
+  CHECK(error({{head + "lora_A.weight", {2, 24}}})
+            .find("no tensor \"base_model.model.lm_head.lora_B.weight\"") != std::string::npos);
+  CHECK(error({{embed + "lora_embedding_A", {2, 24}}, {embed + "lora_embedding_B", {24, 2}}})
+            .find("expected [2, 40]") != std::string::npos);
+  CHECK(error({{embed + "lora_embedding_A", {2, 40}}, {embed + "lora_embedding_B", {24, 2}}},
+              R"(,"ensure_weight_tying":true)")
+            .find("merge the adapter with PEFT (merge_and_unload)") != std::string::npos);
+  CHECK(error({{embed + "base_layer.weight", {40, 24}}, {head + "base_layer.weight", {40, 24}}})
+            .find("the base ties the two") != std::string::npos);
+  CHECK(error({}, R"(,"target_modules":["embed_tokens"])").find("targets that layer") != std::string::npos);
+  CHECK(error({}, R"(,"target_modules":["lm_head"])").find("targets that layer") != std::string::npos);
+  const std::string q = "model.layers.0.self_attn.q_proj.lora_A.";
+  CHECK(error({{q + "weight", {2, 24}}, {q + "default.weight", {2, 24}}})
+            .find("the same tensor under two names") != std::string::npos);
+  CHECK(error({{q + "other.weight", {2, 24}}}).find("has no place in this base model") != std::string::npos);
 }

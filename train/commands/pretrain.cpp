@@ -31,7 +31,7 @@ SettingTable pretrain_settings(PretrainFlags& flags) {
   const SettingTable own{{.name = "config",
                           .member = &flags.config,
                           .section = section::kModel,
-                          .help = "The model's shape: a LLaMA config.json",
+                          .help = "The model's shape: the config.json of a LLaMA, Mistral, Qwen2 or Qwen3",
                           .type = "FILE",
                           .required = true,
                           .may_differ = true,
@@ -101,7 +101,7 @@ Action set_up(CLI::App& app) {
   flags->train.warmup = 100;
   auto file = std::make_shared<SettingsFile>(app, "pretrain");
   CLI::Option* config = app.get_option("--config");
-  config->description(config->get_description() + "; a LLaMA config.json here is --model-config");
+  config->description(config->get_description() + "; a model's config.json here is --model-config");
   add_flags(app, pretrain_settings(*flags));
   return [flags, file] {
     file->read(pretrain_settings(*flags), load_settings);

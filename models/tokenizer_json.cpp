@@ -16,11 +16,16 @@ using Use = KnownField::Use;
 
 /// Fields of the file that are no part of how one text becomes ids.
 const std::vector<KnownField> kFileFields = {
-    {"version", Use::harmless},    {"truncation", Use::harmless},  // how texts were cut and filled up into
-                                                                   // batches when it was saved:
-    {"padding", Use::harmless},                                    // what calls `tokenizers` sets both anew
-    {"added_tokens", Use::read},   {"normalizer", Use::read},     {"pre_tokenizer", Use::read},
-    {"post_processor", Use::read}, {"decoder", Use::read},        {"model", Use::read},
+    {"version", Use::harmless},
+    {"truncation", Use::harmless},  // how texts were cut and filled up into
+                                    // batches when it was saved:
+    {"padding", Use::harmless},     // what calls `tokenizers` sets both anew
+    {"added_tokens", Use::read},
+    {"normalizer", Use::read},
+    {"pre_tokenizer", Use::read},
+    {"post_processor", Use::read},
+    {"decoder", Use::read},
+    {"model", Use::read},
 };
 
 const std::vector<KnownField> kModelFields = {

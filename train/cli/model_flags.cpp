@@ -49,7 +49,7 @@ SettingTable model_settings(ModelFlags& flags) {
   const SettingRow model{.name = "model",
                          .member = &flags.model,
                          .section = section::kModel,
-                         .help = "The base: a folder with config.json, model.safetensors and tokenizer.model",
+                         .help = "The base: a folder with config.json, model.safetensors and tokenizer.model or .json",
                          .type = "FOLDER",
                          .required = true,
                          .may_differ = true};
@@ -89,7 +89,7 @@ Llama load_model(const ModelFlags& flags, int64_t context) {
 }
 
 Tokenizer load_tokenizer(const ModelFlags& flags) {
-  if (!std::filesystem::is_directory(flags.model)) fail(why_no_model(flags.model, "tokenizer.model"));
+  if (!std::filesystem::is_directory(flags.model)) fail(why_no_model(flags.model, "tokenizer.model or tokenizer.json"));
   return Tokenizer(flags.model);
 }
 

@@ -62,7 +62,7 @@ TEST_CASE("text pattern: what the two read differently is refused") {
 
 TEST_CASE("text pattern: a regular expression that takes too long is an error, a long text is none") {
   const std::string many(100, 'a');
-  CHECK(error_of([&] { matches("(?:a+)+b", many); }).find("fails on a text") != std::string::npos);
+  CHECK(error_of([&] { matches("(?:a+)+[bc]", many); }).find("fails on a text") != std::string::npos);
   // Deep repetition of a group: more of a stack than there is at first.
   CHECK(matches("(?:a|b|[c-d]x)+", std::string(1 << 20, 'a')).size() == 1);
   const TextStep words = gpt2_words();

@@ -172,10 +172,13 @@ TEST_CASE("tokenizer_json: what is not built is refused by its name") {
     json["decoder"] = nullptr;
     json["model"]["byte_fallback"] = false;
   });
-  refused("sentencepiece", "are both", [](Json& json) {
-    json["added_tokens"].push_back({{"id", json["added_tokens"].size() + 1000}, {"content", "<s>"}});
-    json["added_tokens"].back()["id"] = json["model"]["vocab"].size() + 2;
-    json["added_tokens"].back()["content"] = "<wide>";
+  refused("sentencepiece", "\"<wide>\" comes twice", [](Json& json) {
+    json["added_tokens"].push_back({{"id", json["model"]["vocab"].size() + 2}, {"content", "<wide>"}});
+  });
+  // Two that differ until they are normalized.
+  refused("qwen2", "are both", [](Json& json) {
+    json["added_tokens"].push_back(
+        {{"id", json["model"]["vocab"].size() + 4}, {"content", "<\xe1\xbb\xb1>"}, {"normalized", true}});
   });
   for (const std::string bytes : {"", "[]", "{}", "3", "{\"model\":3}", "\xff"}) {
     const TemporaryFolder folder;

@@ -133,6 +133,11 @@ void Bpe::read_merges(const BpeVocabulary& vocabulary, const std::string& where)
   }
 }
 
+std::string Bpe::bytes(int32_t id) const {
+  const std::string& spelled = bytes_[static_cast<size_t>(id)];
+  return is_byte(id) ? std::string(1, static_cast<char>(fallback_byte(spelled))) : spelled;
+}
+
 int32_t Bpe::find(std::string_view bytes) const {
   const auto found = ids_.find(bytes);
   return found == ids_.end() ? -1 : found->second;

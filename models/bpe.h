@@ -25,7 +25,7 @@ class Bpe {
 
   /// The bytes that a piece stands for: of a byte-level one what its letters mean, of "<0x0A>" with byte
   /// fallback that byte, of any other itself.
-  const std::string& bytes(int32_t id) const { return bytes_[static_cast<size_t>(id)]; }
+  std::string bytes(int32_t id) const;
   /// -1 for what is no piece's bytes.
   int32_t find(std::string_view bytes) const;
   /// -1 for what is no piece, as the file spells it.
@@ -43,7 +43,7 @@ class Bpe {
 
   bool byte_level_, byte_fallback_, ignore_merges_, fuse_unknown_;
   int32_t unknown_;
-  std::vector<std::string> bytes_;  // by id
+  std::vector<std::string> bytes_;  // by id; "<0x0A>" as it is spelled
   std::vector<bool> is_byte_;
   using Ids = std::unordered_map<std::string_view, int32_t>;
   // Of bytes_; apart, byte-level pieces with letters outside the alphabet, which no word has.

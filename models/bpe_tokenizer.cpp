@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "core/check.h"
@@ -88,7 +89,8 @@ BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary, const std::string& where)
       byte_level_(vocabulary.byte_level),
       by_words_(words_begin_with_spaces(vocabulary.ignore_merges)),
       special_(vocabulary.special) {
-  read_texts(vocabulary.decoding, read_added(vocabulary.added, where));
+  read_added(vocabulary.added, where);
+  read_texts(vocabulary.decoding, vocabulary.added);
   for (const auto& [name, id] :
        {std::pair{"BOS", special_.bos}, {"EOS", special_.eos}, {"UNK", special_.unk}})
     SCCA_CHECK(id >= -1 && id < vocab_size(), where, ": ", name, " is id ", id, ", expected one of the ",
@@ -97,14 +99,14 @@ BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary, const std::string& where)
              ": texts are to begin with BOS, but no token is said to be BOS");
 }
 
-/// Which ids are added tokens.
-std::vector<bool> BpeTokenizer::read_added(const std::vector<BpeAddedToken>& added,
-                                           const std::string& where) {
-  std::vector<bool> is_added(spelled_.size());
+void BpeTokenizer::read_added(const std::vector<BpeAddedToken>& added, const std::string& where) {
   special_added_.resize(spelled_.size());
   std::vector<BpeAddedToken> tokens = added;
   std::ranges::stable_sort(tokens, {}, &BpeAddedToken::id);
+  std::unordered_set<std::string_view> texts;
   for (const BpeAddedToken& token : tokens) {
+    SCCA_CHECK(texts.insert(token.text).second, where, ": added token ", short_text(Json(token.text)),
+               " comes twice, expected each text once");
     SCCA_CHECK(token.id >= 0 && token.id <= vocab_size(), where, ": added token ",
                short_text(Json(token.text)), " has id ", token.id, ", expected ", vocab_size(),
                ", the first that is free");
@@ -115,22 +117,24 @@ std::vector<bool> BpeTokenizer::read_added(const std::vector<BpeAddedToken>& add
                  ", but the vocabulary has it as id ", known);
       spelled_.push_back(token.text);
       special_added_.push_back(false);
-      is_added.push_back(false);
     }
     SCCA_CHECK(spelled_[id] == token.text, where, ": added token ", short_text(Json(token.text)), " has id ",
                token.id, ", but that is ", short_text(Json(spelled_[id])));
     special_added_[id] = token.special;
-    is_added[id] = true;
   }
-  return is_added;
 }
 
-void BpeTokenizer::read_texts(const PieceDecoding& decoding, const std::vector<bool>& is_added) {
+/// An added token that is found in the normalized text stands for what is found.
+void BpeTokenizer::read_texts(const PieceDecoding& decoding, const std::vector<BpeAddedToken>& added) {
+  std::unordered_map<int32_t, std::string> added_texts;
+  for (const BpeAddedToken& token : added)
+    added_texts[token.id] = token.normalized ? normalized({token})[0] : token.text;
   texts_.resize(spelled_.size());
   if (decoding.first_drops_replaced) first_texts_.resize(spelled_.size());
   for (size_t i = 0; i < texts_.size(); ++i) {
     const auto id = static_cast<int32_t>(i);
-    std::string text = is_added[i] ? spelled_[i] : bpe_.bytes(id), first = text;
+    const auto known = added_texts.find(id);
+    std::string text = known != added_texts.end() ? known->second : bpe_.bytes(id), first = text;
     if (!is_byte(id))
       for (const auto& [what, by] : decoding.replace) {
         text = replaced(std::move(text), what, by);

@@ -29,8 +29,8 @@ class BpeTokenizer : public TokenizerModel {
   std::optional<std::string> loose_bytes(int32_t id) const override;
 
  private:
-  std::vector<bool> read_added(const std::vector<BpeAddedToken>& added, const std::string& where);
-  void read_texts(const PieceDecoding& decoding, const std::vector<bool>& is_added);
+  void read_added(const std::vector<BpeAddedToken>& added, const std::string& where);
+  void read_texts(const PieceDecoding& decoding, const std::vector<BpeAddedToken>& added);
   std::vector<std::string> normalized(const std::vector<BpeAddedToken>& tokens) const;
   bool words_begin_with_spaces(bool ignore_merges) const;
   class Words;

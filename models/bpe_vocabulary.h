@@ -26,10 +26,10 @@ struct PieceDecoding {
 };
 
 struct BpeVocabulary {
-  std::vector<std::string> pieces;                          // by id, spelled as in the file
-  std::vector<std::pair<std::string, std::string>> merges;  // the first is made first
+  std::vector<std::string> pieces = {};                          // by id, spelled as in the file
+  std::vector<std::pair<std::string, std::string>> merges = {};  // the first is made first
 
-  std::vector<TextStep> normalizer, pre_tokenizer;
+  std::vector<TextStep> normalizer = {}, pre_tokenizer = {};
   /// Pieces are spelled in GPT-2's alphabet, in which each byte has a character ("Ġ" is a space).
   bool byte_level = true;
   /// A character without a piece becomes its bytes' pieces "<0x00>" to "<0xFF>", where all are there.
@@ -39,11 +39,11 @@ struct BpeVocabulary {
   /// What a character without a piece becomes; without it such a character gives no id, as in `tokenizers`.
   int32_t unknown = -1;
   bool fuse_unknown = false;  // one for a run of them
-  PieceDecoding decoding;
+  PieceDecoding decoding = {};
 
   /// Each is a piece, or goes on behind the pieces.
-  std::vector<BpeAddedToken> added;
-  SpecialIds special;
+  std::vector<BpeAddedToken> added = {};
+  SpecialIds special = {};
 };
 
 /// "a b" as tokenizer.json's and GGUF's lists of merges have it. Throws Error beginning with `where` for

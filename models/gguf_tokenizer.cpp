@@ -8,8 +8,9 @@
 #include "core/joined.h"
 #include "models/bpe_tokenizer.h"
 #include "models/pre_tokenizers.h"
-#include "models/sentencepiece_pieces.h"
+#include "models/sentencepiece_model.h"
 #include "models/sentencepiece_tokenizer.h"
+#include "models/tokenizer.h"
 #include "models/tokenizer_json.h"
 
 namespace scca {
@@ -100,10 +101,11 @@ std::string sentencepiece(const Settings& settings) {
   const std::vector<int32_t> types = settings.types(tokens.size());
   SCCA_CHECK(!scores.empty(), settings.where(), ": no tokenizer.ggml.scores, by which pieces are joined");
   for (size_t i = 0; i < tokens.size(); ++i)
-    table.pieces.push_back({tokens[i], scores[i], static_cast<PieceType>(types[i])});
-  table.adds_leading_space = settings.flag("add_space_prefix", true);
+    table.pieces.push_back({tokens[i], scores[i], static_cast<PieceTable::Type>(types[i])});
+  table.adds_space_prefix = settings.flag("add_space_prefix", true);
   table.collapses_spaces = settings.flag("remove_extra_whitespaces", false);
-  table.special = settings.special_ids(true);
+  table.bos = settings.id("bos_token_id");
+  table.eos = settings.id("eos_token_id");
   return sentencepiece_model(table, settings.where());
 }
 
@@ -119,7 +121,7 @@ bool is_byte_level(const Settings& settings) {
 std::unique_ptr<TokenizerModel> read_gguf_tokenizer(const GgufFile& file) {
   const Settings settings(file);
   if (is_byte_level(settings)) return std::make_unique<BpeTokenizer>(byte_level(settings), settings.where());
-  auto tokenizer = std::make_unique<SentencePieceTokenizer>(sentencepiece(settings), "", settings.where());
+  auto tokenizer = std::make_unique<SentencePieceTokenizer>(sentencepiece(settings), settings.where());
   tokenizer->set_adds_bos(settings.special_ids(true).adds_bos);
   return tokenizer;
 }
@@ -221,13 +223,15 @@ void set_sentencepiece(GgufContent& content, const fs::path& folder, int64_t voc
   std::vector<Token> tokens;
   for (const PieceTable::Piece& piece : table.pieces)
     tokens.push_back({piece.text, piece.score, static_cast<int32_t>(piece.type)});
-  const SentencePieceTokenizer whole(read_text_file(file), folder, file.string());
+  const Tokenizer whole(folder);
   for (int64_t id = whole.pieces(); id < whole.vocab_size(); ++id)
     tokens.push_back({whole.piece(static_cast<int32_t>(id)), -1000, kUserDefined});
   set_tokens(content, std::move(tokens), vocab_size, true);
-  content.set("tokenizer.ggml.add_space_prefix", table.adds_leading_space);
+  content.set("tokenizer.ggml.add_space_prefix", table.adds_space_prefix);
   content.set("tokenizer.ggml.remove_extra_whitespaces", table.collapses_spaces);
-  set_ids(content, whole.special_ids());
+  set_ids(
+      content,
+      {.bos = whole.bos_id(), .eos = whole.eos_id(), .unk = whole.unk_id(), .adds_bos = whole.adds_bos()});
 }
 
 /// The chat template, where the folder has one.

@@ -22,19 +22,20 @@ bool spans_words(std::string_view piece) {
 
 }  // namespace
 
-SentencePieceTokenizer::SentencePieceTokenizer(std::string_view serialized,
-                                               const std::filesystem::path& folder, const std::string& where)
+SentencePieceTokenizer::SentencePieceTokenizer(std::string_view serialized, const std::string& where)
     : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
   SCCA_CHECK(!serialized.empty() && processor_->LoadFromSerializedProto(serialized).ok(), where,
              ": no SentencePiece model");
   space_id_ = processor_->PieceToId(std::string(kSpace));
   newline_id_ = processor_->PieceToId("<0x0A>");
   by_words_ = words_are_independent(serialized);
-  if (!folder.empty())
-    added_ = read_added_tokens(folder, pieces(), [&](int32_t id) { return processor_->IdToPiece(id); });
+}
+
+void SentencePieceTokenizer::add(AddedTokens added, const std::string& where) {
   SCCA_CHECK(
-      added_.tokens.empty() || added_.legacy || by_words_, folder.string(),
+      added.tokens.empty() || added.legacy || by_words_, where,
       ": added tokens with legacy false are implemented for LLaMA's kind of SentencePiece model alone");
+  added_ = std::move(added);
 }
 
 SentencePieceTokenizer::~SentencePieceTokenizer() = default;

@@ -1,6 +1,5 @@
 #pragma once
 // A SentencePiece model (tokenizer.model, LLaMA's kind), with the tokens that its folder adds behind it.
-#include <filesystem>
 #include <memory>
 
 #include "models/added_tokens.h"
@@ -15,14 +14,16 @@ namespace scca {
 /// BOS, EOS and UNK are not found in a text: one that spells "</s>" is text.
 class SentencePieceTokenizer : public TokenizerModel {
  public:
-  /// `serialized`: a ModelProto, the bytes of a tokenizer.model. `folder`: where read_added_tokens looks;
-  /// empty for the model alone. Throws Error beginning with `where` when the bytes are no SentencePiece
-  /// model, and as read_added_tokens.
-  SentencePieceTokenizer(std::string_view serialized, const std::filesystem::path& folder,
-                         const std::string& where);
+  /// `serialized`: a ModelProto, the bytes of a tokenizer.model, or what sentencepiece_model() makes. Throws
+  /// Error beginning with `where` when it is none.
+  SentencePieceTokenizer(std::string_view serialized, const std::string& where);
   ~SentencePieceTokenizer() override;
   /// Whether a text is meant to begin with BOS, where no folder says it.
   void set_adds_bos(bool adds_bos) { added_.adds_bos = adds_bos; }
+
+  /// Puts tokens behind the pieces. Throws Error beginning with `where` for tokens that are not legacy and a
+  /// model whose words hang together.
+  void add(AddedTokens added, const std::string& where);
 
   std::vector<int32_t> encode(std::string_view text) const override;
   /// The space that encoding puts in front of a text is taken away; BOS, EOS and special added tokens give

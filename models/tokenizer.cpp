@@ -37,7 +37,11 @@ std::unique_ptr<TokenizerModel> read_sentencepiece(const fs::path& file, const f
          ": is a list of tiktoken's ranks, not a SentencePiece model; get the tokenizer.json "
          "of the same model");
   }
-  return std::make_unique<SentencePieceTokenizer>(bytes, folder, file.string());
+  auto model = std::make_unique<SentencePieceTokenizer>(bytes, file.string());
+  if (!folder.empty())
+    model->add(read_added_tokens(folder, model->pieces(), [&](int32_t id) { return model->piece(id); }),
+               folder.string());
+  return model;
 }
 
 std::unique_ptr<TokenizerModel> model_of(const fs::path& path) {

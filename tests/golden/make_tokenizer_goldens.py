@@ -22,7 +22,7 @@ WORDS = ["the whale", " the", "the  the", "Ishmael's", "ISHMAEL'S", "we'll'LL", 
          "\r", "\n\n\n", "  \n  x", "\t\tif (x) {", " " * 9, "a" * 30, "e\u0301", "\u212b", "\u1100\u1161\u11a8", "q\u0323\u0307", "q\u0307\u0323",
          "\u0958", "\uf900", "naïve", "Привет мир", "שָׁלוֹם", "مرحبا", "नमस्ते", "你好，世界", "こんにちは", "สวัสดี", "😀", "👨‍👩‍👧", "🇩🇪", "\u00a0", "\u3000", "\u180e",
          "\u200b", "\u2028", "\u0085", "\ufeff", "\x00", "\x1b[0m", "\x7f", "▁", "▁the", "<0x41>", "<s>", "</s>", "<unk>", "<|endoftext|>", "<|end", "<tool>", " <tool> ", "a<tool>b",
-         "<Å>", "<A\u030a>", "<wide>", " \n<wide>\t x", "<word>", "a<word>", "<word>b", "<word>.", "²<word>", "ⓐ<word>", "\u200d<word>", "<word><word>", "I", "\ufffd", "\U000e0041", "\U0010ffff",
+         "<\u1ef1>", "<u\u031b\u0323>", "<wide>", " \n<wide>\t x", "<word>", "a<word>", "<word>b", "<word>.", "²<word>", "ⓐ<word>", "\u200d<word>", "<word><word>", "I", "\ufffd", "\U000e0041", "\U0010ffff",
          "𝒜𝓁𝓅𝒽𝒶", "ﬁn", "ß", "İ", "ǅ", "_", "-", "--", "!?", "…", "“quoted”", "$5.00", "C++20", "http://x.y/z?a=b&c", "café", "cafe\u0301", "\u0344", "\u1e9b\u0323"]
 
 
@@ -86,7 +86,7 @@ def smollm2():
 
 def qwen2():
     tokenizer = byte_level(split_then_bytes(QWEN2), normalizers.NFC())
-    tokenizer.add_tokens([AddedToken("<tool>", normalized=False), AddedToken("<A\u030a>", normalized=True),
+    tokenizer.add_tokens([AddedToken("<tool>", normalized=False), AddedToken("<u\u031b\u0323>", normalized=True),
                           AddedToken("<wide>", normalized=False, lstrip=True, rstrip=True),
                           AddedToken("<word>", normalized=False, single_word=True)])
     return json.loads(tokenizer.to_str()), {"bos_token": None, "eos_token": "<|endoftext|>", "add_bos_token": False}

@@ -44,7 +44,7 @@ Device device_of(const ModelFlags& flags);
 /// flags that do not fit, Error naming a file that does not.
 Llama load_model(const ModelFlags& flags, int64_t context = 0);
 
-/// tokenizer.model of the model's folder, and the tokens that the folder adds.
+/// tokenizer.model or tokenizer.json of the model's folder, and the tokens that the folder adds.
 Tokenizer load_tokenizer(const ModelFlags& flags);
 
 }  // namespace scca

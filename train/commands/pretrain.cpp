@@ -39,7 +39,7 @@ SettingTable pretrain_settings(PretrainFlags& flags) {
                          {.name = "tokenizer",
                           .member = &flags.tokenizer,
                           .section = section::kModel,
-                          .help = "A SentencePiece tokenizer.model",
+                          .help = "A SentencePiece tokenizer.model, or a tokenizer.json",
                           .type = "FILE",
                           .required = true,
                           .may_differ = true},
@@ -59,11 +59,23 @@ nlohmann::json load_settings(const std::string& file) {
   return json.contains("hidden_size") || json.contains("model_type") ? shape : json;
 }
 
+/// A tokenizer.json is read with what stands beside it, a tokenizer.model alone.
+void copy_tokenizer(const std::filesystem::path& file, const std::filesystem::path& folder) {
+  const bool json = file.extension() == ".json";
+  write_file(folder / (json ? "tokenizer.json" : "tokenizer.model"), read_text_file(file));
+  if (!json) return;
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"})
+    if (const auto beside = file.parent_path() / name; std::filesystem::exists(beside))
+      write_file(folder / name, read_text_file(beside));
+}
+
 int pretrain(PretrainFlags& flags) {
   check_settings(flags.train);
   const Device device = device_of(flags.model);
   RunFolder::check(flags.train.out, flags.train.resume);
   const LlamaConfig config = read_config(flags.config);
+  SCCA_CHECK(!std::filesystem::is_directory(flags.tokenizer), Setting("tokenizer"), " ", flags.tokenizer,
+             ": is a folder; expected the file tokenizer.model or tokenizer.json in it");
   const Tokenizer tokenizer(flags.tokenizer);
   check_vocabulary(tokenizer, config);
   const StepPlan plan =
@@ -79,7 +91,7 @@ int pretrain(PretrainFlags& flags) {
   const auto write = [&](const std::filesystem::path& folder) {
     std::filesystem::create_directories(folder);
     model.save(folder.string(), saved);
-    write_file(folder / "tokenizer.model", read_text_file(flags.tokenizer));
+    copy_tokenizer(flags.tokenizer, folder);
   };
   RunRecord record = record_of(pretrain_settings(flags), "pretrain");
   record.settings["attention"] = training_attention(flags.train, config);

@@ -76,7 +76,7 @@ Action set_up(CLI::App& app) {
     known += concat(known.empty() ? "" : "; ", task.name, ": ", task.summary);
   app.add_option("task", flags->task, known)->required();
   begin_section(app, section::kModel);
-  app.add_option("--model", flags->model.model, "Folder whose tokenizer.model counts the tokens")
+  app.add_option("--model", flags->model.model, "Folder whose tokenizer counts the tokens")
       ->type_name("FOLDER")
       ->required();
   begin_section(app, section::kGeneration);

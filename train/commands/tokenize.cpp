@@ -1,8 +1,10 @@
 // scca tokenize: text to ids and back.
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
 #include "core/check.h"
+#include "models/model_folder.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
 #include "train/cli/model_flags.h"
@@ -18,6 +20,12 @@ struct Flags {
   std::string bos = "off";  // the ids of the text itself, unless it is asked for
   bool keep_line_ends = false, json = false;
 };
+
+/// A file may be given too, unless it is one of weights.
+Tokenizer given_tokenizer(const ModelFlags& flags) {
+  const bool file = std::filesystem::is_regular_file(flags.model) && !is_weights_file(flags.model);
+  return file ? Tokenizer(flags.model) : load_tokenizer(flags);
+}
 
 int decode(const Tokenizer& tokenizer, const Flags& flags) {
   const std::vector<int32_t> ids =
@@ -46,8 +54,9 @@ int encode(const Tokenizer& tokenizer, const Flags& flags, const std::string& te
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   begin_section(app, section::kModel);
-  app.add_option("--model", flags->model.model, "Folder with a tokenizer.model")
-      ->type_name("FOLDER")
+  app.add_option("--model", flags->model.model,
+                 "Folder with a tokenizer.model or tokenizer.json, or one of these files")
+      ->type_name("PATH")
       ->required();
   begin_section(app, section::kData);
   CLI::Option_group* input = app.add_option_group("Input", "exactly one of these");
@@ -61,7 +70,7 @@ Action set_up(CLI::App& app) {
   begin_section(app, section::kOutput);
   app.add_flag("--json", flags->json, "Print one JSON object");
   return [flags, ids] {
-    const Tokenizer tokenizer = load_tokenizer(flags->model);
+    const Tokenizer tokenizer = given_tokenizer(flags->model);
     if (ids->count()) return decode(tokenizer, *flags);
     return encode(tokenizer, *flags, read_prompt(flags->file, flags->text, flags->keep_line_ends));
   };

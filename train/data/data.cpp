@@ -66,6 +66,9 @@ class Tokenizing {
 
 std::vector<int32_t> tokenize_data(const std::vector<std::string>& paths, const Encode& encode, int32_t eos,
                                    const Message& what, bool keep_line_ends) {
+  SCCA_CHECK(eos >= 0, what,
+             ": the tokenizer does not say which token ends a document; name its eos_token in a "
+             "tokenizer_config.json beside it");
   const auto note_of = [&](const Message& line) { note(message_of(what, ": ", line)); };
   const std::vector<std::filesystem::path> files = data_files(paths, note_of);
   int64_t bytes = 0;

@@ -179,17 +179,30 @@ TEST_CASE("model flags: a Qwen renamed llama is refused by its extra tensors, a 
 TEST_CASE("model flags: a folder with tokenizer.json alone, and one with added tokens") {
   const Copy newer(kStories);
   fs::remove(newer.folder / "tokenizer.model");
-  write_file(newer.folder / "tokenizer.json", "{}");
+  const auto run_newer = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--model", newer.path()});
+    return run_scca(arguments);
+  };
   for (const std::vector<std::string>& command :
        {std::vector<std::string>{"tokenize", "--text", "a"}, {"generate", "--prompt", "a"}}) {
-    std::vector<std::string> arguments = command;
-    arguments.insert(arguments.end(), {"--model", newer.path()});
-    check_refused(run_scca(arguments), "tokenizer.json is not read, only SentencePiece's tokenizer.model is");
+    fs::remove(newer.folder / "tokenizer.json");
+    check_refused(run_newer(command), "no tokenizer.model or tokenizer.json in it");
+    write_file(newer.folder / "tokenizer.json", "{}");
+    check_refused(run_newer(command), "tokenizer.json: no model in it");
   }
+  const std::string golden = SCCA_SOURCE_DIR "/tests/golden/tokenizers/llama3/";
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
+    write_file(newer.folder / name, read_text_file(golden + name));
+  const auto ids = run_newer({"tokenize", "--text", "the whale", "--json"}).json()["ids"];
+  CHECK(ids.size() > 1);
+  CHECK(run_scca({"tokenize", "--text", "the whale", "--json", "--model", golden + "tokenizer.json"})
+            .json()["ids"] == ids);
+  CHECK(run_newer({"tokenize", "--decode", ids[0].dump()}).code == 0);
+  CHECK(run_newer({"generate", "--prompt", "the whale", "--max-tokens", "3"}).code == 0);
   const Copy added(kStories);
   write_file(added.folder / "added_tokens.json", R"({"<pad>":512})");
-  const RunResult ids = run_scca({"tokenize", "--model", added.path(), "--text", "Once<pad>", "--json"});
-  CHECK(ids.json()["ids"].back() == 512);
+  const RunResult with_pad = run_scca({"tokenize", "--model", added.path(), "--text", "Once<pad>", "--json"});
+  CHECK(with_pad.json()["ids"].back() == 512);
   // The model has no row for it: said where it is used, not before.
   CHECK(run_scca({"generate", "--model", added.path(), "--prompt", "Once", "--max-tokens", "2"}).code == 0);
   const RunResult beyond = run_scca({"generate", "--model", added.path(), "--prompt", "Once<pad>"});

@@ -6,7 +6,6 @@
 #include "core/check.h"
 #include "core/file.h"
 #include "models/known_fields.h"
-#include "nn/key_order.h"
 
 namespace scca {
 namespace {

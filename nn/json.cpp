@@ -50,6 +50,14 @@ Json parse_json(std::string_view text, const std::string& where) {
   }
 }
 
+std::vector<std::string> keys_in_order(std::string_view text, const std::string& key) {
+  std::vector<std::string> keys;
+  const auto json = nlohmann::ordered_json::parse(text);
+  if (!json.is_object() || !json.contains(key) || !json[key].is_object()) return keys;
+  for (const auto& [name, value] : json[key].items()) keys.push_back(name);
+  return keys;
+}
+
 std::string short_text(const Json& value) {
   constexpr size_t kLongest = 100;
   std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);  // ASCII: may be cut anywhere

@@ -19,6 +19,10 @@ constexpr int kDeepestJson = 200;
 /// in which of the two they take), and when it is nested deeper than kDeepestJson.
 Json parse_json(std::string_view text, const std::string& where);
 
+/// Json sorts an object's keys. Those of the object called `key` at the top of `text`, which parse_json has
+/// read, in the text's order; none where there is no such object.
+std::vector<std::string> keys_in_order(std::string_view text, const std::string& key);
+
 /// A value for an error message: one line, shortened, always valid UTF-8.
 std::string short_text(const Json& value);
 

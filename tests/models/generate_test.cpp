@@ -391,3 +391,18 @@ TEST_CASE("llama: passes of different lengths do not touch each other, for any R
     }
   }
 }
+
+TEST_CASE("generate: every family's text is what passes without a cache give, under its own attention") {
+  for (const char* name :
+       {"llama_bias", "mistral_window", "qwen2_tied", "qwen2_window", "qwen3_tied", "qwen3_bias"}) {
+    CAPTURE(name);
+    const Llama model =
+        Llama::load(std::string(SCCA_SOURCE_DIR) + "/tests/golden/families/" + name, DType::f64);
+    const SamplingOptions options{.max_tokens = 25, .temperature = 1, .seed = 3, .stop_at_eos = false};
+    const std::vector<int32_t> text = generate(model, prompt_of(9), options);
+    CHECK(text == recomputed(model, prompt_of(9), options));
+    SamplingOptions full = options;
+    full.attention = parse_attention_spec("full");
+    CHECK((text == generate(model, prompt_of(9), full)) == (model.config.sliding_window == 0));
+  }
+}

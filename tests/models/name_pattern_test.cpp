@@ -46,6 +46,8 @@ TEST_CASE("name_pattern: matches what Python matches") {
       {R"(.*\.\d{1,3}\.self_attn\.q_proj)", "x----", "x----"},
       {R"((a|b*)*.*)", "xxxxx", "xxxxx"},
       {R"((.*)*x)", "-----", "-----"},
+      {R"(model\.layers\.\d{2}\..*)", "-x---", "-x---"},
+      {R"(lm_head(x)+)", "-----", "-----"},
       {R"(lm.head|q.proj)", "--xx-", "x-xx-"},
       {R"(model.*tokens)", "----x", "----x"},
       {R"(layers\.0)", "-----", "-----"},

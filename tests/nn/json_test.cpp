@@ -54,3 +54,10 @@ TEST_CASE("json: a key that comes twice is refused, in each object for itself") 
   CHECK(error_on(R"({"a":1,"b":{"a":1}})") == "no error");
   CHECK(error_on(R"({"b":{"a":1,"\u0061":2}})") == "x: the key \"a\" comes twice");
 }
+
+TEST_CASE("json: the keys of an object in the text's order, which Json sorts") {
+  using Keys = std::vector<std::string>;
+  CHECK(keys_in_order(R"({"a":1,"p":{"z":1,"b":{"y":2},"a":3}})", "p") == Keys{"z", "b", "a"});
+  for (const char* text : {R"({"p":{}})", R"({"p":[1]})", R"({"q":{"z":1}})", "[]", "1"})
+    CHECK(keys_in_order(text, "p").empty());
+}

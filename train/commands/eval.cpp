@@ -62,7 +62,8 @@ int run(const Flags& flags) {
     tokens = bos_before_windows(tokens, flags.context, ready.tokenizer().bos_id());
   evaluation_windows(static_cast<int64_t>(tokens.size()), options);  // an error comes before the warning
   ready.announce(flags.context, flags.text.bos, kWhere);
-  if (const std::string whole = ready.attention().longer_than(flags.context); !whole.empty()) note(whole);
+  const std::string whole = options.attention ? options.attention->longer_than(flags.context) : "";
+  if (!whole.empty()) note(whole);  // a model's own window may be longer than a text, and nobody chose it
   std::optional<Progress> progress;
   const Evaluation evaluation =
       evaluate(ready.model(), tokens, options, [&](int64_t done, int64_t total, double nll) {

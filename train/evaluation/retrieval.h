@@ -22,7 +22,7 @@ struct RetrievalOptions {
   std::vector<int64_t> depths = {};     // percent; empty: each prompt draws its own, or the task has none
   int64_t trials = 5;                   // prompts of each cell
   uint64_t seed = 0;
-  std::optional<AttentionSpec> attention = {};  // empty: the model's own
+  std::optional<AttentionSpec> attention = {};  // empty: the model's own, null in JSON
   bool bos = false;                             // before every prompt
 
   /// Throws UsageError.

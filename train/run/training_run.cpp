@@ -118,10 +118,9 @@ int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokeni
   const bool was_done = trainer.step() == train.steps;
   announce_rope(given, model.config, train.context);
   announce_bos(train.bos, tokenizer, "before every document");
-  if (const std::string whole =
-          parse_attention_spec(training_attention(train, model.config)).longer_than(train.context);
-      !whole.empty())
-    note(whole);
+  const std::string whole =
+      train.attention.empty() ? "" : parse_attention_spec(train.attention).longer_than(train.context);
+  if (!whole.empty()) note(whole);  // a model's own window may be longer than a row, and nobody chose it
   if (trainer.run() == TrainEnd::interrupted) {
     std::cerr << "stopped and saved after step " << trainer.step() << " of " << train.steps
               << "; the same command with --resume goes on from there\n";

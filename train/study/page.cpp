@@ -38,9 +38,12 @@ Paragraph setting(const Study& study) {
       ". Evaluation: the first ", train.eval_tokens, " tokens of ", joined(train.eval_data), ".")};
 }
 
+/// With the attention that rows are judged under between them.
 const char* const kRows =
     R"(`base` is the model as it was; `base-window` the same with a sliding window of its own
-context; `rope-untrained` with its positions scaled as in training and nothing learned. Perplexity is under full attention
+context; `rope-untrained` with its positions scaled as in training and nothing learned. Perplexity is under )";
+const char* const kMoreRows =
+    R"(
 (base-window: its window) in windows of so many tokens, and under the row's own pattern at the longest. The last column is
 the loss at the longest length less that of the reference, paired token by token, with its standard error over windows.)";
 
@@ -73,7 +76,7 @@ Document study_page(const Study& study, const Results& results, const std::vecto
   const auto add = [&](auto block) { page.blocks.emplace_back(std::move(block)); };
   add(setting(study));
   add(Heading{"Perplexity"});
-  add(Paragraph{kRows});
+  add(Paragraph{concat(kRows, study.judged_name, kMoreRows)});
   add(quality_table(study, results));
   for (Paragraph& paragraph : study_reading(study, results)) add(std::move(paragraph));
   add_pictures(page, pictures, "position");

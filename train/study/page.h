@@ -12,8 +12,8 @@ namespace scca {
 /// The pictures, relative to OUT. A kind of picture that has nothing to show is not drawn.
 std::vector<Picture> draw_study(const Study& study, const std::vector<StudyRowResult>& results);
 
-/// Perplexity at each length under full attention, at the longest under the row's own, and the paired
-/// difference from `full` (or the first pattern).
+/// Perplexity at each length under the base's own attention, at the longest under the row's own, and the
+/// paired difference from `full` (or the first pattern).
 Table quality_table(const Study& study, const std::vector<StudyRowResult>& results);
 /// Each pattern where all have done the same attention FLOPs.
 Table equal_flops_table(const Study& study, const std::vector<StudyRowResult>& results);

@@ -117,7 +117,7 @@ class StudyRun {
       if (!trained(run_settings(row, folder, k, row.mark))) return false;
       LazyModel model(model_flags(row, folder), study_.context());
       keep(folder / "mark.json", [&] {
-        nlohmann::json at_mark = to_json(evaluate_at(*model, study_.settings.lengths.back(), "full"));
+        nlohmann::json at_mark = to_json(evaluate_at(*model, study_.settings.lengths.back(), study_.judged));
         at_mark["step"] = row.mark;
         return at_mark;
       });
@@ -137,8 +137,8 @@ class StudyRun {
 
   void evaluate_row(const StudyRow& row, const fs::path& folder) const {
     LazyModel model(model_flags(row, folder), study_.context());
-    // A model is judged under full attention, but for base-window, which is that attention.
-    const std::string attention = row.trained ? "full" : row.attention;
+    // A model is judged under the base's own attention, but for base-window, which is that attention.
+    const std::string attention = row.trained ? study_.judged : row.attention;
     for (const int64_t length : settings_.lengths) {
       const fs::path losses = folder / concat("losses_", length, ".safetensors");
       if (!fs::exists(losses))

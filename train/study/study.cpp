@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/check.h"
+#include "models/own_attention.h"
 #include "models/rope_lengths.h"
 #include "nn/patterns/spec.h"
 #include "train/cli/flag_values.h"
@@ -41,11 +42,11 @@ std::vector<int64_t> doubling_lengths(int64_t from, int64_t to) {
 /// The rows without training: what the context's extension starts from.
 std::vector<StudyRow> untrained_rows(const Study& study) {
   const std::filesystem::path out = study.out();
-  return {{.name = "base", .attention = "full", .folder = out / "base"},
+  return {{.name = "base", .attention = study.judged, .folder = out / "base"},
           {.name = "base-window",
            .attention = concat("window(chunk=", study.base_context, ")"),
            .folder = out / "base-window"},
-          {.name = "rope-untrained", .attention = "full", .folder = out / "rope-untrained"}};
+          {.name = "rope-untrained", .attention = study.judged, .folder = out / "rope-untrained"}};
 }
 
 /// All rows reach the attention FLOPs of the cheapest one's whole run, each at a step of its own.
@@ -128,6 +129,8 @@ Study plan_study(StudySettings settings) {
   study.layers = config.num_hidden_layers;
   study.heads = config.num_attention_heads;
   study.head_dim = config.head_dim;
+  study.judged = own_attention_text(config);
+  study.judged_name = own_attention_name(config);
   if (settings.lengths.empty()) settings.lengths = doubling_lengths(study.base_context, train.context);
   std::ranges::sort(settings.lengths);
   study.settings = std::move(settings);

@@ -32,7 +32,7 @@ std::vector<std::string> split_patterns(const std::string& list);
 /// A row of the comparison: a model without training, or a pattern's runs.
 struct StudyRow {
   std::string name = {};       // base, base-window, rope-untrained, or the pattern as it was asked for
-  std::string attention = {};  // evaluated with besides full attention; trained with
+  std::string attention = {};  // evaluated with besides the base's own; trained with
   bool trained = false;
   std::filesystem::path folder = {};
   int64_t mark = 0;            // trained: the step at which all rows have done the same attention FLOPs
@@ -44,7 +44,7 @@ struct StudyRow {
 ///   OUT/ROW/seed-K/ (untrained rows: OUT/ROW/)   a folder of results
 /// A folder of results holds, of a trained row, the run's config.json, metrics.jsonl and adapter/, and
 /// mark.json (the row at equal attention FLOPs), and of every row
-///   eval_N.json, losses_N.safetensors   under full attention (base-window: its own) at length N
+///   eval_N.json, losses_N.safetensors   under the base's own attention (base-window: its window) at length N
 ///   own.json                            under the row's own pattern at the longest N
 ///   passkey.json, recall.json
 struct Study {
@@ -52,6 +52,8 @@ struct Study {
   std::vector<StudyRow> rows;
   int64_t base_context = 0;  // tokens that the base is made for
   int64_t layers = 0, heads = 0, head_dim = 0;
+  std::string judged = "full";  // the spec that rows are judged under: the base's own attention
+  std::string judged_name = "full attention";  // for people
 
   std::filesystem::path out() const { return settings.finetune.train.out; }
   int64_t context() const { return settings.finetune.train.context; }

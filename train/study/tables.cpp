@@ -117,9 +117,10 @@ Table paper_table(const Study& study, const Results& results) {
     full.push_back(spread(over_seeds(*ours, longest_perplexity)).mean);
     own.push_back(spread(over_seeds(*ours, own_perplexity)).mean);
   }
-  Table table{.header = {"pattern", "paper: PG19 (order)", "paper: Proof-pile (order)",
-                         concat("ours at ", study.settings.lengths.back(), ", full attention (order)"),
-                         "ours, own pattern (order)"}};
+  Table table{
+      .header = {"pattern", "paper: PG19 (order)", "paper: Proof-pile (order)",
+                 concat("ours at ", study.settings.lengths.back(), ", ", study.judged_name, " (order)"),
+                 "ours, own pattern (order)"}};
   if (paper.size() < 2) return table;
   const auto a = ranks(pg19), b = ranks(proof_pile), c = ranks(full), d = ranks(own);
   for (size_t i = 0; i < paper.size(); ++i)

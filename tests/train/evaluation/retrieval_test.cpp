@@ -113,8 +113,12 @@ TEST_CASE("retrieval: a grid by depth as JSON, back from it, and as a heat map")
                         {"passkey", 512, 50, 2, 1, 0.5},
                         {"passkey", 900, 0, 2, 0, 0},
                         {"passkey", 900, 50, 2, 1, 0.5}}};
-  const RetrievalOptions options{
-      .tasks = {"passkey"}, .lengths = {512, 900}, .depths = {0, 50}, .trials = 2, .seed = 4};
+  const RetrievalOptions options{.tasks = {"passkey"},
+                                 .lengths = {512, 900},
+                                 .depths = {0, 50},
+                                 .trials = 2,
+                                 .seed = 4,
+                                 .attention = parse_attention_spec("full")};
   const nlohmann::json json = to_json(keys, options);
   const auto cell = [](int64_t length, int64_t depth, int64_t correct, double accuracy) {
     return nlohmann::json{
@@ -152,7 +156,9 @@ TEST_CASE("retrieval: a grid by task as JSON, back from it, and as a heat map") 
                           {"vt", 900, {}, 2, 0, 0.25},
                           {"fwe", 512, {}, 2, 0, 0.25},
                           {"fwe", 900, {}, 2, 0, 0}}};
-  const RetrievalOptions options{.tasks = {"vt", "fwe"}, .lengths = {512, 900}, .trials = 2, .seed = 4};
+  RetrievalOptions options{.tasks = {"vt", "fwe"}, .lengths = {512, 900}, .trials = 2, .seed = 4};
+  CHECK(to_json(scores, options)["attention"].is_null());  // the model's own, which is not known here
+  options.attention = parse_attention_spec("full");
   const nlohmann::json json = to_json(scores, options);
   const auto cell = [](const char* task, int64_t length, int64_t perfect, double score) {
     return nlohmann::json{

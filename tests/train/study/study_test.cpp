@@ -103,6 +103,27 @@ TEST_CASE("study: patterns are separated by commas that belong to none of them")
                    concat("--patterns: found '", list, "', with an empty item beside a comma")));
 }
 
+TEST_CASE("study: rows are judged under the base's own attention") {
+  StudySettings s = settings({"full"});
+  const Study full = plan_study(s);
+  CHECK(full.judged == "full");
+  CHECK(full.judged_name == "full attention");
+  const TemporaryFolder folder;
+  nlohmann::json config = nlohmann::json::parse(read_text_file(kModel + "/config.json"));
+  config.update(
+      {{"model_type", "mistral"}, {"architectures", {"MistralForCausalLM"}}, {"sliding_window", 9}});
+  write_file(folder / "config.json", config.dump());
+  s.finetune.model.model = folder.path().string();
+  const Study windowed = plan_study(s);
+  CHECK(windowed.judged_name == "window(chunk=9)");
+  for (const StudyRow& row : windowed.rows) {
+    CAPTURE(row.name);
+    CHECK(row.attention == (row.name == "base-window" ? "window(chunk=512)"
+                            : row.trained             ? "full"
+                                                      : "window(chunk=9)"));
+  }
+}
+
 TEST_CASE("study: attention FLOPs count what is seen, and the marks are where all have spent the same") {
   const Study study = plan_study(settings({"full", "scca-flow(chunk=31)", "full@0;sda(dilation=3)"}));
   double least = INFINITY;

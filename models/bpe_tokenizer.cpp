@@ -89,6 +89,11 @@ BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary, const std::string& where)
       byte_level_(vocabulary.byte_level),
       by_words_(words_begin_with_spaces(vocabulary.ignore_merges)),
       special_(vocabulary.special) {
+  int64_t growth = 1;
+  for (const auto& [what, by] : vocabulary.decoding.replace) {
+    SCCA_CHECK(!what.empty(), where, ": decoding replaces an empty text, expected one that can be found");
+    growth = check_growth(growth * std::max<int64_t>(std::ssize(by), 1), where);
+  }
   read_added(vocabulary.added, where);
   read_texts(vocabulary.decoding, vocabulary.added);
   for (const auto& [name, id] :

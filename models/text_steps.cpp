@@ -105,8 +105,20 @@ void split(const TextStep& step, TextPattern::Matches& matches, std::vector<Text
 
 }  // namespace
 
+int64_t check_growth(int64_t factor, const std::string& where) {
+  constexpr int64_t kMost = 4096;
+  SCCA_CHECK(factor <= kMost, where, ": its steps may make a text ", factor,
+             " times as long, expected at most ", kMost);
+  return factor;
+}
+
 TextSteps::TextSteps(const std::vector<TextStep>& steps, const std::string& where) {
+  int64_t growth = 1;
   for (const TextStep& step : steps) {
+    if (step.kind == TextStep::Kind::replace)
+      growth = check_growth(growth * std::max<int64_t>(std::ssize(step.text), 1), where);
+    if (step.kind == TextStep::Kind::prepend)
+      growth = check_growth(growth * (std::ssize(step.text) + 1), where);
     const bool has_pattern = step.kind == TextStep::Kind::replace || step.kind == TextStep::Kind::split;
     steps_.push_back({step, has_pattern ? std::make_unique<TextPattern>(step.pattern, where) : nullptr});
   }

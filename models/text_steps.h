@@ -1,6 +1,7 @@
 #pragma once
 // What is done with a text before it is cut into pieces: rewritten (normalizer) and split into words that no
 // piece reaches over (pre-tokenizer).
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -39,6 +40,10 @@ struct TextPart {
 
 /// Texts that parts refer to; their addresses stay.
 using KeptTexts = std::deque<std::string>;
+
+/// Returns `factor`, how many times as long steps may make a text. Throws Error beginning with `where` beyond
+/// what any tokenizer needs: a few lines of settings can ask for more than all memory.
+int64_t check_growth(int64_t factor, const std::string& where);
 
 class TextSteps {
  public:

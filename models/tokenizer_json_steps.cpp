@@ -6,6 +6,7 @@
 #include "models/known_fields.h"
 #include "models/pre_tokenizers.h"
 #include "models/special_tokens.h"
+#include "models/utf8.h"
 
 namespace scca {
 namespace {
@@ -109,9 +110,17 @@ const std::vector<KnownField> kMetaspaceFields = {
     {"split", Use::read},       {"str_rep", Use::harmless},  // the replacement once more
 };
 
+/// The one character that stands for a space.
+std::string replacement_of(const Part& part) {
+  const std::string mark = part.text("replacement");
+  SCCA_CHECK(!mark.empty() && utf8_character(mark) == mark.size(), part.where(), ": replacement is ",
+             short_text(Json(mark)), ", expected one character");
+  return mark;
+}
+
 void read_metaspace(const Part& part, std::vector<TextStep>& steps) {
   part.check(kMetaspaceFields);
-  const std::string mark = part.text("replacement"), scheme = scheme_of(part);
+  const std::string mark = replacement_of(part), scheme = scheme_of(part);
   steps.push_back({.kind = Kind::replace, .pattern = {" "}, .text = mark});
   if (scheme != "never")
     steps.push_back(
@@ -183,7 +192,7 @@ void read_decoder(const Part& part, Decoder& decoder) {
     decoder.pieces.strip = part.fields.integer("start").value_or(0);
   } else if (part.type == "Metaspace") {
     part.check(kMetaspaceFields);
-    decoder.pieces.replace.emplace_back(part.text("replacement"), " ");
+    decoder.pieces.replace.emplace_back(replacement_of(part), " ");
     decoder.pieces.first_drops_replaced = scheme_of(part) != "never";
   } else {
     part.refuse("ByteLevel, Metaspace, or a Sequence of Replace, ByteFallback, Fuse and Strip");

@@ -151,6 +151,17 @@ TEST_CASE("tokenizer_json: what is not built is refused by its name") {
   part("pre_tokenizer", nullptr, "the decoder is ByteLevel and the pre-tokenizer is not");
   part("decoder", nullptr, "the pre-tokenizer is ByteLevel and the decoder is not");
   part("decoder", {{"type", "WordPiece"}}, "decoder: \"WordPiece\"");
+  const Json longer{{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(100, 'a')}};
+  const Json prefix{{"type", "Prepend"}, {"prepend", std::string(100, 'a')}};
+  part("normalizer", {{"type", "Sequence"}, {"normalizers", {longer, longer}}}, "10000 times as long");
+  part("normalizer", {{"type", "Sequence"}, {"normalizers", {prefix, prefix}}}, "10201 times as long");
+  refused("sentencepiece", "10000 times as long", [&](Json& json) {
+    json["decoder"] = {{"type", "Sequence"},
+                       {"decoders", {longer, {{"type", "ByteFallback"}}, longer, {{"type", "Fuse"}}}}};
+  });
+  for (const std::string key : {"pre_tokenizer", "decoder"})
+    for (const std::string mark : {"", "ab"})
+      refused("metaspace", "expected one character", [&](Json& json) { json[key]["replacement"] = mark; });
   part("post_processor", {{"type", "RobertaProcessing"}}, "post_processor: \"RobertaProcessing\"");
   part("post_processor",
        {{"type", "TemplateProcessing"},

@@ -150,6 +150,8 @@ TEST_CASE("data: line ends become LF and marks go, in texts and in JSONL's") {
   write_file(folder / "b.jsonl", R"({"text":"\ufefffour\r\nfive"})");
   const std::string expected = "one\ntwo\nthree\n|four\nfive|", a = folder / "a.txt", b = folder / "b.jsonl";
   CHECK(tokenized({a, b}) == expected);
+  CHECK(test::error_of([&] { tokenize_data({a}, bytes_of, -1); }).find("name its eos_token") !=
+        std::string::npos);
   CHECK(joined_text(tokenize_data({a, b}, bytes_of, kEos, "--data", true)) ==
         "one\r\ntwo\rthree\n|four\r\nfive|");
 }

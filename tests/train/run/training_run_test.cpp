@@ -97,3 +97,26 @@ TEST_CASE("training_run: a run of a few rows is not judged, and pretraining name
   CHECK(contains(made.err, "model: '" + out + "/model'\n"));
   CHECK(contains(made.err, "next: scca generate --model '" + out + "/model'"));
 }
+
+TEST_CASE("training_run: pretraining with a tokenizer.json keeps it and what stands beside it") {
+  const Workplace place;
+  const std::string golden = SCCA_SOURCE_DIR "/tests/golden/tokenizers/gpt2/",
+                    out = (place.folder / "run").string();
+  const auto pretrain = [&](const std::string& tokenizer) {
+    return run_scca({"pretrain", "--config", kModel + "/config.json", "--tokenizer", tokenizer, "--data",
+                     place.data, "--out", out, "--context", "33", "--steps", "1"});
+  };
+  const RunResult folder = pretrain(golden);
+  CHECK(folder.code != 0);
+  CHECK(contains(folder.err, "is a folder; expected the file tokenizer.model or tokenizer.json in it"));
+  const RunResult made = pretrain(golden + "tokenizer.json");
+  CAPTURE(made.err);
+  REQUIRE(made.code == 0);
+  for (const std::string name : {"tokenizer.json", "tokenizer_config.json"})
+    CHECK(read_text_file(out + "/model/" + name) == read_text_file(golden + name));
+  CHECK(!std::filesystem::exists(out + "/model/tokenizer.model"));
+  const auto ids = [&](const std::string& model) {
+    return run_scca({"tokenize", "--model", model, "--text", "the whale<|endoftext|>", "--json"}).json();
+  };
+  CHECK(ids(out + "/model") == ids(golden));
+}

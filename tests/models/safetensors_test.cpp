@@ -108,8 +108,8 @@ TEST_CASE("safetensors: what cannot be written leaves nothing behind") {
           write_safetensors(folder / "x", {{"a", one}, {"a", one}});
         }) == "safetensors: two tensors are named \"a\"");
   CHECK(error_of([&] {
-          write_safetensors(folder / "x", {{"a", DType::f32, {2}}}, [&](const std::string&) { return one; });
-        }) == (folder / "x").string() + ": tensor \"a\" is f32 [1], expected f32 [2]");
+          write_safetensors(folder / "x", {{"a", "F32", {2}}}, [&](const std::string&) { return one; });
+        }) == (folder / "x").string() + ": tensor \"a\" is f32 [1], expected F32 [2]");
   CHECK(folder.names().empty());
 }
 

@@ -105,8 +105,6 @@ std::vector<AddedTokenFinder::Section> AddedTokenFinder::sections(std::string_vi
     if (token.single_word && !stands_alone(text.substr(0, begin), text.substr(end))) continue;
     if (token.takes_space_before) begin = without_spaces_at_end(text.substr(0, begin));
     if (token.takes_space_after) end += spaces_at_start(text.substr(end));
-    begin = std::max(begin, done);
-    end = std::max(end, begin);
     if (begin > done) sections.push_back({text.substr(done, begin - done), -1});
     sections.push_back({text.substr(begin, end - begin), token.id});
     done = end;

@@ -40,8 +40,8 @@ pcre2_code* compiled(const std::string& onig, const std::string& where) {
   pcre2_set_newline(context, PCRE2_NEWLINE_LF);
   int error = 0;
   PCRE2_SIZE at = 0;
-  pcre2_code* code = pcre2_compile(bytes_of(regex), regex.size(),
-                                   PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &at, context);
+  pcre2_code* code =
+      pcre2_compile(bytes_of(regex), regex.size(), PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &error, &at, context);
   pcre2_compile_context_free(context);
   SCCA_CHECK(code, where, ": the regular expression ", short_text(Json(onig)),
              " is not understood: ", error_text(error));

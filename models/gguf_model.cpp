@@ -243,7 +243,7 @@ void add_from_tensors(const GgufFile& file, Json& config) {
   const auto embedding = tensors.find("token_embd.weight");
   SCCA_CHECK(embedding != tensors.end() && embedding->second.shape.size() == 2, file.path().string(),
              ": no tensor \"token_embd.weight\": this file holds no whole model (a part of one is named "
-             "...-00001-of-00002.gguf; parts are not read: join them with llama-gguf-split --merge)");
+             "...-00001-of-00002.gguf; parts are not read: join them with llama.cpp's llama-gguf-split)");
   // Some converters leave the vocabulary's size out, and with tokens added behind it some leave it behind.
   config["vocab_size"] = embedding->second.shape[0];
   config["tie_word_embeddings"] = !tensors.contains("output.weight");

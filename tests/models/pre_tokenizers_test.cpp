@@ -54,7 +54,6 @@ TEST_CASE("pre-tokenizers: by its name each is that of the family's tokenizer.js
 TEST_CASE("pre-tokenizers: another name is refused") {
   BpeVocabulary vocabulary;
   CHECK(error_of([&] { set_pre_tokenizer(vocabulary, "deepseek-llm", "file"); }) ==
-        "file: the pre-tokenizer \"deepseek-llm\" is not implemented; expected gpt-2, smollm, llama-bpe, "
-        "qwen2 or "
-        "default");
+        "file: the pre-tokenizer \"deepseek-llm\" is not implemented; expected one of default, gpt-2, "
+        "llama-bpe, qwen2, smollm");
 }

@@ -114,7 +114,7 @@ TEST_CASE("help: defaults are values, and derived ones are said") {
         "--schedule constant|cosine The rate after the warm-up (default: constant)", "--context TOKENS",
         "--data PATH...", "(default: what the context needs, and never less than the model has)",
         "--checkpointing on|off", "some of q,k,v,o,gate,up,down (default: q,k,v,o)", "--seed SEED",
-        "Usage: scca finetune --model FOLDER --data PATH... --context TOKENS"})
+        "Usage: scca finetune --model MODEL --data PATH... --context TOKENS"})
     CHECK_MESSAGE(contains(finetune, part), part, " in ", finetune);
   const std::string eval = help_of("eval");  // a command with commands below
   CHECK(contains(eval, "--context TOKENS Tokens of a window (required)"));

@@ -113,7 +113,7 @@ TEST_CASE("standard_streams: what cannot be printed is an error of every command
     CAPTURE(name);
     // These print no figures; bench, which does, takes a minute.
     const bool silent =
-        std::set<std::string>{"finetune", "pretrain", "merge", "prompts", "bench"}.contains(name);
+        std::set<std::string>{"finetune", "pretrain", "merge", "export", "prompts", "bench"}.contains(name);
     CHECK(seen.contains(name) != silent);
     CHECK(fails_for_stdout(RunningScca(words(name + " --help"), 0, full_disk).wait()));
   }

@@ -20,12 +20,21 @@ bool spans_words(std::string_view piece) {
   return piece.find(kSpace) != std::string_view::npos || piece.find('\n') != std::string_view::npos;
 }
 
+/// False for bytes that are no model. The library says so by a status, or throws (its tables take no piece
+/// that begins with a zero byte).
+bool loads(sentencepiece::SentencePieceProcessor& processor, std::string_view serialized) {
+  try {
+    return !serialized.empty() && processor.LoadFromSerializedProto(serialized).ok();
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 SentencePieceTokenizer::SentencePieceTokenizer(std::string_view serialized, const std::string& where)
     : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
-  SCCA_CHECK(!serialized.empty() && processor_->LoadFromSerializedProto(serialized).ok(), where,
-             ": no SentencePiece model");
+  SCCA_CHECK(loads(*processor_, serialized), where, ": no SentencePiece model");
   space_id_ = processor_->PieceToId(std::string(kSpace));
   newline_id_ = processor_->PieceToId("<0x0A>");
   by_words_ = words_are_independent(serialized);

@@ -119,13 +119,20 @@ class Parser {
 std::vector<LayerItem> parse_spec_syntax(std::string_view source) { return Parser(source).items(); }
 
 void spec_error(std::string_view source, size_t at, std::string_view message) {
-  std::string shown(source), caret;
-  for (size_t i = 0; i < shown.size(); ++i) {
-    const auto c = static_cast<unsigned char>(shown[i]);
-    if (c < ' ') shown[i] = ' ';  // a tab or a line's end would put the caret in the wrong column
-    const bool continues = (c & 0xc0) == 0x80;  // the later bytes of a UTF-8 character take no column
-    if (i < at && !continues) caret += ' ';
+  constexpr size_t kAround = 200;         // bytes that are shown before and behind the place
+  const auto continues = [&](size_t i) {  // the later bytes of a UTF-8 character
+    return i < source.size() && (static_cast<unsigned char>(source[i]) & 0xc0) == 0x80;
+  };
+  size_t begin = at > kAround ? at - kAround : 0, end = std::min(source.size(), at + kAround);
+  while (begin < at && continues(begin)) ++begin;
+  while (end > at && continues(end)) --end;
+  std::string shown = begin > 0 ? "..." : "", caret(shown.size(), ' ');
+  for (size_t i = begin; i < end; ++i) {
+    // A tab or a line's end would put the caret in the wrong column.
+    shown += static_cast<unsigned char>(source[i]) < ' ' ? ' ' : source[i];
+    if (i < at && !continues(i)) caret += ' ';
   }
+  if (end < source.size()) shown += "...";
   fail<UsageError>("attention spec: ", message, "\n  ", shown, "\n  ", caret, "^");
 }
 

@@ -82,6 +82,19 @@ TEST_CASE("spec: an unknown pattern") {
   CHECK(complaint("\xc3\xa9\t(,)").ends_with("\n  \xc3\xa9 (,)\n     ^"));
 }
 
+TEST_CASE("spec: of a long one the message shows the part around the mistake") {
+  const std::string before(300, 'a'), behind(300, 'b');
+  CHECK(complaint(before + ")" + behind)
+            .ends_with("\n  ..." + std::string(200, 'a') + ")" + std::string(199, 'b') + "...\n  " +
+                       std::string(203, ' ') + "^"));
+  // A character of two bytes is not cut, and takes one column.
+  std::string accents;
+  for (int i = 0; i < 150; ++i) accents += "\xc3\xa9";
+  CHECK(complaint("local)" + accents).ends_with("\n  local)" + accents.substr(0, 198) + "...\n       ^"));
+  CHECK(complaint(accents + ")")
+            .ends_with("\n  ..." + accents.substr(100) + ")\n  " + std::string(103, ' ') + "^"));
+}
+
 TEST_CASE("spec: grammar") {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"", "found the end, expected a pattern\n  \n  ^"},

@@ -1,4 +1,4 @@
-"""scca's ids against those of the `tokenizers` library: python tests/interop/tokenizers.py SCCA_BINARY WORKDIR
+"""scca's ids against those of the `tokenizers` library: python tests/interop/tokenizer_ids.py SCCA_BINARY WORKDIR
 
 WORKDIR gets a folder per tokenizer and per text, and may hold more to compare with: any WORKDIR/given/NAME/tokenizer.json
 (and tokenizer_config.json) is taken as well. Where tests/golden/tokenizers lies in the checkout, its small tokenizers are

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "core/file.h"
-#include "models/model_folder.h"
-#include "models/safetensors.h"
+#include "models/files/model_folder.h"
+#include "models/files/safetensors.h"
 #include "models/weights.h"
 #include "nn/json.h"
 #include "ops/cast.h"

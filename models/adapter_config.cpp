@@ -5,7 +5,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "models/known_fields.h"
+#include "models/files/known_fields.h"
 
 namespace scca {
 namespace {

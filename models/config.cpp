@@ -6,9 +6,9 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/files/known_fields.h"
+#include "models/files/model_folder.h"
 #include "models/gguf_model.h"
-#include "models/known_fields.h"
-#include "models/model_folder.h"
 #include "models/own_attention.h"
 #include "models/rope_config.h"
 #include "nn/patterns/bounds.h"

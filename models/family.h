@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "models/known_fields.h"
+#include "models/files/known_fields.h"
 #include "nn/json.h"
 
 namespace scca {

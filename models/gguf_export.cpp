@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "models/block_formats.h"
+#include "models/files/block_formats.h"
 #include "models/gguf_model.h"
 #include "ops/cast.h"
 

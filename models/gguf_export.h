@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include "models/gguf.h"
+#include "models/files/gguf.h"
 #include "models/llama.h"
 
 namespace scca {

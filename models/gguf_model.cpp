@@ -9,7 +9,7 @@
 
 #include "core/check.h"
 #include "core/joined.h"
-#include "models/known_fields.h"
+#include "models/files/known_fields.h"
 #include "nn/rope_types.h"
 
 namespace scca {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "models/config.h"
-#include "models/gguf.h"
+#include "models/files/gguf.h"
 
 namespace scca {
 

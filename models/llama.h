@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "models/config.h"
-#include "models/stored_tensor.h"
+#include "models/files/stored_tensor.h"
 #include "nn/linear.h"
 #include "nn/patterns/spec.h"
 #include "ops/attention_plan.h"
@@ -155,8 +155,8 @@ class Llama {
   /// Takes another RoPE scaling, and what the config says of the length.
   void set_rope(const RopeScaling& rope, int64_t max_position_embeddings);
 
-  /// Writes a Hugging Face folder: config.json and model.safetensors, or shards (models/shards.h), in f32,
-  /// bf16 or f16. LoRA must have been merged.
+  /// Writes a Hugging Face folder: config.json and model.safetensors, or shards (models/files/shards.h), in
+  /// f32, bf16 or f16. LoRA must have been merged.
   void save(const std::string& folder, const StoredFloat& as) const;
 
   LlamaConfig config;

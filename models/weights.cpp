@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "models/files/model_folder.h"
 #include "models/gguf_model.h"
-#include "models/model_folder.h"
 #include "nn/json.h"
 
 namespace scca {

@@ -34,6 +34,7 @@ fi
 CC=clang CXX=clang++ BUILD=$build train/build.sh scca_fuzz -DSCCA_CUDA=OFF -DSCCA_TESTS=OFF -DSCCA_FUZZ=ON \
   -DSCCA_SANITIZE=address,undefined,fuzzer-no-link
 
+[ ! -d /dev/shm ] || export TMPDIR=${TMPDIR:-/dev/shm}  # the adapter's target writes two files an input
 seconds=$(awk "BEGIN { print int($minutes * 60) }")
 export OMP_NUM_THREADS=1 UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
 

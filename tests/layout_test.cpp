@@ -18,9 +18,11 @@ namespace {
 
 const std::vector<std::string> kFolders{"core", "ops", "nn", "models", "train"};
 
-/// Those of train; what stands in none of them (main.cpp) may include all.
-const std::vector<std::string> kRooms{"train/report", "train/data",  "train/cli",   "train/evaluation",
-                                      "train/run",    "train/study", "train/bench", "train/commands"};
+/// Those of models and of train, each before what includes it; what stands in none of them (train/main.cpp)
+/// may include all.
+const std::vector<std::string> kRooms{"models/files", "models/tokenizer", "models",           "train/report",
+                                      "train/data",   "train/cli",        "train/evaluation", "train/run",
+                                      "train/study",  "train/bench",      "train/commands"};
 
 /// Of the name that `path` lies below, places.size() when there is none.
 size_t place_of(const std::string& path, const std::vector<std::string>& places) {
@@ -132,12 +134,16 @@ TEST_CASE("layout: an include that points right would be seen") {
   const fs::path root = fs::temp_directory_path() / "scca_layout_test";
   for (const std::string& folder : kFolders) fs::create_directories(root / folder);
   fs::create_directories(root / "train" / "data");
+  fs::create_directories(root / "models" / "files");
   std::ofstream(root / "ops" / "bad.h") << "#include \"core/tensor.h\"\n#include \"nn/linear.h\"\n";
+  std::ofstream(root / "models" / "files" / "a.h") << "#include \"models/llama.h\"\n";
+  std::ofstream(root / "models" / "b.h") << "#include \"models/files/a.h\"\n";
   std::ofstream(root / "train" / "data" / "a.h")
       << "#include \"train/report/axis.h\"\n #include \"train/run/b.h\"\n";
   std::ofstream(root / "train" / "main.cpp") << "#include \"train/commands/c.h\"\n";
-  CHECK(wrong_arrows(root) ==
-        std::vector<std::string>{"ops/bad.h includes nn/linear.h", "train/data/a.h includes train/run/b.h"});
+  CHECK(wrong_arrows(root) == std::vector<std::string>{"ops/bad.h includes nn/linear.h",
+                                                       "models/files/a.h includes models/llama.h",
+                                                       "train/data/a.h includes train/run/b.h"});
   fs::remove_all(root);
 }
 
@@ -153,6 +159,7 @@ TEST_CASE("layout: a library names settings, and each has a flag on the command 
   const fs::path root = fs::temp_directory_path() / "scca_layout_flags_test";
   for (const std::string& folder : kFolders) fs::create_directories(root / folder);
   fs::create_directories(root / "train" / "data");
+  fs::create_directories(root / "models" / "files");
   fs::create_directories(root / "train" / "run");
   std::ofstream(root / "nn" / "a.cpp") << "fail(\"--rank \", rank);\n// --rank\n--count;\n";
   std::ofstream(root / "train" / "data" / "b.h") << "fail(\"a\", \"give \\\"x\\\" --bos\");\n";

@@ -1,6 +1,6 @@
 // A GGUF file: its table, its settings as a model's, its tensors in every format. Promise: every byte of
 // every tensor is there to be read, and an accepted model's rows all have a place.
-#include "models/gguf.h"
+#include "models/files/gguf.h"
 #include "models/gguf_model.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,6 +1,6 @@
 // A safetensors file. Promise: every byte of every tensor is there to be read, and a tensor's shape says how
 // many.
-#include "models/safetensors.h"
+#include "models/files/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace scca::test {

@@ -1,6 +1,6 @@
 // A SentencePiece tokenizer.model. Promise: it encodes texts to ids of its own, and every decoding is UTF-8.
-#include "models/tokenizer.h"
-#include "models/utf8.h"
+#include "models/tokenizer/tokenizer.h"
+#include "models/tokenizer/utf8.h"
 #include "tests/fuzz/fuzz.h"
 #include "train/data/documents.h"
 

@@ -7,7 +7,7 @@
 
 #include "core/dtype.h"
 #include "models/llama.h"
-#include "models/tokenizer.h"
+#include "models/tokenizer/tokenizer.h"
 
 namespace CLI {
 class App;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "models/llama.h"
-#include "models/tokenizer.h"
+#include "models/tokenizer/tokenizer.h"
 #include "train/cli/model_flags.h"
 
 namespace scca {

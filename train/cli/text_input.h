@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/tokenizer.h"
+#include "models/tokenizer/tokenizer.h"
 
 namespace CLI {
 class App;

@@ -6,9 +6,9 @@
 
 #include "core/check.h"
 #include "models/adapter.h"
+#include "models/files/model_folder.h"
 #include "models/gguf_export.h"
-#include "models/gguf_tokenizer.h"
-#include "models/model_folder.h"
+#include "models/tokenizer/gguf_tokenizer.h"
 #include "models/weights.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"

@@ -5,8 +5,8 @@
 
 #include "core/check.h"
 #include "core/file.h"
-#include "models/gguf_tokenizer.h"
-#include "models/model_folder.h"
+#include "models/files/model_folder.h"
+#include "models/tokenizer/gguf_tokenizer.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
 #include "train/cli/model_flags.h"

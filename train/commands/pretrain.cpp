@@ -10,7 +10,7 @@
 #include "core/random.h"
 #include "models/config.h"
 #include "models/llama.h"
-#include "models/tokenizer.h"
+#include "models/tokenizer/tokenizer.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
 #include "train/cli/model_flags.h"

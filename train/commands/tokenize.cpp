@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "core/check.h"
-#include "models/model_folder.h"
+#include "models/files/model_folder.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
 #include "train/cli/model_flags.h"

@@ -16,9 +16,9 @@ namespace scca {
 using Encode = std::function<std::vector<int32_t>(std::string_view text)>;
 
 /// All documents of the files and folders as one sequence, EOS after each. `what` is the setting that named
-/// them, for messages. Line ends become LF (models/text_form.h), unless `keep_line_ends`; what was changed
-/// and what was left out of folders is noted on stderr. Shows its progress when it takes long. Throws Error
-/// as for_each_document, and when there is no text.
+/// them, for messages. Line ends become LF (models/tokenizer/text_form.h), unless `keep_line_ends`; what was
+/// changed and what was left out of folders is noted on stderr. Shows its progress when it takes long. Throws
+/// Error as for_each_document, and when there is no text.
 std::vector<int32_t> tokenize_data(const std::vector<std::string>& paths, const Encode& encode, int32_t eos,
                                    const Message& what = Setting("data"), bool keep_line_ends = false);
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "core/check.h"
-#include "models/utf8.h"
+#include "models/tokenizer/utf8.h"
 #include "train/data/data_folder.h"
 #include "train/data/file_kind.h"
 #include "train/data/json_record.h"

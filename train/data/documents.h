@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/text_form.h"
+#include "models/tokenizer/text_form.h"
 
 namespace scca {
 
@@ -33,7 +33,7 @@ bool holds_texts(const std::filesystem::path& file);
 /// The whole of a text file, whatever it may be besides text: a prompt. Throws Error as for_each_document.
 std::string read_text(const std::filesystem::path& file, TextForm& form);
 
-/// Where `text` stops being UTF-8 (models/utf8.h); npos when it is all UTF-8.
+/// Where `text` stops being UTF-8 (models/tokenizer/utf8.h); npos when it is all UTF-8.
 size_t first_invalid_utf8(std::string_view text);
 
 }  // namespace scca

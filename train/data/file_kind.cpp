@@ -6,8 +6,8 @@
 #include <cstdio>
 
 #include "core/check.h"
-#include "models/model_folder.h"
-#include "models/utf8.h"
+#include "models/files/model_folder.h"
+#include "models/tokenizer/utf8.h"
 
 namespace scca {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "models/safetensors.h"
+#include "models/files/safetensors.h"
 #include "models/weights.h"
 
 namespace scca {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "models/llama.h"
-#include "models/tokenizer.h"
+#include "models/tokenizer/tokenizer.h"
 #include "train/evaluation/tasks/task.h"
 #include "train/report/heatmap.h"
 

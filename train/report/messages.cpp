@@ -5,7 +5,7 @@
 #include <set>
 #include <string_view>
 
-#include "models/utf8.h"
+#include "models/tokenizer/utf8.h"
 
 namespace scca {
 namespace {

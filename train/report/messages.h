@@ -20,8 +20,8 @@ void note(const Message& line);
 /// are; one from a file's name would look like a line of ours.
 std::string message_text(const std::string& message);
 
-/// While it lives, what passes through `stream` (std::cerr) is printable (models/utf8.h): no name in a file
-/// steers the terminal, whoever prints it.
+/// While it lives, what passes through `stream` (std::cerr) is printable (models/tokenizer/utf8.h): no name
+/// in a file steers the terminal, whoever prints it.
 class PrintableStream {
  public:
   explicit PrintableStream(std::ostream& stream);

@@ -11,7 +11,7 @@
 
 #include "core/random.h"
 #include "core/tensor.h"
-#include "models/safetensors.h"
+#include "models/files/safetensors.h"
 
 namespace scca {
 

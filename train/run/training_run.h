@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "models/llama.h"
-#include "models/tokenizer.h"
+#include "models/tokenizer/tokenizer.h"
 #include "train/run/run_folder.h"
 #include "train/run/run_numbers.h"
 #include "train/run/settings.h"

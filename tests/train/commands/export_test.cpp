@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "models/gguf.h"
+#include "models/files/gguf.h"
 #include "tests/run_scca.h"
 
 using namespace scca;

@@ -1,7 +1,7 @@
 // eval passkey, eval ruler and prompts as a user runs them.
 #include <doctest/doctest.h>
 
-#include "models/tokenizer.h"
+#include "models/tokenizer/tokenizer.h"
 #include "tests/run_scca.h"
 #include "train/data/documents.h"
 

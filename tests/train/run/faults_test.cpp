@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include "models/safetensors.h"
+#include "models/files/safetensors.h"
 #include "tests/train/workplace.h"
 
 using namespace scca;

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "models/safetensors.h"
+#include "models/files/safetensors.h"
 #include "tests/train/workplace.h"
 
 using namespace scca;

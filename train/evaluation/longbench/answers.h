@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "models/llama.h"
-#include "models/tokenizer.h"
+#include "models/tokenizer/tokenizer.h"
 #include "train/evaluation/longbench/tasks.h"
 
 namespace scca::longbench {

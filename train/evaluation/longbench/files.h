@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "models/text_form.h"
+#include "models/tokenizer/text_form.h"
 #include "train/evaluation/longbench/tasks.h"
 
 namespace scca::longbench {

@@ -4,7 +4,7 @@
 #include <wctype.h>
 
 #include "core/check.h"
-#include "models/utf8.h"
+#include "models/tokenizer/utf8.h"
 
 namespace scca::longbench {
 namespace {

@@ -10,7 +10,7 @@
 #include <set>
 #include <sstream>
 
-#include "models/tokenizer.h"
+#include "models/tokenizer/tokenizer.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;

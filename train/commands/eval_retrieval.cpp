@@ -99,13 +99,12 @@ int run(Flags flags, const Kind& kind) {
   options.attention = ready.attention();
   check_lengths(ready.config(), ready.tokenizer(), options);
   ready.announce(longest, flags.bos, kWhere);
-  std::optional<Progress> progress;
+  Progress progress(kind.name);
   const auto show = [&](int64_t done, int64_t total, const std::string& task) {
-    if (!progress) progress.emplace(kind.name, total);
-    progress->update(done, options.tasks.size() > 1 ? task : "");
+    progress.update(done, total, options.tasks.size() > 1 ? task : "");
   };
   const Retrieval retrieval = evaluate_retrieval(ready.model(), ready.tokenizer(), options, show);
-  if (progress) progress->finish();
+  progress.finish();
   if (flags.json) {
     print_json(to_json(retrieval, options));
   } else {

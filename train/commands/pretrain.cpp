@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "models/config.h"
 #include "models/llama.h"
+#include "models/tokenizer/gguf_tokenizer.h"
 #include "models/tokenizer/tokenizer.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
@@ -39,7 +40,7 @@ SettingTable pretrain_settings(PretrainFlags& flags) {
                          {.name = "tokenizer",
                           .member = &flags.tokenizer,
                           .section = section::kModel,
-                          .help = "A SentencePiece tokenizer.model, or a tokenizer.json",
+                          .help = "A SentencePiece tokenizer.model, a tokenizer.json, or a .gguf file",
                           .type = "FILE",
                           .required = true,
                           .may_differ = true},
@@ -59,8 +60,10 @@ nlohmann::json load_settings(const std::string& file) {
   return json.contains("hidden_size") || json.contains("model_type") ? shape : json;
 }
 
-/// A tokenizer.json is read with what stands beside it, a tokenizer.model alone.
+/// A tokenizer.json is read with what stands beside it, a tokenizer.model alone; of a GGUF file these are
+/// made.
 void copy_tokenizer(const std::filesystem::path& file, const std::filesystem::path& folder) {
+  if (is_gguf(file)) return write_tokenizer_files(GgufFile(file), folder);
   const bool json = file.extension() == ".json";
   write_file(folder / (json ? "tokenizer.json" : "tokenizer.model"), read_text_file(file));
   if (!json) return;

@@ -55,7 +55,7 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   begin_section(app, section::kModel);
   app.add_option("--model", flags->model.model,
-                 "Folder with a tokenizer.model or tokenizer.json, or one of these files")
+                 "Folder with a tokenizer.model or tokenizer.json, one of these files, or a .gguf file")
       ->type_name("PATH")
       ->required();
   begin_section(app, section::kData);

@@ -71,7 +71,7 @@ run "$scca" generate --model "$model" --adapter "$out/run/adapter" --prompt-file
   tee "$out/continuation.txt"
 [ -d "$out/merged" ] || run "$scca" merge --model "$model" --adapter "$out/run/adapter" --dtype f32 --out "$out/merged"
 [ -s "$out/smollm2.gguf" ] || run "$scca" export --model "$model" --adapter "$out/run/adapter" --type q8_0 --out "$out/smollm2.gguf"
-[ -z "${PYTHON:-}" ] || run "$PYTHON" tests/interop/same_logits.py "$scca" "$out/merged"
+[ -z "${PYTHON:-}" ] || run "$PYTHON" train/examples/same_logits.py "$scca" "$out/merged"
 
 printf '\nperplexity on the held-out texts\n%-8s' ''
 for length in $lengths; do printf '%10d' "$length"; done

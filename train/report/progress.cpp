@@ -105,6 +105,11 @@ Progress::Progress(std::string title, int64_t total, int64_t already_done, Progr
   started_ = last_update_ = output_.seconds();
 }
 
+Progress::Progress(std::string title, ProgressOutput output)
+    : Progress(std::move(title), 0, 0, std::move(output)) {
+  total_ = -1;
+}
+
 Progress::~Progress() {
   if (!line_open_) return;
   try {
@@ -126,9 +131,14 @@ void Progress::update(int64_t done, const std::string& detail) {
     redraw(false);
 }
 
+void Progress::update(int64_t done, int64_t total, const std::string& detail) {
+  total_ = total;
+  update(done, detail);
+}
+
 bool Progress::plain_line_due(double now) const {
-  if (last_shown_done_ < 0) return true;  // the first
   if (done_ >= total_) return false;      // the last is finish()'s, with the time taken
+  if (last_shown_done_ < 0) return true;  // the first
   double silent = now - last_shown_;
   if (silent >= std::max(10.0, (now - started_) / 20)) return true;
   auto tenth = [&](int64_t done) { return total_ == 0 ? 0.0 : std::floor(10.0 * done / total_); };
@@ -145,6 +155,7 @@ void Progress::note(const std::string& text) {
 void Progress::finish() {
   if (finished_) return;
   finished_ = true;
+  if (total_ < 0) return;
   redraw(true);
   if (line_open_) output_.write("\n");
   line_open_ = false;

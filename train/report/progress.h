@@ -27,6 +27,8 @@ class Progress {
   /// `already_done`: what an earlier sitting did. It counts as done but not towards the speed.
   Progress(std::string title, int64_t total, int64_t already_done = 0,
            ProgressOutput output = ProgressOutput::standard_error());
+  /// Of work that says how long it is with its first step. The time before that step counts.
+  explicit Progress(std::string title, ProgressOutput output = ProgressOutput::standard_error());
   /// Ends the line if finish() was not reached, so that an error message starts on its own line.
   ~Progress();
   Progress(const Progress&) = delete;
@@ -37,9 +39,11 @@ class Progress {
   /// step, and in between at every tenth of the work (but not twice a second) or after 10 s, which slowly
   /// become minutes on a long run.
   void update(int64_t done, const std::string& detail = "");
+  void update(int64_t done, int64_t total, const std::string& detail = "");
   /// A line of its own, above the bar.
   void note(const std::string& line);
-  /// Shows the last state with the time taken, and ends the line. Nothing after it is shown.
+  /// Shows the last state with the time taken, and ends the line; nothing where no step has said how long the
+  /// work is. Nothing after it is shown.
   void finish();
 
  private:
@@ -49,7 +53,7 @@ class Progress {
   bool plain_line_due(double now) const;
 
   std::string title_, detail_;
-  int64_t total_, first_done_, done_;
+  int64_t total_, first_done_, done_;  // total_: -1 before it is known
   ProgressOutput output_;
   double started_, last_update_, last_shown_ = -1e300;
   int64_t last_shown_done_ = -1;

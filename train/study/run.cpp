@@ -161,12 +161,11 @@ class StudyRun {
 
   Evaluation evaluate_at(const Llama& model, int64_t length, const std::string& attention) const {
     const EvaluationOptions options{.context = length, .attention = parse_attention_spec(attention)};
-    std::optional<Progress> progress;
+    Progress progress(concat("perplexity at ", length));
     Evaluation evaluation = evaluate(model, tokens_, options, [&](int64_t done, int64_t total, double nll) {
-      if (!progress) progress.emplace(concat("perplexity at ", length), total);
-      progress->update(done, concat("nll ", nll));
+      progress.update(done, total, concat("nll ", nll));
     });
-    if (progress) progress->finish();
+    progress.finish();
     return evaluation;
   }
 
@@ -176,13 +175,10 @@ class StudyRun {
     options.trials = settings_.passkey_trials;
     options.attention = parse_attention_spec(attention);
     options.bos = puts_bos(settings_.finetune.train.bos, tokenizer_);
-    std::optional<Progress> progress;
-    const auto show = [&](int64_t done, int64_t total, const std::string&) {
-      if (!progress) progress.emplace("passkey", total);
-      progress->update(done);
-    };
+    Progress progress("passkey");
+    const auto show = [&](int64_t done, int64_t total, const std::string&) { progress.update(done, total); };
     const Retrieval found = evaluate_retrieval(model, tokenizer_, options, show);
-    if (progress) progress->finish();
+    progress.finish();
     return to_json(found, options);
   }
 

@@ -137,6 +137,18 @@ TEST_CASE("export: an adapter alone, with what llama.cpp must be told; not one w
   CHECK(GgufFile(file).tensors().contains("blk.4.attn_output.weight.lora_b"));
 }
 
+TEST_CASE("export: pretraining takes its tokenizer from a GGUF file, and its model has the files of one") {
+  const TemporaryFolder folder;
+  const std::string file = exported(folder, "f16"), run = folder / "run";
+  write_file(folder / "text.txt", kText + " She had a dog. The dog was big and red and sat in the sun.");
+  const RunResult result = run_scca({"pretrain", "--model-config", file, "--tokenizer", file, "--data",
+                                     folder / "text.txt", "--context", "16", "--steps", "1", "--out", run});
+  CAPTURE(result.err);
+  REQUIRE(result.code == 0);
+  CHECK(run_scca({"tokenize", "--model", run + "/model", "--text", kText, "--json"}).json() ==
+        run_scca({"tokenize", "--model", kModel, "--text", kText, "--json"}).json());
+}
+
 TEST_CASE("export: mistakes are one line and leave nothing") {
   const TemporaryFolder folder;
   write_file(folder / "there.gguf", "x");

@@ -206,3 +206,20 @@ TEST_CASE("progress: no work at all is finished work; more done than there is, i
   CHECK(has(screen.text, "0/0  100%"));
   CHECK_THROWS_AS(Progress("x", 5, 6, screen.output(false)), Error);
 }
+
+TEST_CASE("progress: work that says how long it is with its first step; the time before that counts") {
+  Screen screen;
+  Progress progress("eval", screen.output(false));
+  screen.now += 30;
+  progress.update(1, 4, "x");
+  CHECK(screen.lines()[0] == "eval  1/4   25%  x  ETA 1:30");
+  screen.now += 30;
+  progress.update(4, 4);
+  progress.finish();
+  CHECK(screen.lines()[1] == "eval  4/4  100%  took 1:00");
+  CHECK(screen.lines().size() == 3);
+
+  Screen silent;
+  Progress("eval", silent.output(false)).finish();  // nothing was done
+  CHECK(silent.text.empty());
+}

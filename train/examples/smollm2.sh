@@ -3,7 +3,7 @@
 # SmolLM2-135M-Instruct is read as it is published for llama.cpp (GGUF, Q4_1), fine-tuned on books with SCCA attention,
 # LoRA and the norms, its positions stretched by YaRN; then evaluated, and written as a Hugging Face folder and as GGUF.
 #   train/examples/smollm2.sh [OUT]         results: OUT, default runs/smollm2. A stopped run goes on where it was.
-#   MODEL=other.gguf DATA=books HELD_OUT=text CONTEXT=16384 STEPS=8 TRAIN=norm    what it works with (TRAIN=embed,norm
+#   MODEL=other.gguf DATA=books HELD_OUT=text CONTEXT=16384 STEPS=6 TRAIN=norm    what it works with (TRAIN=embed,norm
 #                                           learns the embedding too, as LongLoRA does)
 #   PYTHON=venv/bin/python                  also loads the merged folder in transformers and compares logits
 set -euo pipefail
@@ -14,7 +14,7 @@ books=train/demo/books
 data=${DATA:-$books/finetune}
 held_out=${HELD_OUT:-$books/evaluation}
 context=${CONTEXT:-16384}
-steps=${STEPS:-8}
+steps=${STEPS:-6}
 train=${TRAIN:-norm}
 lengths=${LENGTHS:-$((context / 8)) $((context / 2)) $context}
 scca=build/scca
@@ -24,7 +24,7 @@ mkdir -p "$out"
 # Runs a command, says it, and how long it took.
 times=$out/times.txt
 run() {
-  printf '+ %s\n' "$*"
+  printf '+ %s\n' "$*" >&2  # what a command prints may go into a file
   local begin=$SECONDS
   "$@"
   printf '%6d s  %s\n' $((SECONDS - begin)) "$*" >>"$times"

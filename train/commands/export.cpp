@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "core/check.h"
-#include "models/adapter.h"
 #include "models/files/model_folder.h"
 #include "models/gguf_export.h"
 #include "models/tokenizer/gguf_tokenizer.h"
@@ -26,11 +25,13 @@ struct Flags {
   bool adapter_alone = false;
 };
 
-/// The weights of the base that an adapter brings beside LoRA's; llama.cpp's LoRA files have no place for
-/// them.
-std::vector<std::string> whole_weights(const fs::path& adapter) {
+/// What an adapter holds beside the updates of the blocks' layers: whole weights, and updates of embedding and
+/// head, which loading adds into the weights.
+std::vector<std::string> beside_the_blocks(const fs::path& adapter) {
   std::vector<std::string> names = Weights(adapter_folder(adapter) / "adapter_model.safetensors").names();
-  std::erase_if(names, [](const std::string& name) { return name.find(".lora_") != std::string::npos; });
+  std::erase_if(names, [](const std::string& name) {
+    return name.find(".layers.") != std::string::npos && name.find(".lora_") != std::string::npos;
+  });
   return names;
 }
 
@@ -51,12 +52,11 @@ std::string rope_for_llama_cpp(const RopeScaling& rope) {
 
 GgufContent adapter_content(const Flags& flags, const Llama& model) {
   if (flags.model.adapter.empty()) fail<UsageError>("--adapter-alone: no --adapter to export");
-  const std::vector<std::string> whole = whole_weights(flags.model.adapter);
-  SCCA_CHECK(
-      whole.empty(), flags.model.adapter, ": has whole weights beside LoRA's (",
-      whole.empty() ? "" : whole[0], whole.size() > 1 ? concat(" and ", whole.size() - 1, " more") : "",
-      "), for which llama.cpp's LoRA files have no place; export without --adapter-alone, or train with "
-      "--train none");
+  const std::vector<std::string> beside = beside_the_blocks(flags.model.adapter);
+  SCCA_CHECK(beside.empty(), flags.model.adapter, ": has more than updates of the blocks' layers (",
+             beside.empty() ? "" : beside[0],
+             beside.size() > 1 ? concat(" and ", beside.size() - 1, " more") : "",
+             "), which is not written to LoRA files; export without --adapter-alone, or train with --train none");
   GgufContent content;
   add_gguf_adapter(content, model);
   return content;

@@ -75,7 +75,7 @@ std::string architecture_names() {
 }
 
 const Architecture& architecture_of(const LlamaConfig& config) {
-  const std::string model_type = to_json(config).at("model_type");
+  const std::string_view model_type = config.family->model_type;
   const auto found = std::ranges::find(kArchitectures, model_type, &Architecture::model_type);
   SCCA_CHECK(found != std::end(kArchitectures), "gguf: there is no word for the model_type ", model_type);
   return *found;
@@ -134,10 +134,8 @@ Json as_written(const Json& value) {
 
 /// The settings of the architecture, without its name in front.
 Json own_settings(const GgufFile& file, const std::string& architecture) {
-  Json own = Json::object();
-  const std::string prefix = architecture + ".";
-  for (const auto& [key, entry] : file.metadata())
-    if (key.starts_with(prefix)) own[key.substr(prefix.size())] = as_written(entry.value);
+  Json own = file.settings(architecture + ".");
+  for (Json& value : own) value = as_written(value);
   return own;
 }
 
@@ -160,8 +158,8 @@ const Architecture& architecture_of(const GgufFile& file) {
   return *found;
 }
 
-/// The divisors of the frequencies, in f64.
-std::vector<double> divisors_of(const GgufFile& file, const StoredTensor& stored) {
+/// The divisors of the frequencies that the file holds, in f64.
+std::vector<double> stored_divisors(const GgufFile& file, const StoredTensor& stored) {
   Tensor divisors = Tensor::empty(stored.shape, DType::f64);
   SCCA_CHECK(read_elements(stored, divisors) && divisors.numel() > 0, file.path().string(), ": tensor ",
              kDivisors, " holds ", stored.dtype, ' ', to_string(stored.shape), ", expected divisors");
@@ -180,7 +178,7 @@ std::vector<double> divisors_of(RopeScaling rope, int64_t head_dim) {
 /// LLaMA 3.1's scaling, of which the file has the divisors alone. The largest is the factor; the lengths that
 /// they were made from are tried in powers of two. Their other two settings have been 1 and 4 in every model.
 Json llama3_scaling(const GgufFile& file, const StoredTensor& stored, double theta) {
-  const std::vector<double> divisors = divisors_of(file, stored);
+  const std::vector<double> divisors = stored_divisors(file, stored);
   RopeScaling rope{.type = RopeType::llama3, .theta = theta};
   rope.factor = *std::ranges::max_element(divisors);
   const auto head_dim = static_cast<int64_t>(2 * divisors.size());
@@ -224,14 +222,21 @@ Json scaling_of(const GgufFile& file, const JsonFields& own, double theta) {
   return scaling;
 }
 
+/// BOS, EOS and the end of a turn.
+constexpr const char* kIds[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
+                                "tokenizer.ggml.eot_token_id"};
+
 /// Ids of the tokenizer's settings that the model's config.json names too.
 void add_ids(const GgufFile& file, Json& config) {
-  const Json all = file.settings();
-  const JsonFields fields(all, file.path().string());
+  Json ids = Json::object();
+  for (const char* key : kIds)
+    if (const auto found = file.metadata().find(key); found != file.metadata().end())
+      ids[key] = found->second.value;
+  const JsonFields fields(ids, file.path().string());
   config["bos_token_id"] = nullptr;
-  if (const auto bos = fields.integer("tokenizer.ggml.bos_token_id")) config["bos_token_id"] = *bos;
+  if (const auto bos = fields.integer(kIds[0])) config["bos_token_id"] = *bos;
   std::vector<int64_t> ends;
-  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"})
+  for (const char* key : {kIds[1], kIds[2]})
     if (const auto id = fields.integer(key); id && std::ranges::find(ends, *id) == ends.end())
       ends.push_back(*id);
   config["eos_token_id"] = ends.empty() ? Json() : Json(ends);
@@ -358,10 +363,8 @@ void set_scaling(GgufContent& content, const LlamaConfig& config, const std::str
 void set_gguf_config(GgufContent& content, const LlamaConfig& config) {
   const Json json = to_json(config);
   const std::string architecture = architecture_of(config).name, prefix = architecture + ".";
-  SCCA_CHECK(json.value("sliding_window", Json()).is_null() || !json.value("use_sliding_window", true),
-             "gguf: the model's attention sees a window of ",
-             short_text(json.value("sliding_window", Json())), " tokens, which llama.cpp's ", architecture,
-             " does not");
+  SCCA_CHECK(config.sliding_window == 0, "gguf: the model's attention sees a window of ",
+             config.sliding_window, " tokens, which llama.cpp's ", architecture, " does not");
   content.set("general.architecture", architecture);
   content.set("general.type", "model");
   content.set("general.quantization_version", uint32_t{2});

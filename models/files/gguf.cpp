@@ -265,10 +265,11 @@ GgufFile::GgufFile(const fs::path& path) : path_(path), mapping_(MappedFile::ope
   for (auto& [name, line] : lines) tensors_.emplace(name, std::move(line.tensor));
 }
 
-Json GgufFile::settings() const {
-  Json all = Json::object();
-  for (const auto& [key, entry] : metadata_) all[key] = entry.value;
-  return all;
+Json GgufFile::settings(std::string_view prefix) const {
+  Json some = Json::object();
+  for (const auto& [key, entry] : metadata_)
+    if (key.starts_with(prefix)) some[key.substr(prefix.size())] = entry.value;
+  return some;
 }
 
 namespace {
@@ -315,7 +316,12 @@ bool encode_row(const std::string& dtype, const std::vector<float>& row, std::by
 }
 
 const Storage& storage_of(const std::string& dtype) {
-  return *std::ranges::find(storages(), std::string_view(dtype), &Storage::name);
+  const auto found = std::ranges::find(storages(), std::string_view(dtype), &Storage::name);
+  const BlockFormat* format = block_format(dtype);
+  SCCA_CHECK(
+      found != storages().end() && (format ? format->encode != nullptr : dtype == "F32" || dtype == "F16"),
+      "gguf: ", dtype, " is not written; expected F32, F16, Q8_0 or Q4_0");
+  return *found;
 }
 
 uint64_t bytes_of_tensor(const Shape& shape, const std::string& dtype) {

@@ -34,8 +34,8 @@ class GgufFile {
 
   const std::filesystem::path& path() const { return path_; }
   const std::map<std::string, GgufEntry>& metadata() const { return metadata_; }
-  /// Their values as one object, for JsonFields; long arrays too.
-  Json settings() const;
+  /// Values of those whose names begin with `prefix`, by their names without it.
+  Json settings(std::string_view prefix = "") const;
   /// By the file's own names. Shapes are ours: rows first, where the file has the length of a row first.
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/check.h"
 #include "core/dispatch.h"
 #include "core/hash.h"
 #include "core/parallel.h"
@@ -106,7 +107,9 @@ std::span<const StoredFloat> stored_floats() {
 
 const StoredFloat& stored_float(std::string_view name) {
   const auto found = std::ranges::find(stored_floats(), name, &StoredFloat::name);
-  return found == stored_floats().end() ? stored_floats()[0] : *found;
+  SCCA_CHECK(found != stored_floats().end(), "weights are not written as ", name,
+             "; expected f32, bf16 or f16");
+  return *found;
 }
 
 const StoredFloat& stored_float_of_torch(std::string_view torch) {

@@ -42,7 +42,7 @@ struct StoredFloat {
 };
 /// f32, bf16 and f16.
 std::span<const StoredFloat> stored_floats();
-/// The one called so; f32 for any other name.
+/// The one called so. Throws Error for any other name.
 const StoredFloat& stored_float(std::string_view name);
 /// The one that config.json's torch_dtype means; f32 for any other, such as float64.
 const StoredFloat& stored_float_of_torch(std::string_view torch);

@@ -17,56 +17,65 @@ namespace scca {
 namespace fs = std::filesystem;
 namespace {
 
-/// tokenizer.ggml.token_type, llama.cpp's numbers; SentencePiece's own.
-enum TokenType { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+constexpr char kPrefix[] = "tokenizer.ggml.";
+
+using Type = PieceTable::Type;  // tokenizer.ggml.token_type has the same numbers
 
 /// The settings of a tokenizer, read as the kinds that they must be.
 class Settings {
  public:
-  explicit Settings(const GgufFile& file) : json_(file.settings()), fields_(json_, file.path().string()) {}
+  explicit Settings(const GgufFile& file)
+      : json_(file.settings(kPrefix)), fields_(json_, file.path().string() + ": tokenizer.ggml") {}
 
   const std::string& where() const { return fields_.where(); }
-  std::string text(const std::string& key, const std::string& otherwise) const {
-    return fields_.text((kPrefix + key).c_str()).value_or(otherwise);
+  std::string text(const char* key, const std::string& otherwise) const {
+    return fields_.text(key).value_or(otherwise);
   }
-  bool flag(const std::string& key, bool otherwise) const {
-    return fields_.boolean((kPrefix + key).c_str()).value_or(otherwise);
-  }
-  int32_t id(const std::string& key) const {
-    const int64_t id = fields_.integer((kPrefix + key).c_str()).value_or(-1);
+  bool flag(const char* key, bool otherwise) const { return fields_.boolean(key).value_or(otherwise); }
+  /// -1 where there is none.
+  int32_t id(const char* key) const {
+    const int64_t id = fields_.integer(key).value_or(-1);
     return id >= 0 && id < INT32_MAX ? static_cast<int32_t>(id) : -1;
   }
-  SpecialIds special_ids(bool adds_bos) const {
+  bool is_byte_level() const {
+    const std::string kind = text("model", "");
+    SCCA_CHECK(kind == "gpt2" || kind == "llama", where(), ": model is ", short_text(Json(kind)),
+               ", which is not implemented; expected gpt2 or llama");
+    return kind == "gpt2";
+  }
+  std::string pre() const { return text("pre", "default"); }
+  /// A file that does not say it means BOS in front of SentencePiece's texts and LLaMA-3's, as llama.cpp
+  /// reads it.
+  SpecialIds special_ids() const {
     return {.bos = id("bos_token_id"),
             .eos = id("eos_token_id"),
             .unk = id("unknown_token_id"),
-            .adds_bos = flag("add_bos_token", adds_bos)};
+            .adds_bos = flag("add_bos_token", !is_byte_level() || pre() == "llama-bpe")};
   }
   /// A list of `count` values, 0 for any number; empty where there is none.
   template <class T>
-  std::vector<T> list(const std::string& key, size_t count) const {
-    const auto found = json_.find(kPrefix + key);
+  std::vector<T> list(const char* key, size_t count) const {
+    const auto found = json_.find(key);
     if (found == json_.end()) return {};
     const bool kind = found->is_array() && std::ranges::all_of(*found, [](const Json& value) {
                         return std::is_same_v<T, std::string> ? value.is_string() : value.is_number();
                       });
-    SCCA_CHECK(kind && (count == 0 || found->size() == count), where(), ": ", kPrefix, key, " is ",
-               short_text(*found), ", expected a list of ", count,
-               std::is_same_v<T, std::string> ? " texts" : " numbers");
+    SCCA_CHECK(kind && (count == 0 || found->size() == count), where(), ": ", key, " is ", short_text(*found),
+               ", expected a list of ", count == 0 ? "" : concat(count, " "),
+               std::is_same_v<T, std::string> ? "texts" : "numbers");
     return found->get<std::vector<T>>();
   }
   std::vector<std::string> tokens() const {
     std::vector<std::string> tokens = list<std::string>("tokens", 0);
-    SCCA_CHECK(!tokens.empty(), where(), ": no ", kPrefix, "tokens: the file has no tokenizer");
+    SCCA_CHECK(!tokens.empty(), where(), ": no tokens: the file has no tokenizer");
     return tokens;
   }
-  std::vector<int32_t> types(size_t count) const {
-    std::vector<int32_t> types = list<int32_t>("token_type", count);
-    types.resize(count, kNormal);
+  std::vector<Type> types(size_t count) const {
+    std::vector<Type> types;
+    for (const int32_t type : list<int32_t>("token_type", count)) types.push_back(static_cast<Type>(type));
+    types.resize(count, Type::normal);
     return types;
   }
-
-  static constexpr char kPrefix[] = "tokenizer.ggml.";
 
  private:
   Json json_;
@@ -76,20 +85,19 @@ class Settings {
 BpeVocabulary byte_level(const Settings& settings) {
   BpeVocabulary vocabulary;
   vocabulary.pieces = settings.tokens();
-  const std::vector<int32_t> types = settings.types(vocabulary.pieces.size());
+  const std::vector<Type> types = settings.types(vocabulary.pieces.size());
   for (const std::string& merge : settings.list<std::string>("merges", 0))
     vocabulary.merges.push_back(merge_of(merge, settings.where()));
   for (size_t i = 0; i < types.size(); ++i) {
-    if (types[i] != kControl && types[i] != kUserDefined) continue;
+    if (types[i] != Type::control && types[i] != Type::user_defined) continue;
     BpeAddedToken token;
     token.text = vocabulary.pieces[i];
     token.id = static_cast<int32_t>(i);
-    token.special = types[i] == kControl;
+    token.special = types[i] == Type::control;
     vocabulary.added.push_back(std::move(token));
   }
-  const std::string pre = settings.text("pre", "default");
-  set_pre_tokenizer(vocabulary, pre, settings.where());
-  vocabulary.special = settings.special_ids(pre == "llama-bpe");
+  set_pre_tokenizer(vocabulary, settings.pre(), settings.where());
+  vocabulary.special = settings.special_ids();
   return vocabulary;
 }
 
@@ -98,10 +106,9 @@ std::string sentencepiece(const Settings& settings) {
   PieceTable table;
   const std::vector<std::string> tokens = settings.tokens();
   const std::vector<float> scores = settings.list<float>("scores", tokens.size());
-  const std::vector<int32_t> types = settings.types(tokens.size());
-  SCCA_CHECK(!scores.empty(), settings.where(), ": no tokenizer.ggml.scores, by which pieces are joined");
-  for (size_t i = 0; i < tokens.size(); ++i)
-    table.pieces.push_back({tokens[i], scores[i], static_cast<PieceTable::Type>(types[i])});
+  const std::vector<Type> types = settings.types(tokens.size());
+  SCCA_CHECK(!scores.empty(), settings.where(), ": no scores, by which pieces are joined");
+  for (size_t i = 0; i < tokens.size(); ++i) table.pieces.push_back({tokens[i], scores[i], types[i]});
   table.adds_space_prefix = settings.flag("add_space_prefix", true);
   table.collapses_spaces = settings.flag("remove_extra_whitespaces", false);
   table.bos = settings.id("bos_token_id");
@@ -109,26 +116,19 @@ std::string sentencepiece(const Settings& settings) {
   return sentencepiece_model(table, settings.where());
 }
 
-bool is_byte_level(const Settings& settings) {
-  const std::string kind = settings.text("model", "");
-  SCCA_CHECK(kind == "gpt2" || kind == "llama", settings.where(), ": tokenizer.ggml.model is ",
-             short_text(Json(kind)), ", which is not implemented; expected gpt2 or llama");
-  return kind == "gpt2";
-}
-
 }  // namespace
 
 std::unique_ptr<TokenizerModel> read_gguf_tokenizer(const GgufFile& file) {
   const Settings settings(file);
-  if (is_byte_level(settings)) return std::make_unique<BpeTokenizer>(byte_level(settings), settings.where());
+  if (settings.is_byte_level()) return std::make_unique<BpeTokenizer>(byte_level(settings), settings.where());
   auto tokenizer = std::make_unique<SentencePieceTokenizer>(sentencepiece(settings), settings.where());
-  tokenizer->set_adds_bos(settings.special_ids(true).adds_bos);
+  tokenizer->set_adds_bos(settings.special_ids().adds_bos);
   return tokenizer;
 }
 
 void write_tokenizer_files(const GgufFile& file, const fs::path& folder) {
   const Settings settings(file);
-  Json config{{"add_bos_token", settings.special_ids(!is_byte_level(settings)).adds_bos}};
+  Json config{{"add_bos_token", settings.special_ids().adds_bos}};
   const std::vector<std::string> tokens = settings.tokens();
   const auto name = [&](const char* key, const char* id) {
     if (const int32_t at = settings.id(id); at >= 0 && static_cast<size_t>(at) < tokens.size())
@@ -138,11 +138,9 @@ void write_tokenizer_files(const GgufFile& file, const fs::path& folder) {
   name("eos_token", "eos_token_id");
   name("unk_token", "unknown_token_id");
   name("pad_token", "padding_token_id");
-  if (is_byte_level(settings)) {
-    const BpeVocabulary vocabulary = byte_level(settings);
-    config["add_bos_token"] = vocabulary.special.adds_bos;
+  if (settings.is_byte_level()) {
     config["tokenizer_class"] = "PreTrainedTokenizerFast";
-    write_file(folder / "tokenizer.json", tokenizer_json(vocabulary).dump() + "\n");
+    write_file(folder / "tokenizer.json", tokenizer_json(byte_level(settings)).dump() + "\n");
   } else {
     config["tokenizer_class"] = "LlamaTokenizer";
     write_file(folder / "tokenizer.model", sentencepiece(settings));
@@ -157,12 +155,12 @@ namespace {
 struct Token {
   std::string text;
   float score = 0;
-  int32_t type = kNormal;
+  Type type = Type::normal;
 };
 
 void set_ids(GgufContent& content, const SpecialIds& ids) {
   const auto set = [&](const char* key, int32_t id) {
-    if (id >= 0) content.set(Settings::kPrefix + std::string(key), static_cast<uint32_t>(id));
+    if (id >= 0) content.set(kPrefix + std::string(key), static_cast<uint32_t>(id));
   };
   set("bos_token_id", ids.bos);
   set("eos_token_id", ids.eos);
@@ -170,15 +168,19 @@ void set_ids(GgufContent& content, const SpecialIds& ids) {
   content.set("tokenizer.ggml.add_bos_token", ids.adds_bos);
 }
 
-void set_tokens(GgufContent& content, std::vector<Token> tokens, int64_t count, bool with_scores) {
-  while (std::ssize(tokens) < count) tokens.push_back({concat("[PAD", tokens.size(), "]"), -1000, kUnused});
+/// Filled up to the model's rows, of which there must be as many as of tokens.
+void set_tokens(GgufContent& content, std::vector<Token> tokens, int64_t rows, bool with_scores) {
+  SCCA_CHECK(std::ssize(tokens) <= rows, "gguf: the tokenizer has ", tokens.size(),
+             " tokens, the model's vocabulary ", rows, "; use files that belong together");
+  while (std::ssize(tokens) < rows)
+    tokens.push_back({concat("[PAD", tokens.size(), "]"), -1000, Type::unused});
   std::vector<std::string> texts;
   std::vector<float> scores;
   std::vector<int32_t> types;
   for (Token& token : tokens) {
     texts.push_back(std::move(token.text));
     scores.push_back(token.score);
-    types.push_back(token.type);
+    types.push_back(static_cast<int32_t>(token.type));
   }
   content.set("tokenizer.ggml.tokens", texts);
   if (with_scores) content.set("tokenizer.ggml.scores", scores);
@@ -200,14 +202,13 @@ std::string pre_name(const BpeVocabulary& vocabulary, const std::string& where) 
 
 void set_byte_level(GgufContent& content, const fs::path& file, int64_t vocab_size) {
   const BpeVocabulary vocabulary = read_tokenizer_json(file);
+  const BpeTokenizer whole(vocabulary, file.string());  // whose ids have no gaps
   content.set("tokenizer.ggml.model", "gpt2");
   content.set("tokenizer.ggml.pre", pre_name(vocabulary, file.string()));
   std::vector<Token> tokens;
-  for (const std::string& piece : vocabulary.pieces) tokens.push_back({piece});
-  for (const BpeAddedToken& added : vocabulary.added) {
-    tokens.resize(std::max(tokens.size(), static_cast<size_t>(added.id) + 1));
-    tokens[static_cast<size_t>(added.id)] = {added.text, 0, added.special ? kControl : kUserDefined};
-  }
+  for (int32_t id = 0; id < whole.vocab_size(); ++id) tokens.push_back({whole.piece(id)});
+  for (const BpeAddedToken& added : vocabulary.added)
+    tokens[static_cast<size_t>(added.id)].type = added.special ? Type::control : Type::user_defined;
   set_tokens(content, std::move(tokens), vocab_size, false);
   std::vector<std::string> merges;
   for (const auto& [left, right] : vocabulary.merges) merges.push_back(left + " " + right);
@@ -221,11 +222,10 @@ void set_sentencepiece(GgufContent& content, const fs::path& folder, int64_t voc
   content.set("tokenizer.ggml.model", "llama");
   content.set("tokenizer.ggml.pre", "default");
   std::vector<Token> tokens;
-  for (const PieceTable::Piece& piece : table.pieces)
-    tokens.push_back({piece.text, piece.score, static_cast<int32_t>(piece.type)});
+  for (const PieceTable::Piece& piece : table.pieces) tokens.push_back({piece.text, piece.score, piece.type});
   const Tokenizer whole(folder);
   for (int64_t id = whole.pieces(); id < whole.vocab_size(); ++id)
-    tokens.push_back({whole.piece(static_cast<int32_t>(id)), -1000, kUserDefined});
+    tokens.push_back({whole.piece(static_cast<int32_t>(id)), -1000, Type::user_defined});
   set_tokens(content, std::move(tokens), vocab_size, true);
   content.set("tokenizer.ggml.add_space_prefix", table.adds_space_prefix);
   content.set("tokenizer.ggml.remove_extra_whitespaces", table.collapses_spaces);

@@ -147,7 +147,9 @@ TEST_CASE("gguf model: another architecture, and a file without a whole model, a
   extra.content.add("blk.0.attn_rot_embd.weight", {4}, "F32",
                     [](int64_t, float* out) { std::fill_n(out, 4, 0.f); });
   const std::map<std::string, StoredTensor> tensors = gguf_tensors(extra.file());
-  CHECK(tensors.contains("blk.0.attn_rot_embd.weight"));  // so that Llama::load refuses it by its name
+  CHECK(error_of([&] {
+          Llama::load(extra.folder / "x.gguf");
+        }).find("\"blk.0.attn_rot_embd.weight\" has no place in the model") != std::string::npos);
   CHECK(tensors.contains("model.embed_tokens.weight"));
 
   Small cut;  // 6 rows are one head of 4 and a half

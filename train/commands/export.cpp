@@ -25,8 +25,8 @@ struct Flags {
   bool adapter_alone = false;
 };
 
-/// What an adapter holds beside the updates of the blocks' layers: whole weights, and updates of embedding and
-/// head, which loading adds into the weights.
+/// What an adapter holds beside the updates of the blocks' layers: whole weights, and updates of embedding
+/// and head, which loading adds into the weights.
 std::vector<std::string> beside_the_blocks(const fs::path& adapter) {
   std::vector<std::string> names = Weights(adapter_folder(adapter) / "adapter_model.safetensors").names();
   std::erase_if(names, [](const std::string& name) {
@@ -53,10 +53,10 @@ std::string rope_for_llama_cpp(const RopeScaling& rope) {
 GgufContent adapter_content(const Flags& flags, const Llama& model) {
   if (flags.model.adapter.empty()) fail<UsageError>("--adapter-alone: no --adapter to export");
   const std::vector<std::string> beside = beside_the_blocks(flags.model.adapter);
-  SCCA_CHECK(beside.empty(), flags.model.adapter, ": has more than updates of the blocks' layers (",
-             beside.empty() ? "" : beside[0],
-             beside.size() > 1 ? concat(" and ", beside.size() - 1, " more") : "",
-             "), which is not written to LoRA files; export without --adapter-alone, or train with --train none");
+  SCCA_CHECK(
+      beside.empty(), flags.model.adapter, ": has more than updates of the blocks' layers (",
+      beside.empty() ? "" : beside[0], beside.size() > 1 ? concat(" and ", beside.size() - 1, " more") : "",
+      "), which is not written to LoRA files; export without --adapter-alone, or train with --train none");
   GgufContent content;
   add_gguf_adapter(content, model);
   return content;

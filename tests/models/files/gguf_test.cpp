@@ -101,6 +101,10 @@ TEST_CASE(
     "gguf: rows that no blocks fill, and weights that a format cannot hold, are refused; nothing is left") {
   const TemporaryFolder folder;
   GgufContent narrow;
+  for (const char* dtype : {"Q4_K", "BF16", "I8", "Q9"})
+    CHECK(error_of([&] {
+            narrow.add("w", {2, 256}, dtype, {});
+          }) == concat("gguf: ", dtype, " is not written; expected F32, F16, Q8_0 or Q4_0"));
   CHECK(error_of([&] {
           narrow.add("w", {2, 33}, "Q8_0", {});
         }) == "w: rows of 33 weights are not whole blocks of 32, as Q8_0 needs them; choose F16");

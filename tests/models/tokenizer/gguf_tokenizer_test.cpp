@@ -56,7 +56,7 @@ BpeVocabulary small_vocabulary(const std::string& pre) {
 
 /// The tokenizer of a folder as the one of a GGUF file, and that one as another folder's.
 struct RoundTrip {
-  explicit RoundTrip(const std::filesystem::path& from, int64_t vocab_size = 0) {
+  RoundTrip(const std::filesystem::path& from, int64_t vocab_size) {
     gguf_tokenizer(from, vocab_size).write(file);
     std::filesystem::create_directories(folder / "back");
     write_tokenizer_files(GgufFile(file), folder / "back");
@@ -123,7 +123,7 @@ TEST_CASE("gguf tokenizer: that a text begins with BOS goes along") {
   write_file(folder / "tokenizer_config.json", R"({"add_bos_token":true})");
   const Tokenizer tokenizer(folder.path());
   REQUIRE(tokenizer.adds_bos());
-  RoundTrip(folder.path()).check_same(tokenizer);
+  RoundTrip(folder.path(), 512).check_same(tokenizer);
 }
 
 TEST_CASE("gguf tokenizer: a file takes over another file's settings as they are") {
@@ -139,9 +139,17 @@ TEST_CASE("gguf tokenizer: what the format has no words for, and files that cont
   vocabulary.pre_tokenizer[0].pattern.text = "[a-z]+";
   write_folder(folder, vocabulary);
   CHECK(error_of([&] {
-          gguf_tokenizer(folder.path(), 0);
+          gguf_tokenizer(folder.path(), 270);
         }).find("its pre-tokenizer is none of those that are written to GGUF: default, gpt-2,") !=
         std::string::npos);
+
+  write_folder(folder, small_vocabulary("gpt-2"));
+  CHECK(error_of([&] { gguf_tokenizer(folder.path(), 263); }) ==
+        "gguf: the tokenizer has 264 tokens, the model's vocabulary 263; use files that belong together");
+  vocabulary = small_vocabulary("gpt-2");
+  vocabulary.added[1].id = INT32_MAX - 1;  // no list of so many tokens is made
+  write_folder(folder, vocabulary);
+  CHECK(error_of([&] { gguf_tokenizer(folder.path(), 270); }).starts_with((folder / "tokenizer.json: ").string()));
 
   const auto error = [&](const std::function<void(GgufContent&)>& fill) {
     GgufContent content;
@@ -151,14 +159,14 @@ TEST_CASE("gguf tokenizer: what the format has no words for, and files that cont
   };
   const std::string file = folder / "x.gguf: ";
   CHECK(error([](GgufContent& c) { c.set("tokenizer.ggml.model", "bert"); }) ==
-        file + "tokenizer.ggml.model is \"bert\", which is not implemented; expected gpt2 or llama");
+        file + "tokenizer.ggml: model is \"bert\", which is not implemented; expected gpt2 or llama");
   CHECK(error([](GgufContent& c) { c.set("tokenizer.ggml.model", "gpt2"); }) ==
-        file + "no tokenizer.ggml.tokens: the file has no tokenizer");
+        file + "tokenizer.ggml: no tokens: the file has no tokenizer");
   CHECK(error([](GgufContent& c) {
           c.set("tokenizer.ggml.model", "gpt2");
           c.set("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b"});
           c.set("tokenizer.ggml.token_type", std::vector<int32_t>{1});
-        }) == file + "tokenizer.ggml.token_type is [1], expected a list of 2 numbers");
+        }) == file + "tokenizer.ggml: token_type is [1], expected a list of 2 numbers");
   CHECK(error([](GgufContent& c) {
           c.set("tokenizer.ggml.model", "gpt2");
           c.set("tokenizer.ggml.tokens", std::vector<std::string>{"a"});
@@ -167,5 +175,5 @@ TEST_CASE("gguf tokenizer: what the format has no words for, and files that cont
   CHECK(error([](GgufContent& c) {
           c.set("tokenizer.ggml.model", "llama");
           c.set("tokenizer.ggml.tokens", std::vector<std::string>{"a"});
-        }).find("no tokenizer.ggml.scores") != std::string::npos);
+        }).find("tokenizer.ggml: no scores") != std::string::npos);
 }

@@ -4,6 +4,7 @@
 
 #include "core/autograd.h"
 #include "core/parallel.h"
+#include "ops/column_parameter.h"
 #include "ops/row_groups.h"
 
 namespace scca {
@@ -79,26 +80,15 @@ void backward(const Tensor& dy, Tensor& dbias, Tensor& sums) {
   add_row_groups(parts, groups, width, dbias.data<B>());
 }
 
-/// f(T of x or dy, type of bias): the bias is f32 beside bf16 activations, else as x.
-template <class F>
-void visit_types(const Tensor& x, const Tensor& bias, F&& f) {
-  visit_float(x.dtype(), "add_bias", [&]<class T>() {
-    if (bias.dtype() == x.dtype()) {
-      f.template operator()<T, T>();
-    } else {
-      f.template operator()<T, float>();
-    }
-  });
-}
-
 }  // namespace
 
 void add_bias_forward(const Tensor& x, const Tensor& bias, Tensor& y) {
-  visit_types(x, bias, [&]<class T, class B>() { forward<T, B>(x, bias, y); });
+  visit_rows_and_parameter("add_bias", x, bias, [&]<class T, class B>() { forward<T, B>(x, bias, y); });
 }
 
 void add_bias_backward(const Tensor& dy, Tensor& dbias, Tensor& sums) {
-  visit_types(dy, dbias, [&]<class T, class B>() { backward<T, B>(dy, dbias, sums); });
+  visit_rows_and_parameter("add_bias", dy, dbias,
+                           [&]<class T, class B>() { backward<T, B>(dy, dbias, sums); });
 }
 
 }  // namespace cpu

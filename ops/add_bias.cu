@@ -1,4 +1,5 @@
 #include "ops/add_bias.h"
+#include "ops/column_parameter.cuh"
 #include "ops/row_groups.cuh"
 #include "ops/row_groups.h"
 
@@ -40,26 +41,11 @@ __global__ void backward(const T* dy, int64_t rows, int64_t width, int64_t group
   store(partial + blockIdx.y * width + column, sum);
 }
 
-/// f<T of x or dy, type of bias, N elements a pack>: the bias is f32 beside bf16 activations, else as x.
-/// `packs`: all begin where packs may be loaded.
-template <class F>
-void visit_types(const Tensor& x, const Tensor& bias, bool packs, F&& f) {
-  visit_work(x.dtype(), "add_bias", [&]<class T>() {
-    visit_pack<kPack<T>>(packs && x.size(-1) % kPack<T> == 0, [&]<int N>() {
-      if (bias.dtype() == x.dtype()) {
-        f.template operator()<T, T, N>();
-      } else {
-        f.template operator()<T, float, N>();
-      }
-    });
-  });
-}
-
 }  // namespace
 
 void add_bias_forward(const Tensor& x, const Tensor& bias, Tensor& y) {
   const int64_t width = x.size(-1), rows = x.numel() / std::max<int64_t>(width, 1);
-  visit_types(x, bias, aligned(x, bias, y), [&]<class T, class B, int N>() {
+  visit_rows_and_parameter("add_bias", x, bias, aligned(x, bias, y), [&]<class T, class B, int N>() {
     launch(groups_launch("add_bias", std::min(rows, kMostRowBlocks), width / N), forward<N, T, B>, data<T>(x),
            data<B>(bias), rows, width, data<T>(y));
   });
@@ -67,7 +53,7 @@ void add_bias_forward(const Tensor& x, const Tensor& bias, Tensor& y) {
 
 void add_bias_backward(const Tensor& dy, Tensor& dbias, Tensor& sums) {
   const int64_t width = dy.size(-1), rows = dy.numel() / std::max<int64_t>(width, 1);
-  visit_types(dy, dbias, aligned(dy), [&]<class T, class B, int N>() {
+  visit_rows_and_parameter("add_bias", dy, dbias, aligned(dy), [&]<class T, class B, int N>() {
     const int64_t groups = sums.size(0);
     launch(groups_launch("add_bias", groups, width / N), backward<N, T>, data<T>(dy), rows, width,
            row_group(rows, Device::cuda), data<float>(sums));

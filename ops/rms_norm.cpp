@@ -4,6 +4,7 @@
 
 #include "core/autograd.h"
 #include "core/parallel.h"
+#include "ops/column_parameter.h"
 #include "ops/row_groups.h"
 
 namespace scca {
@@ -122,28 +123,18 @@ void backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const 
   if (dweight) add_row_groups(parts, groups, width, dweight.data<W>());
 }
 
-/// f(T of x, type of weight): the weight is f32 beside bf16 activations, else as x.
-template <class F>
-void visit_types(const Tensor& x, const Tensor& weight, F&& f) {
-  visit_float(x.dtype(), "rms_norm", [&]<class T>() {
-    if (weight.dtype() == x.dtype()) {
-      f.template operator()<T, T>();
-    } else {
-      f.template operator()<T, float>();
-    }
-  });
-}
-
 }  // namespace
 
 void rms_norm_forward(const Tensor& x, const Tensor& weight, double eps, Tensor& y, Tensor& scale) {
-  visit_types(x, weight, [&]<class T, class W>() { forward<T, W>(x, weight, eps, y, scale); });
+  visit_rows_and_parameter("rms_norm", x, weight,
+                           [&]<class T, class W>() { forward<T, W>(x, weight, eps, y, scale); });
 }
 
 void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const Tensor& dy,
                        Tensor& dx, Tensor& dweight, Tensor& sums) {
-  visit_types(x, weight,
-              [&]<class T, class W>() { backward<T, W>(x, weight, scale, dy, dx, dweight, sums); });
+  visit_rows_and_parameter("rms_norm", x, weight, [&]<class T, class W>() {
+    backward<T, W>(x, weight, scale, dy, dx, dweight, sums);
+  });
 }
 
 }  // namespace cpu

@@ -1,4 +1,5 @@
 #include "core/elementwise.cuh"
+#include "ops/column_parameter.cuh"
 #include "ops/rms_norm.h"
 #include "ops/row_groups.cuh"
 #include "ops/row_groups.h"
@@ -105,21 +106,6 @@ __global__ void backward_weight(const T* x, const float* scales, const T* dy, in
   store(partial + blockIdx.y * width + column, sum);
 }
 
-/// f<T of x, type of weight, N elements a pack>: the weight is f32 beside bf16 activations, else as x.
-/// `packs`: all begin where packs may be loaded.
-template <class F>
-void visit_types(const Tensor& x, const Tensor& weight, bool packs, F&& f) {
-  visit_work(x.dtype(), "rms_norm", [&]<class T>() {
-    visit_pack<kPack<T>>(packs && x.size(-1) % kPack<T> == 0, [&]<int N>() {
-      if (weight.dtype() == x.dtype()) {
-        f.template operator()<T, T, N>();
-      } else {
-        f.template operator()<T, float, N>();
-      }
-    });
-  });
-}
-
 /// How a kernel of one team a row is launched: f<a warp is a team>(launch, rows of x and dy are kept).
 template <int N, class T, class F>
 void launch_rows(int64_t rows, int64_t width, size_t rows_kept, const F& f) {
@@ -143,7 +129,7 @@ void launch_rows(int64_t rows, int64_t width, size_t rows_kept, const F& f) {
 
 void rms_norm_forward(const Tensor& x, const Tensor& weight, double eps, Tensor& y, Tensor& scale) {
   const int64_t rows = scale.numel(), width = x.size(-1);
-  visit_types(x, weight, aligned(x, weight, y), [&]<class T, class W, int N>() {
+  visit_rows_and_parameter("rms_norm", x, weight, aligned(x, weight, y), [&]<class T, class W, int N>() {
     launch_rows<N, T>(rows, width, 1, [&]<bool kWarp>(const Launch& at, bool kept) {
       launch(at, forward<kWarp, N, T, W>, data<T>(x), data<W>(weight), static_cast<float>(eps), rows, width,
              kept, data<T>(y), data<float>(scale));
@@ -154,7 +140,7 @@ void rms_norm_forward(const Tensor& x, const Tensor& weight, double eps, Tensor&
 void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scale, const Tensor& dy,
                        Tensor& dx, Tensor& dweight, Tensor& sums) {
   const int64_t rows = scale.numel(), width = x.size(-1);
-  visit_types(x, weight, aligned(x, weight, dy, dx), [&]<class T, class W, int N>() {
+  visit_rows_and_parameter("rms_norm", x, weight, aligned(x, weight, dy, dx), [&]<class T, class W, int N>() {
     if (dx) {
       launch_rows<N, T>(rows, width, 2, [&]<bool kWarp>(const Launch& at, bool kept) {
         launch(at, backward_rows<kWarp, N, T, W>, data<T>(x), data<W>(weight), data<float>(scale),

@@ -81,7 +81,7 @@ struct LlamaBlock {
 
 class Llama {
  public:
-  /// Reads a Hugging Face folder (config.json, model.safetensors or its shards). `dtype` is what frozen
+  /// Reads a Hugging Face folder (config.json, model.safetensors or its shards) or a GGUF file. `dtype` is what frozen
   /// weights are kept and activations computed in: f32, bf16, or f64 for exact tests. Throws Error naming the
   /// file and tensor at fault.
   static Llama load(const std::string& folder, DType dtype = DType::f32);

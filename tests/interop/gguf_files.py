@@ -51,7 +51,7 @@ def line(what, a, b, most):
 
 
 def families():
-    common = dict(vocab_size=100, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+    common = dict(vocab_size=512, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
                   num_key_value_heads=2, max_position_embeddings=128, bos_token_id=1, eos_token_id=2,
                   initializer_range=0.15)
     yield "llama", transformers.LlamaConfig(**common, rope_theta=5000.0)

@@ -115,7 +115,8 @@ void Bpe::read_merges(const BpeVocabulary& vocabulary, const std::string& where)
       spelled.emplace(vocabulary.pieces[i], static_cast<int32_t>(i));
   const Ids& ids = byte_level_ ? spelled : ids_;
   uint32_t rank = 0;
-  for (const auto& [left, right] : vocabulary.merges) {
+  for (const auto& merge : vocabulary.merges) {  // no binding: a lambda below holds both (Clang before 16)
+    const std::string &left = merge.first, &right = merge.second;
     const auto id_of = [&](const std::string& piece) {
       const auto found = ids.find(piece);
       SCCA_CHECK(found != ids.end(), where, ": merge ", rank, " of ", short_text(Json(left)), " and ",

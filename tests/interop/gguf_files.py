@@ -60,18 +60,27 @@ def families():
     yield "qwen3", transformers.Qwen3Config(**common, head_dim=128)  # what its reader takes, whatever a file says
 
 
-def main():
-    shutil.rmtree(work, ignore_errors=True)
-    os.makedirs(work)
+def small_models(folder):
+    """Name, folder and torch model of each family; written into the folder, which is made anew."""
+    shutil.rmtree(folder, ignore_errors=True)
     for name, config in families():
         torch.manual_seed(5)
         model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter.data += torch.randn_like(parameter) / 4
-        folder = os.path.join(work, name.replace(" ", "_"))
-        model.save_pretrained(folder)
-        shutil.copy(os.path.join(os.path.dirname(scca), "..", "tests/data/stories260K/tokenizer.model"), folder)
+        path = os.path.join(folder, name.replace(" ", "_"))
+        model.save_pretrained(path)
+        shutil.copy(os.path.join(os.path.dirname(scca), "..", "tests/data/stories260K/tokenizer.model"), path)
+        yield name, path, model
+
+
+def smollm2():
+    return glob.glob(os.path.join(sys.argv[2], "packages", "**", "*SmolLM2*.gguf"), recursive=True)
+
+
+def main():
+    for name, folder, model in small_models(work):
         truth = logits_of(model)
         line(f"{name}: folder", logits_of_scca(folder), truth, 2e-5)
         for kind in ("f32", "f16", "q8_0", "q4_0"):
@@ -82,10 +91,10 @@ def main():
             line(f"{name}: {kind} exported, read by transformers", ours, logits_of(read_by_transformers(path)), 2e-5)
             if kind == "f32":
                 line(f"{name}: f32 exported, against the folder", ours, truth, 2e-5)
-    smol = glob.glob(os.path.join(sys.argv[2], "packages", "**", "*SmolLM2*.gguf"), recursive=True)
-    if smol:
-        line("SmolLM2-135M Q4_1, read by both", logits_of_scca(smol[0]), logits_of(read_by_transformers(smol[0])), 1e-3)
+    for path in smollm2():
+        line("SmolLM2-135M Q4_1, read by both", logits_of_scca(path), logits_of(read_by_transformers(path)), 1e-3)
     sys.exit(failed)
 
 
-main()
+if __name__ == "__main__":
+    main()

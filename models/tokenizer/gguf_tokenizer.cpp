@@ -196,8 +196,8 @@ std::string pre_name(const BpeVocabulary& vocabulary, const std::string& where) 
         named.byte_level == vocabulary.byte_level && named.ignore_merges == vocabulary.ignore_merges)
       return name;
   }
-  fail(where, ": its pre-tokenizer is none of those that are written to GGUF: ",
-       joined(pre_tokenizer_names(), ", "));
+  fail(where, ": its pre-tokenizer with ignore_merges ", vocabulary.ignore_merges ? "true" : "false",
+       " is none of those that are written to GGUF: ", joined(pre_tokenizer_names(), ", "));
 }
 
 void set_byte_level(GgufContent& content, const fs::path& file, int64_t vocab_size) {

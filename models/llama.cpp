@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -21,8 +22,6 @@
 
 namespace scca {
 namespace {
-
-constexpr int32_t kNoTarget = -100;  // what the loss ignores
 
 int64_t width(const LlamaConfig& c) { return c.hidden_size; }
 int64_t inner_width(const LlamaConfig& c) { return c.intermediate_size; }
@@ -68,18 +67,27 @@ Tensor extended(Tensor& cache_SGK, const Tensor& fresh_BTGK, int64_t length) {
       .reshape({1, length + tokens, fresh_BTGK.size(2), fresh_BTGK.size(3)});
 }
 
-/// The token that follows each one; the last of a row has none and is ignored by the loss.
-Tensor next_tokens(const Tensor& ids_BT) {
-  Tensor targets = Tensor::empty({ids_BT.numel()}, DType::i32);
+/// Rows of a batch as the plan has them: one by one, or all as one sequence (packed documents).
+Tensor as_planned(const Tensor& x_BTHK, const AttentionPlan& plan) {
+  const int64_t batch = x_BTHK.size(0), tokens = x_BTHK.size(1);
+  if (batch == 1 || plan.tokens != batch * tokens) return x_BTHK;
+  return x_BTHK.reshape({1, batch * tokens, x_BTHK.size(2), x_BTHK.size(3)});
+}
+
+}  // namespace
+
+Tensor next_tokens(const Tensor& ids_BT, const std::optional<DocumentStarts>& documents) {
+  Tensor targets = Tensor::empty(ids_BT.shape(), DType::i32);
   if (!targets.has_values()) return targets;
   const int32_t* ids = ids_BT.data<int32_t>();
   int32_t* next = targets.data<int32_t>();
   const int64_t tokens = ids_BT.size(1);
   for (int64_t i = 0; i < ids_BT.numel(); ++i) next[i] = (i + 1) % tokens ? ids[i + 1] : kNoTarget;
+  if (documents)
+    for (const int64_t start : *documents)
+      if (start > 0) next[start - 1] = kNoTarget;
   return targets;
 }
-
-}  // namespace
 
 Tensor SelfAttention::operator()(const Tensor& x_BTD, const PlanPtr& plan, const Pass& pass,
                                  KeyValueCache::Layer* cache) const {
@@ -94,7 +102,7 @@ Tensor SelfAttention::operator()(const Tensor& x_BTD, const PlanPtr& plan, const
     key = extended(cache->key_SGK, key, pass.first_position);
     value = extended(cache->value_SGK, value, pass.first_position);
   }
-  Tensor mixed = attention(query, key, value, plan);
+  Tensor mixed = attention(as_planned(query, *plan), as_planned(key, *plan), as_planned(value, *plan), plan);
   return o_proj(std::move(mixed).reshape({batch, tokens, heads * head_dim}), pass.training);
 }
 
@@ -198,12 +206,19 @@ Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const 
   SCCA_CHECK(
       !cache || continues(*cache, tokens, attention), "llama: at ", tokens, " tokens the ", first,
       " in the cache turn by other angles or see other keys than when they were computed; begin a new one");
+  SCCA_CHECK(!cache || !options.documents, "llama: packed documents and a cache do not go together");
   const Pass pass{rope_for(tokens), first, options.training};
+  std::map<PlanPtr, PlanPtr> packed;  // layers share plans
   if (cache) cache->angles = rope_angles_;
   Tensor x = embedding(ids_BT, embed_tokens_VD, dtype);
   for (size_t i = 0; i < layers.size(); ++i) {
-    const PlanPtr plan = attention.plan(tokens, config.num_attention_heads, static_cast<int64_t>(i));
+    PlanPtr plan = attention.plan(tokens, config.num_attention_heads, static_cast<int64_t>(i));
     if (cache) cache->plans[i] = plan;
+    if (options.documents) {
+      PlanPtr& documents = packed[plan];
+      if (!documents) documents = packed_plan(plan, ids_BT.size(0), *options.documents);
+      plan = documents;
+    }
     const auto block = [i, &layer = layers[i], plan, pass,
                         past = cache ? &cache->layers[i] : nullptr](const Tensor& in) {
       const Region region("block", static_cast<int64_t>(i));
@@ -222,16 +237,21 @@ Tensor Llama::logits(const Tensor& ids_BT, const ForwardOptions& options) const 
 Tensor Llama::head_logits(const Tensor& hidden) const { return linear(hidden, cast(head(), dtype)); }
 
 Tensor Llama::loss(const Tensor& ids_BT, const ForwardOptions& options) const {
+  return loss_of(ids_BT, next_tokens(ids_BT, options.documents), options);
+}
+
+Tensor Llama::loss_of(const Tensor& ids_BT, const Tensor& targets_BT, const ForwardOptions& options) const {
   const Tensor x = hidden(ids_BT, options);
   const Region region("the loss");
-  return linear_cross_entropy(x, cast(head(), dtype), next_tokens(ids_BT), kNoTarget);
+  return linear_cross_entropy(x, cast(head(), dtype), targets_BT.reshape({targets_BT.numel()}), kNoTarget);
 }
 
 Tensor Llama::token_losses(const Tensor& ids_BT, const ForwardOptions& options) const {
   NoGrad no_grad;
   const int64_t batch = ids_BT.size(0), tokens = ids_BT.size(1);
+  const Tensor targets = next_tokens(ids_BT, options.documents).reshape({ids_BT.numel()});
   const Tensor all =
-      scca::token_losses(hidden(ids_BT, options), cast(head(), dtype), next_tokens(ids_BT)).to(Device::cpu);
+      scca::token_losses(hidden(ids_BT, options), cast(head(), dtype), targets, kNoTarget).to(Device::cpu);
   Tensor losses = Tensor::empty({batch, tokens - 1});
   for (int64_t row = 0; row < batch; ++row) {
     std::copy_n(all.data<float>() + row * tokens, tokens - 1, losses.data<float>() + row * (tokens - 1));

@@ -13,6 +13,7 @@
 #include "models/config.h"
 #include "models/files/stored_tensor.h"
 #include "nn/linear.h"
+#include "nn/patterns/packed_plan.h"
 #include "nn/patterns/spec.h"
 #include "ops/attention_plan.h"
 #include "ops/rope.h"
@@ -37,7 +38,18 @@ struct ForwardOptions {
   bool training = false;                        // LoRA dropout is on
   bool checkpointing = false;      // keep one block's input a layer, and run each block again in backward
   KeyValueCache* cache = nullptr;  // the tokens continue those in the cache, and join them
+  // Where documents begin in the rows (nn/patterns/packed_plan.h): no token sees another document's, under
+  // any pattern, and none is predicted from one. Positions stay those of the row: RoPE turns by differences,
+  // so that a document's own beginning would change nothing. Empty: each row is one text.
+  std::optional<DocumentStarts> documents = {};
 };
+
+/// What the loss leaves out, among targets.
+inline constexpr int32_t kNoTarget = -100;
+
+/// The token that follows each one, i32 [B, T]; kNoTarget for the last of a row and, with `documents`, of a
+/// document.
+Tensor next_tokens(const Tensor& ids_BT, const std::optional<DocumentStarts>& documents = {});
 
 /// What every block of one forward pass shares.
 struct Pass {
@@ -81,9 +93,9 @@ struct LlamaBlock {
 
 class Llama {
  public:
-  /// Reads a Hugging Face folder (config.json, model.safetensors or its shards) or a GGUF file. `dtype` is what frozen
-  /// weights are kept and activations computed in: f32, bf16, or f64 for exact tests. Throws Error naming the
-  /// file and tensor at fault.
+  /// Reads a Hugging Face folder (config.json, model.safetensors or its shards) or a GGUF file. `dtype` is
+  /// what frozen weights are kept and activations computed in: f32, bf16, or f64 for exact tests. Throws
+  /// Error naming the file and tensor at fault.
   static Llama load(const std::string& folder, DType dtype = DType::f32);
   /// Random weights: N(0, initializer_range^2), biases 0, norms 1, the projections into the residual stream
   /// 1/sqrt(2 layers) of that (GPT-2's rule). `dtype` as for load.
@@ -101,9 +113,12 @@ class Llama {
   Tensor logits(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
   /// Final hidden states [..., D] -> [..., V].
   Tensor head_logits(const Tensor& hidden) const;
-  /// Mean cross entropy of each next token: T - 1 predictions a row. The logits of all tokens never exist
-  /// together.
+  /// Mean cross entropy of each next token: T - 1 predictions a row, fewer with documents. The logits of all
+  /// tokens never exist together.
   Tensor loss(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
+  /// The same of `targets` i32 [B, T], each predicted from the token at its place; kNoTarget: none. Throws
+  /// Error when there is none at all.
+  Tensor loss_of(const Tensor& ids_BT, const Tensor& targets_BT, const ForwardOptions& options = {}) const;
   /// The same losses one by one, f32 [B, T - 1] in host memory, without gradients.
   Tensor token_losses(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
 

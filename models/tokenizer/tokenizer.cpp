@@ -57,7 +57,8 @@ std::unique_ptr<TokenizerModel> model_of(const fs::path& path) {
 
 }  // namespace
 
-Tokenizer::Tokenizer(const fs::path& folder_or_file) : Tokenizer(model_of(folder_or_file)) {}
+Tokenizer::Tokenizer(const fs::path& folder_or_file)
+    : model_(model_of(folder_or_file)), path_(folder_or_file) {}
 Tokenizer::Tokenizer(std::unique_ptr<TokenizerModel> model) : model_(std::move(model)) {}
 Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;

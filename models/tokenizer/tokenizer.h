@@ -21,6 +21,8 @@ class Tokenizer {
   /// the folder's other files contradict it.
   explicit Tokenizer(const std::filesystem::path& folder_or_file);
   explicit Tokenizer(std::unique_ptr<TokenizerModel> model);
+  /// What it was read from; empty where it was not.
+  const std::filesystem::path& path() const { return path_; }
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
@@ -59,6 +61,7 @@ class Tokenizer {
 
  private:
   std::unique_ptr<TokenizerModel> model_;
+  std::filesystem::path path_;
 };
 
 /// Decodes ids as they are generated. All that push() and finish() returned, joined, is decode() of all ids:

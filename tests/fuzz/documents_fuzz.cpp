@@ -8,10 +8,14 @@ namespace {
 void take(std::string_view input) {
   static const InputFile file;
   file.write(input);
-  for_each_document(file.path(), [](const std::string& text) {
-    promise(!text.empty(), "an empty document");
+  const auto check = [](const std::string& text) {
     promise(text.find('\r') == std::string::npos, "a carriage return in a document");
     promise(first_invalid_utf8(text) == std::string::npos, "a document that is no UTF-8");
+  };
+  for_each_document(file.path(), [&](const Document& document) {
+    promise(!document.empty(), "an empty document");
+    for (const std::string* text : {&document.text, &document.prompt, &document.completion}) check(*text);
+    for (const ChatMessage& message : document.messages) check(message.content);
   });
 }
 

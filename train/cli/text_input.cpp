@@ -8,8 +8,8 @@
 #include "core/check.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
-#include "train/data/bos.h"
 #include "train/data/data.h"
+#include "train/data/document_encoder.h"
 #include "train/data/documents.h"
 #include "train/report/messages.h"
 
@@ -17,12 +17,17 @@ namespace scca {
 
 void add_text_flags(CLI::App& app, TextFlags& flags) {
   begin_section(app, section::kData);
-  app.add_option("--data", flags.data, "Text files, JSONL with a `text` field, or folders of both")
-      ->type_name("PATH")
-      ->required();
+  app.add_option("--data", flags.data, kDataHelp)->type_name("PATH")->required();
   app.add_option("--max-tokens", flags.max_tokens, "Use the first so many tokens of the data (default: all)")
       ->transform(token_count(kMostTextTokens));
   add_line_ends_flag(app, flags.keep_line_ends);
+  app.add_option("--text-field", flags.text_field, kTextFieldHelp)->type_name("NAME");
+  app.add_option("--chat-template", flags.chat_template, chat_template_help())
+      ->check(CLI::IsMember(chat_form_names()));
+}
+
+std::string chat_template_help() {
+  return "The form of chats and instructions, a built-in one (default: the model's own)";
 }
 
 void add_line_ends_flag(CLI::App& app, bool& keep_line_ends) {
@@ -44,10 +49,12 @@ std::string read_prompt(const std::string& file, std::string text, bool keep_lin
 std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags) {
   if (flags.max_tokens < 0)
     fail<UsageError>("--max-tokens ", flags.max_tokens, ": expected 1 or more, or 0 for all");
-  const bool bos = puts_bos(flags.bos, tokenizer);
-  const Encode encode = [&](std::string_view text) { return tokenizer.encode(text, bos); };
+  const DocumentEncoder encode(tokenizer, {.bos = flags.bos, .chat_template = flags.chat_template});
   std::vector<int32_t> tokens =
-      tokenize_data(flags.data, encode, tokenizer.eos_id(), "--data", flags.keep_line_ends);
+      tokenize_data(
+          flags.data, encode,
+          {.what = "--data", .keep_line_ends = flags.keep_line_ends, .text_field = flags.text_field})
+          .ids;
   if (flags.max_tokens > 0 && static_cast<int64_t>(tokens.size()) > flags.max_tokens)
     tokens.resize(static_cast<size_t>(flags.max_tokens));
   return tokens;

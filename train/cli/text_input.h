@@ -18,14 +18,23 @@ struct TextFlags {
   int64_t max_tokens = 0;    // the first so many; 0: all
   std::string bos = "auto";  // before every document; see train/data/bos.h
   bool keep_line_ends = false;
+  std::string text_field, chat_template;  // train/data/record_form.h, models/tokenizer/chat_template.h
 };
 
-/// --data, --max-tokens and --keep-line-ends.
+/// --data, --max-tokens, --keep-line-ends, --text-field and --chat-template.
 void add_text_flags(CLI::App& app, TextFlags& flags);
 
 /// --keep-line-ends: of every command that reads text.
 inline constexpr const char* kLineEndsHelp = "Leave CR LF and CR as they are; else they become LF";
 void add_line_ends_flag(CLI::App& app, bool& keep_line_ends);
+
+inline constexpr const char* kDataHelp =
+    "Text files, JSONL or JSON with texts, chats or instructions, or folders of these";
+inline constexpr const char* kTextFieldHelp =
+    "The field of a JSON record that holds its text (default: text, messages, conversations, prompt and "
+    "completion, or instruction and output)";
+/// With the names of the built-in forms.
+std::string chat_template_help();
 
 /// What is to be tokenised at once: the whole of `file`, or `text` where no file is named, with LF for line
 /// ends as tokenize_data. Throws Error as read_text (train/data/documents.h).

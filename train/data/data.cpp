@@ -6,8 +6,9 @@
 
 #include "core/check.h"
 #include "core/hash.h"
+#include "core/joined.h"
 #include "core/parallel.h"
-#include "core/random.h"
+#include "models/llama.h"
 #include "train/data/documents.h"
 #include "train/report/messages.h"
 #include "train/report/progress.h"
@@ -18,115 +19,189 @@ namespace {
 /// Tokenises batches of documents in parallel, in their order.
 class Tokenizing {
  public:
-  Tokenizing(const Encode& encode, int32_t eos, int64_t total_bytes) : encode_(encode), eos_(eos) {
+  Tokenizing(const EncodeDocument& encode, int64_t total_bytes) : encode_(encode) {
     // Below this the work is over before anyone wonders.
     if (total_bytes > kBatchBytes) progress_.emplace("tokenising", total_bytes);
   }
 
-  void add(std::string text) {
-    waiting_bytes_ += static_cast<int64_t>(text.size());
-    waiting_.push_back(std::move(text));
+  void add(Document document) {
+    waiting_bytes_ += bytes_of(document);
+    waiting_.push_back(std::move(document));
     if (waiting_bytes_ >= kBatchBytes) encode_waiting();
   }
 
-  std::vector<int32_t> finish() {
+  TokenText finish() {
     encode_waiting();
     if (progress_) progress_->finish();
-    return std::move(tokens_);
+    return std::move(text_);
   }
 
  private:
   static constexpr int64_t kBatchBytes = int64_t{4} << 20;
 
+  static int64_t bytes_of(const Document& document) {
+    size_t bytes = document.text.size() + document.prompt.size() + document.completion.size();
+    for (const ChatMessage& message : document.messages) bytes += message.content.size();
+    return static_cast<int64_t>(bytes);
+  }
+
   void encode_waiting() {
-    std::vector<std::vector<int32_t>> encoded(waiting_.size());
+    std::vector<EncodedDocument> encoded(waiting_.size());
     parallel_tasks(static_cast<int64_t>(waiting_.size()), [&](int64_t i) {
       encoded[static_cast<size_t>(i)] = encode_(waiting_[static_cast<size_t>(i)]);
     });
-    for (const std::vector<int32_t>& ids : encoded) {
-      tokens_.insert(tokens_.end(), ids.begin(), ids.end());
-      tokens_.push_back(eos_);
-    }
+    for (const EncodedDocument& document : encoded) text_.append(document);
     done_bytes_ += waiting_bytes_;
     waiting_bytes_ = 0;
     waiting_.clear();
     if (progress_)
-      progress_->update(done_bytes_, short_number(static_cast<double>(tokens_.size())) + " tokens");
+      progress_->update(done_bytes_, short_number(static_cast<double>(text_.tokens())) + " tokens");
   }
 
-  const Encode& encode_;
-  int32_t eos_;
-  std::vector<std::string> waiting_;
+  const EncodeDocument& encode_;
+  std::vector<Document> waiting_;
   int64_t waiting_bytes_ = 0, done_bytes_ = 0;
-  std::vector<int32_t> tokens_;
+  TokenText text_;
   std::optional<Progress> progress_;
+};
+
+/// "700 texts, 30 chats", where they are not all texts.
+class Kinds {
+ public:
+  void count(const Document& document) {
+    ++(document.is_chat() ? chats_ : document.is_completion() ? completions_ : texts_);
+  }
+  std::string text() const {
+    if (chats_ + completions_ == 0) return "";
+    std::vector<std::string> parts;
+    if (texts_ > 0) parts.push_back(concat(texts_, " texts"));
+    if (chats_ > 0) parts.push_back(concat(chats_, " chats"));
+    if (completions_ > 0) parts.push_back(concat(completions_, " prompts with completions"));
+    return joined(parts, ", ");
+  }
+
+ private:
+  int64_t texts_ = 0, chats_ = 0, completions_ = 0;
 };
 
 }  // namespace
 
-std::vector<int32_t> tokenize_data(const std::vector<std::string>& paths, const Encode& encode, int32_t eos,
-                                   const Message& what, bool keep_line_ends) {
-  SCCA_CHECK(eos >= 0, what,
-             ": the tokenizer does not say which token ends a document; name its eos_token in a "
-             "tokenizer_config.json beside it");
-  const auto note_of = [&](const Message& line) { note(message_of(what, ": ", line)); };
+TokenText tokenize_data(const std::vector<std::string>& paths, const EncodeDocument& encode,
+                        const ReadingOptions& options) {
+  const auto note_of = [&](const Message& line) { note(message_of(options.what, ": ", line)); };
   const std::vector<std::filesystem::path> files = data_files(paths, note_of);
   int64_t bytes = 0;
   for (const auto& file : files)
     if (std::filesystem::is_regular_file(file))
       bytes += static_cast<int64_t>(std::filesystem::file_size(file));
-  Tokenizing tokenizing(encode, eos, bytes);
-  TextForm form(keep_line_ends);
+  Tokenizing tokenizing(encode, bytes);
+  DocumentForm form(options.keep_line_ends, options.text_field);
+  Kinds kinds;
   for (const auto& file : files)
     for_each_document(
-        file, [&](std::string text) { tokenizing.add(std::move(text)); }, form);
-  std::vector<int32_t> tokens = tokenizing.finish();
-  if (const Message changes = form.changes(); !changes.text.empty()) note_of(changes);
-  SCCA_CHECK(!tokens.empty(), what, ": there is no text in ", paths.size() == 1 ? paths[0] : "these files");
-  return tokens;
+        file,
+        [&](Document document) {
+          kinds.count(document);
+          tokenizing.add(std::move(document));
+        },
+        form);
+  TokenText text = tokenizing.finish();
+  if (const Message changes = form.text.changes(); !changes.text.empty()) note_of(changes);
+  if (const std::string found = kinds.text(); !found.empty()) note_of(found);
+  SCCA_CHECK(text.tokens() > 0, options.what, ": there is no text in ",
+             paths.size() == 1 ? paths[0] : "these files");
+  return text;
 }
 
-int64_t RowOrder::operator()(int64_t position) {
-  const int64_t epoch = position / rows_;
-  if (epoch != epoch_) {
-    shuffled_.resize(static_cast<size_t>(rows_));
-    std::iota(shuffled_.begin(), shuffled_.end(), 0);
-    // Fisher and Yates. A key of its own: dropout draws from philox(seed, ...) too.
-    const uint64_t key = seed_ ^ 0x73687566666c6521u;
-    for (int64_t i = rows_ - 1; i > 0; --i) {
-      const uint64_t bits = philox(key, static_cast<uint64_t>(i), static_cast<uint64_t>(epoch))[0];
-      std::swap(shuffled_[static_cast<size_t>(i)],
-                shuffled_[static_cast<size_t>((bits * static_cast<uint64_t>(i + 1)) >> 32)]);
-    }
-    epoch_ = epoch;
+TokenRows::TokenRows(TokenText text, int64_t context, RowOptions options)
+    : TokenRows(std::vector<std::pair<TokenText, double>>{{std::move(text), 1.0}}, context,
+                std::move(options)) {}
+
+TokenRows::TokenRows(const std::vector<std::pair<TokenText, double>>& texts, int64_t context,
+                     RowOptions options)
+    : context_(context), options_(std::move(options)) {
+  for (const auto& [text, weight] : texts) add(text, weight);
+  SCCA_CHECK(rows() < (int64_t{1} << 31), options_.what, ": ", rows(), " rows are more than 2^31");
+}
+
+void TokenRows::add(const TokenText& text, double weight) {
+  SCCA_CHECK(text.tokens() >= context_, options_.what, ": holds ", text.tokens(),
+             " tokens, but one row takes ", context_, " (", Setting("context"),
+             "); give more text or a shorter ", Setting("context"));
+  const int64_t offset = text_.tokens(), before = rows();
+  for (int64_t begin = 0; begin + context_ <= text.tokens(); begin += context_)
+    if (text.learned(begin + 1, begin + context_) > 0) begins_.push_back(offset + begin);
+  SCCA_CHECK(rows() > before, options_.what, ": nothing is to be learned in its ", text.tokens(),
+             " tokens; there is no answer in a whole row");
+  shares_.push_back({rows() - before, weight});
+  if (offset == 0) {
+    text_ = text;
+    return;
   }
-  return shuffled_[static_cast<size_t>(position % rows_)];
+  text_.ids.insert(text_.ids.end(), text.ids.begin(), text.ids.end());
+  for (const int64_t start : text.starts) text_.starts.push_back(offset + start);
+  for (const TokenText::Span& span : text.given)
+    text_.given.push_back({offset + span.begin, offset + span.end});
 }
 
-TokenRows::TokenRows(std::vector<int32_t> tokens, int64_t context, const Message& what)
-    : tokens_(std::move(tokens)), context_(context) {
-  SCCA_CHECK(rows() >= 1, what, ": holds ", tokens_.size(), " tokens, but one row takes ", context, " (",
-             Setting("context"), "); give more text or a shorter ", Setting("context"));
-  SCCA_CHECK(rows() < (int64_t{1} << 31), what, ": ", rows(), " rows are more than 2^31");
+/// Of the row that begins at `begin`: the next token, where it is learned and of the same document.
+void TokenRows::set_targets(int64_t begin, int32_t* targets) const {
+  const int64_t end = begin + context_;
+  std::copy(text_.ids.begin() + begin + 1, text_.ids.begin() + end, targets);
+  targets[context_ - 1] = kNoTarget;
+  const auto leave_out = [&](int64_t from, int64_t to) {  // tokens of the text that are not predicted
+    for (int64_t i = std::max(from, begin + 1); i < std::min(to, end); ++i)
+      targets[i - 1 - begin] = kNoTarget;
+  };
+  auto span = std::ranges::upper_bound(text_.given, begin, {}, &TokenText::Span::end);
+  for (; span != text_.given.end() && span->begin < end; ++span) leave_out(span->begin, span->end);
+  if (!options_.pack_documents) return;
+  auto start = std::ranges::upper_bound(text_.starts, begin);
+  for (; start != text_.starts.end() && *start < end; ++start) leave_out(*start, *start + 1);
 }
 
-Tensor TokenRows::batch(RowOrder& order, int64_t first, int64_t count) const {
-  Tensor ids = Tensor::empty({count, context_}, DType::i32);
-  for (int64_t i = 0; i < count; ++i)
-    std::copy_n(tokens_.data() + order(first + i) * context_, context_, ids.data<int32_t>() + i * context_);
-  return ids;
+RowBatch TokenRows::batch_of(const std::vector<int64_t>& rows) const {
+  const auto count = static_cast<int64_t>(rows.size());
+  RowBatch batch{Tensor::empty({count, context_}, DType::i32), Tensor::empty({count, context_}, DType::i32)};
+  if (options_.pack_documents) batch.documents.emplace();
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t begin = begins_[static_cast<size_t>(rows[static_cast<size_t>(i)])];
+    std::copy_n(text_.ids.begin() + begin, context_, batch.ids.data<int32_t>() + i * context_);
+    set_targets(begin, batch.targets.data<int32_t>() + i * context_);
+    if (!options_.pack_documents) continue;
+    auto start = std::ranges::lower_bound(text_.starts, begin);
+    for (; start != text_.starts.end() && *start < begin + context_; ++start)
+      batch.documents->push_back(i * context_ + *start - begin);
+  }
+  const int32_t* targets = batch.targets.data<int32_t>();
+  batch.predictions = count * context_ - std::count(targets, targets + count * context_, kNoTarget);
+  return batch;
 }
 
-Tensor TokenRows::in_order(int64_t first, int64_t count) const {
+RowBatch TokenRows::batch(RowOrder& order, int64_t first, int64_t count) const {
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < count; ++i) rows.push_back(order(first + i));
+  return batch_of(rows);
+}
+
+RowBatch TokenRows::in_order(int64_t first, int64_t count) const {
   SCCA_CHECK(first >= 0 && count >= 0 && first + count <= rows(), "rows ", first, " to ", first + count,
              " of ", rows());
-  Tensor ids = Tensor::empty({count, context_}, DType::i32);
-  std::copy_n(tokens_.data() + first * context_, count * context_, ids.data<int32_t>());
-  return ids;
+  std::vector<int64_t> which(static_cast<size_t>(count));
+  std::iota(which.begin(), which.end(), first);
+  return batch_of(which);
 }
 
 uint64_t TokenRows::fingerprint() const {
-  return hash_bytes(tokens_.data(), tokens_.size() * sizeof(int32_t), static_cast<uint64_t>(context_));
+  uint64_t hash =
+      hash_bytes(text_.ids.data(), text_.ids.size() * sizeof(int32_t), static_cast<uint64_t>(context_));
+  if (!text_.given.empty())
+    hash = hash_bytes(text_.given.data(), text_.given.size() * sizeof(TokenText::Span), hash);
+  if (options_.pack_documents)
+    hash = hash_bytes(text_.starts.data(), text_.starts.size() * sizeof(int64_t), hash);
+  if (shares_.size() > 1)
+    for (const RowShare& share : shares_) hash = hash_bytes(&share.weight, sizeof share.weight, hash);
+  return hash;
 }
 
 }  // namespace scca

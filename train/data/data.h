@@ -1,61 +1,83 @@
 #pragma once
-// Texts to rows of tokens: documents are tokenised once, each followed by EOS, joined, and cut into rows of N
-// tokens, each of which gives N - 1 predictions. The tail that fills no row is dropped.
+// Documents to rows of tokens: they are tokenised once, joined, and cut into rows of N tokens, each of which
+// gives N - 1 predictions or fewer. The tail that fills no row is dropped.
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/check.h"
 #include "core/tensor.h"
+#include "nn/patterns/packed_plan.h"
+#include "train/data/document.h"
+#include "train/data/row_order.h"
+#include "train/data/token_text.h"
 
 namespace scca {
 
-/// Text to ids, without BOS or EOS. Called from several threads at once.
-using Encode = std::function<std::vector<int32_t>(std::string_view text)>;
+/// A document to ids (train/data/document_encoder.h). Called from several threads at once.
+using EncodeDocument = std::function<EncodedDocument(const Document& document)>;
 
-/// All documents of the files and folders as one sequence, EOS after each. `what` is the setting that named
-/// them, for messages. Line ends become LF (models/tokenizer/text_form.h), unless `keep_line_ends`; what was
-/// changed and what was left out of folders is noted on stderr. Shows its progress when it takes long. Throws
-/// Error as for_each_document, and when there is no text.
-std::vector<int32_t> tokenize_data(const std::vector<std::string>& paths, const Encode& encode, int32_t eos,
-                                   const Message& what = Setting("data"), bool keep_line_ends = false);
+struct ReadingOptions {
+  Message what = Setting("data");  // the setting that named the paths, for messages
+  bool keep_line_ends = false;     // else they become LF (models/tokenizer/text_form.h)
+  std::string text_field = {};     // train/data/record_form.h
+};
 
-/// The order of the rows in training: every epoch a new shuffle, which is a pure function of (seed, epoch),
-/// so that any position is found again without a history.
-class RowOrder {
- public:
-  RowOrder(uint64_t seed, int64_t rows) : seed_(seed), rows_(rows) {}
-  /// The row at `position` = 0, 1, ... over all epochs.
-  int64_t operator()(int64_t position);
+/// All documents of the files and folders as one sequence. What was changed, what was left out of folders,
+/// and what the documents are where they are not all texts, is noted on stderr. Shows its progress when it
+/// takes long. Throws Error as for_each_document, and when there is no text.
+TokenText tokenize_data(const std::vector<std::string>& paths, const EncodeDocument& encode,
+                        const ReadingOptions& options = {});
 
- private:
-  uint64_t seed_;
-  int64_t rows_, epoch_ = -1;
-  std::vector<int32_t> shuffled_;
+/// Rows of a batch, i32 [count, N] each: ids, and what each is to predict (kNoTarget: nothing).
+struct RowBatch {
+  Tensor ids, targets;
+  std::optional<DocumentStarts> documents = {};  // of packed documents
+  int64_t predictions = 0;                       // how many there are
+};
+
+struct RowOptions {
+  Message what = Setting("data");
+  /// Documents do not see each other, and none is predicted from the one before.
+  bool pack_documents = false;
 };
 
 class TokenRows {
  public:
-  /// Throws Error (how many tokens there are, how many are needed) when they fill no row.
-  TokenRows(std::vector<int32_t> tokens, int64_t context, const Message& what = Setting("data"));
+  /// One text, or several that are mixed with weights above 0. Rows in which nothing is learned are left out.
+  /// Throws Error (how many tokens there are, how many are needed) when one of them fills no row.
+  TokenRows(TokenText text, int64_t context, RowOptions options = {});
+  TokenRows(const std::vector<std::pair<TokenText, double>>& texts, int64_t context, RowOptions options = {});
 
-  int64_t rows() const { return static_cast<int64_t>(tokens_.size()) / context_; }
+  int64_t rows() const { return static_cast<int64_t>(begins_.size()); }
   int64_t context() const { return context_; }
-  int64_t tokens() const { return static_cast<int64_t>(tokens_.size()); }
+  int64_t tokens() const { return text_.tokens(); }
+  /// How many of them are learned.
+  int64_t learned() const { return text_.learned(0, tokens()); }
+  bool packs_documents() const { return options_.pack_documents; }
+  /// In which the rows come in training.
+  RowOrder order(uint64_t seed) const { return RowOrder(seed, shares_); }
 
-  /// Rows at positions [first, first + count) of `order`, i32 [count, N].
-  Tensor batch(RowOrder& order, int64_t first, int64_t count) const;
-  /// Rows [first, first + count) as the text has them, i32 [count, N].
-  Tensor in_order(int64_t first, int64_t count) const;
+  /// Rows at positions [first, first + count) of `order`.
+  RowBatch batch(RowOrder& order, int64_t first, int64_t count) const;
+  /// Rows [first, first + count) as the text has them.
+  RowBatch in_order(int64_t first, int64_t count) const;
 
-  /// A hash of all tokens and of the context: other data is noticed when a run is resumed.
+  /// A hash of all tokens and of what is done with them: other data is noticed when a run is resumed.
   uint64_t fingerprint() const;
 
  private:
-  std::vector<int32_t> tokens_;
+  void add(const TokenText& text, double weight);
+  RowBatch batch_of(const std::vector<int64_t>& rows) const;
+  void set_targets(int64_t begin, int32_t* targets) const;
+
+  TokenText text_;
   int64_t context_;
+  RowOptions options_;
+  std::vector<int64_t> begins_;  // of the rows, in the text
+  std::vector<RowShare> shares_;
 };
 
 }  // namespace scca

@@ -8,6 +8,7 @@
 #include "train/data/data_folder.h"
 #include "train/data/file_kind.h"
 #include "train/data/json_record.h"
+#include "train/data/record_form.h"
 #include "train/data/text_source.h"
 
 namespace scca {
@@ -15,28 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A JSON string: its control characters are escaped, which nobody does by accident. NUL is in no text.
-std::string checked(std::string text, const std::string& where) {
-  const size_t nul = text.find('\0');
-  SCCA_CHECK(nul == std::string::npos, where, ": \"text\" holds a NUL character, at byte ", nul,
-             "; it is no text");
-  return text;
-}
-
-std::string text_of(const JsonRecord& record) {
-  Json fields = record.fields({"text"});
-  SCCA_CHECK(
-      fields.contains("text"), record.where(), ": has no \"text\" field, but ", record.names(),
-      "; put the texts there: jq -c '{text: .NAME}' FILE > OUT.jsonl (of an array: '.[] | {text: .NAME}')");
-  SCCA_CHECK(fields["text"].is_string(), record.where(), ": \"text\" is ", short_text(fields["text"]),
-             ", expected a string");
-  return checked(std::move(fields["text"].get_ref<std::string&>()), record.where());
-}
-
 /// The documents of an open file, one after the other.
 class Documents {
  public:
-  explicit Documents(const fs::path& file) : source_(file) {
+  Documents(const fs::path& file, const std::string& text_field) : source_(file), text_field_(text_field) {
     const std::string& beginning = source_.beginning();
     if (begins_as_array(beginning)) {
       kind_ = Kind::array;
@@ -49,14 +32,14 @@ class Documents {
   bool is_json() const { return kind_ != Kind::text; }
 
   /// The next one, which may be empty; false at the end.
-  bool next(std::string& text) {
+  bool next(Document& document) {
     switch (kind_) {
       case Kind::text:
-        return next_whole(text);
+        return next_whole(document);
       case Kind::lines:
-        return next_line(text);
+        return next_line(document);
       case Kind::array:
-        return next_element(text);
+        return next_element(document);
     }
     return false;
   }
@@ -64,14 +47,14 @@ class Documents {
  private:
   enum class Kind : uint8_t { text, lines, array };
 
-  bool next_whole(std::string& text) {
+  bool next_whole(Document& document) {
     if (std::exchange(taken_, 1) > 0) return false;
-    text = source_.rest();
-    check_text(text, source_.name());
+    document = {.text = source_.rest()};
+    check_text(document.text, source_.name());
     return true;
   }
 
-  bool next_line(std::string& text) {
+  bool next_line(Document& document) {
     std::string_view line;
     do
       if (!source_.next_line(line)) return false;
@@ -82,11 +65,11 @@ class Documents {
     SCCA_CHECK(line[0] != '{' || line.back() == '}', where,
                ": the object does not end on this line, as JSONL's ",
                "records do; write it so (jq -c . FILE > OUT.jsonl), or is the file cut short?");
-    text = text_of(JsonRecord(line, where));
+    document = document_of(JsonRecord(line, where), text_field_);
     return true;
   }
 
-  bool next_element(std::string& text) {
+  bool next_element(Document& document) {
     if (taken_ == 0) {
       array_ = source_.rest();
       elements_ = json_elements(array_, source_.name());
@@ -95,13 +78,14 @@ class Documents {
     const std::string_view element = elements_[taken_++];
     const std::string where = concat(source_.name(), ": record ", taken_);
     if (element[0] == '"')
-      text = checked(parse_json(element, where).get<std::string>(), where);
+      document = {.text = checked_text(parse_json(element, where).get<std::string>(), "text", where)};
     else
-      text = text_of(JsonRecord(element, where));
+      document = document_of(JsonRecord(element, where), text_field_);
     return true;
   }
 
   TextSource source_;
+  std::string text_field_;
   Kind kind_ = Kind::text;
   size_t taken_ = 0;
   std::string array_;
@@ -129,25 +113,27 @@ std::vector<fs::path> data_files(const std::vector<std::string>& paths,
   return files;
 }
 
-void for_each_document(const fs::path& file, const TakeDocument& take, TextForm& form) {
-  Documents documents(file);
-  for (std::string text; documents.next(text);) {
-    form.apply(text);
-    if (!text.empty()) take(std::move(text));
-    text.clear();
+void for_each_document(const fs::path& file, const TakeDocument& take, DocumentForm& form) {
+  Documents documents(file, form.text_field);
+  for (Document document; documents.next(document);) {
+    for (std::string* text : {&document.text, &document.prompt, &document.completion})
+      if (!text->empty()) form.text.apply(*text);
+    for (ChatMessage& message : document.messages) form.text.apply(message.content);
+    if (!document.empty()) take(std::move(document));
+    document = {};
   }
 }
 
 void for_each_document(const fs::path& file, const TakeDocument& take) {
-  TextForm form;
+  DocumentForm form;
   for_each_document(file, take, form);
 }
 
 bool holds_texts(const fs::path& file) {
   try {
-    Documents documents(file);
-    std::string text;
-    return documents.is_json() && documents.next(text);
+    Documents documents(file, "");
+    Document document;
+    return documents.is_json() && documents.next(document);
   } catch (const Error&) {
     return false;
   }

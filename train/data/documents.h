@@ -1,7 +1,7 @@
 #pragma once
-// The texts that models are trained and judged on, as they lie on disk: text files (one document each), JSONL
-// (one document a line, in its `text` field, as RedPajama has it), JSON arrays of strings or of objects with
-// a `text` field, and folders of these. Which of them a file is, its content says; pipes will do.
+// The documents that models are trained and judged on, as they lie on disk: text files (one document each),
+// JSONL (one a line), JSON arrays of strings or of objects, and folders of these. Which of them a file is,
+// its content says; pipes will do. What an object says is train/data/record_form.h's.
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/tokenizer/text_form.h"
+#include "train/data/document.h"
 
 namespace scca {
 
@@ -19,15 +20,24 @@ namespace scca {
 std::vector<std::filesystem::path> data_files(const std::vector<std::string>& paths,
                                               const std::function<void(const std::string&)>& note = {});
 
-using TakeDocument = std::function<void(std::string text)>;
+/// How files are read.
+struct DocumentForm {
+  explicit DocumentForm(bool keep_line_ends = false, std::string text_field = "")
+      : text(keep_line_ends), text_field(std::move(text_field)) {}
 
-/// take(text) for every document of a file that has any text, brought into `form`. Throws Error naming the
-/// file and line (JSONL), record (an array) or byte (text) of what is not JSON, has no text or an ambiguous
-/// one, is not UTF-8 or no text at all (train/data/file_kind.h).
-void for_each_document(const std::filesystem::path& file, const TakeDocument& take, TextForm& form);
+  TextForm text;           // what all texts are brought into
+  std::string text_field;  // of a JSON record; empty: by the record's form
+};
+
+using TakeDocument = std::function<void(Document document)>;
+
+/// take(document) for every document of a file that has any text, brought into `form`. Throws Error naming
+/// the file and line (JSONL), record (an array) or byte (text) of what is not JSON, has no text or an
+/// ambiguous one, is not UTF-8 or no text at all (train/data/file_kind.h).
+void for_each_document(const std::filesystem::path& file, const TakeDocument& take, DocumentForm& form);
 void for_each_document(const std::filesystem::path& file, const TakeDocument& take);
 
-/// True when the file is JSON and its first record has a text.
+/// True when the file is JSON and its first record can be read.
 bool holds_texts(const std::filesystem::path& file);
 
 /// The whole of a text file, whatever it may be besides text: a prompt. Throws Error as for_each_document.

@@ -170,6 +170,10 @@ Json JsonRecord::fields(const std::vector<std::string>& wanted) const {
   return found;
 }
 
+bool JsonRecord::has(const std::string& name) const {
+  return std::ranges::any_of(fields_, [&](const auto& field) { return is_key(field.first, name); });
+}
+
 std::string JsonRecord::names() const {
   constexpr size_t kMost = 8, kLongest = 40;
   std::string names;

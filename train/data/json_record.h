@@ -22,6 +22,7 @@ class JsonRecord {
   /// An object of those of the `wanted` fields that are there. Throws Error when one comes twice, and as
   /// parse_json.
   Json fields(const std::vector<std::string>& wanted) const;
+  bool has(const std::string& name) const;
   /// The names of all fields, for a message: "\"id\", \"body\"", the first few of many.
   std::string names() const;
 

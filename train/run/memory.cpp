@@ -69,7 +69,10 @@ StepPlan planned(const MakeModel& make, const TrainSettings& settings, Planning:
   reset_peak(plan.device);
   for (int64_t step = 1; step <= kSteps; ++step) {
     forward_backward(model, forward, passes, [&](int64_t) {
-      return Tensor::empty({settings.batch, settings.context}, DType::i32);
+      const Shape rows{settings.batch, settings.context};
+      return RowBatch{.ids = Tensor::empty(rows, DType::i32),
+                      .targets = Tensor::empty(rows, DType::i32),
+                      .predictions = settings.batch * (settings.context - 1)};
     });
     const Region region("the optimizer");
     optimizer.gradient_norm();

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/numbers.h"
 #include "models/own_attention.h"
+#include "models/tokenizer/chat_form.h"
 #include "nn/patterns/spec.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
@@ -21,7 +22,7 @@ namespace {
 SettingTable data_settings(TrainSettings& s) {
   return {{.name = "data",
            .member = &s.data,
-           .help = "Text files, JSONL with a `text` field, or folders of both",
+           .help = concat(kDataHelp, "; PATH=0.7 PATH=0.3 mixes them by weight"),
            .type = "PATH",
            .required = true,
            .may_differ = true},
@@ -30,6 +31,19 @@ SettingTable data_settings(TrainSettings& s) {
            .help = bos_help("before every document"),
            .takes = CLI::IsMember(bos_choices())},
           {.name = "keep_line_ends", .member = &s.keep_line_ends, .help = kLineEndsHelp, .may_differ = true},
+          {.name = "text_field", .member = &s.text_field, .help = kTextFieldHelp, .type = "NAME"},
+          {.name = "chat_template",
+           .member = &s.chat_template,
+           .help = chat_template_help(),
+           .takes = CLI::IsMember(chat_form_names())},
+          {.name = "loss",
+           .member = &s.loss,
+           .help = "What of chats and completions is learned",
+           .takes = CLI::IsMember({"answers", "all"})},
+          {.name = "pack",
+           .member = &s.pack,
+           .help = "rows: a row is one text, documents: those in a row do not see each other",
+           .takes = CLI::IsMember({"rows", "documents"})},
           {.name = "context",
            .member = &s.context,
            .help = "Tokens of a training row",

@@ -18,8 +18,12 @@ using SettingTable = std::vector<SettingRow>;
 /// Every field is the flag of its name (grad_accum: --grad-accum), by its line in train_settings.
 struct TrainSettings {
   std::vector<std::string> data, eval_data;
-  std::string bos = "auto";     // before every document; see train/data/bos.h
-  bool keep_line_ends = false;  // of the texts; else they become LF
+  std::string bos = "auto";      // before every document; see train/data/bos.h
+  bool keep_line_ends = false;   // of the texts; else they become LF
+  std::string text_field;        // of JSON records; empty: by the record's form (train/data/record_form.h)
+  std::string chat_template;     // a built-in form; empty: the model's own
+  std::string loss = "answers";  // of chats and completions; or all
+  std::string pack = "rows";     // or documents, which then do not see each other
   std::string out;
   bool resume = false;
   int64_t context = 0;     // tokens of a row

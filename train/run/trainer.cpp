@@ -43,6 +43,13 @@ std::string expected_time(const StepPlan& plan) {
                 " GFLOP/s)");
 }
 
+/// ", 31 % of them learned" where not all are.
+std::string learned_share(const TokenRows& data) {
+  if (data.learned() == data.tokens()) return "";
+  return concat(", ", figures(100 * static_cast<double>(data.learned()) / static_cast<double>(data.tokens())),
+                " % of them learned");
+}
+
 }  // namespace
 
 CheckedTraining::CheckedTraining(const Llama& model, const TrainSettings& train)
@@ -56,12 +63,16 @@ CheckedTraining::CheckedTraining(const Llama& model, const TrainSettings& train)
 
 double own_attention_loss(Llama& model, const TokenRows& data, int64_t rows, int64_t batch) {
   const NoGrad no_grad;
-  double sum = 0;
+  double sum = 0, weights = 0;
   for (int64_t first = 0; first < rows; first += batch) {
     const int64_t count = std::min(batch, rows - first);
-    sum += model.loss(data.in_order(first, count)).item() * static_cast<double>(count);
+    const RowBatch some = data.in_order(first, count);
+    // in rows of full length: `count` where all is predicted
+    const double weight = static_cast<double>(some.predictions) / static_cast<double>(data.context() - 1);
+    sum += loss_of(model, some, {}).item() * weight;
+    weights += weight;
   }
-  return sum / static_cast<double>(rows);
+  return sum / weights;
 }
 
 Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
@@ -71,7 +82,7 @@ Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
       checked_(model, task_.train),
       forward_{.attention = checked_.attention, .training = true, .checkpointing = task_.train.checkpointing},
       optimizer_(model),
-      order_(task_.train.seed, task_.data->rows()) {
+      order_(task_.data->order(task_.train.seed)) {
   task_.record.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());
   resume();
   run_.write_config(task_.record.settings);
@@ -96,11 +107,11 @@ void Trainer::announce() const {
   const double rows = static_cast<double>(task_.data->rows());
   const std::string time = expected_time(checked_.plan);
   std::cerr << "training " << short_number(static_cast<double>(optimizer_.parameter_count()))
-            << " parameters on " << short_number(static_cast<double>(task_.data->tokens()))
-            << " tokens: " << task_.data->rows() << " rows of " << train.context << ", "
-            << train.rows_per_step() << " a step, "
-            << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows) << " epochs in "
-            << train.steps << " steps; attention " << checked_.attention.to_string()
+            << " parameters on " << short_number(static_cast<double>(task_.data->tokens())) << " tokens"
+            << learned_share(*task_.data) << ": " << task_.data->rows() << " rows of " << train.context
+            << ", " << (task_.data->packs_documents() ? "documents apart, " : "") << train.rows_per_step()
+            << " a step, " << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows)
+            << " epochs in " << train.steps << " steps; attention " << checked_.attention.to_string()
             << (train.attention.empty() && model_.config.sliding_window > 0 ? ", the model's own" : "")
             << "; predicted peak memory " << describe(checked_.plan) << time << "\n";
 }

@@ -12,10 +12,10 @@
 #include "models/own_attention.h"
 #include "train/cli/rope_flags.h"
 #include "train/data/bos.h"
-#include "train/data/data.h"
 #include "train/report/messages.h"
 #include "train/report/table.h"
 #include "train/run/trainer.h"
+#include "train/run/training_data.h"
 
 namespace scca {
 
@@ -85,15 +85,9 @@ void say_end(const RunFolder& run, const LlamaConfig& config, const TrainingOutp
 int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokenizer,
                  const TrainSettings& train, RunRecord record, const TrainingOutput& output) {
   CheckedTraining(model, train);  // before the time that tokenising takes
-  const bool bos = puts_bos(train.bos, tokenizer);
-  const Encode encode = [&](std::string_view text) { return tokenizer.encode(text, bos); };
-  const auto rows_of = [&](const std::vector<std::string>& paths, const char* flag) {
-    return TokenRows(tokenize_data(paths, encode, tokenizer.eos_id(), flag, train.keep_line_ends),
-                     train.context, flag);
-  };
-  const TokenRows data = rows_of(train.data, "--data");
+  const TokenRows data = training_rows(train, tokenizer);
   std::optional<TokenRows> eval_data;
-  if (train.eval_every > 0) eval_data = rows_of(train.eval_data, "--eval-data");
+  if (train.eval_every > 0) eval_data = evaluation_rows(train, tokenizer);
   RunFolder run(train.out, train.resume);
   Judge judge(model, train, data, eval_data ? &*eval_data : nullptr);
   if (output.judged) judge.before();

@@ -18,6 +18,7 @@
 #include "train/report/progress.h"
 #include "train/run/interrupt.h"
 #include "train/run/run_folder.h"
+#include "train/run/training_data.h"
 #include "train/study/contents.h"
 #include "train/study/study.h"
 
@@ -54,10 +55,7 @@ class StudyRun {
   explicit StudyRun(const Study& study)
       : study_(study), settings_(study.settings), tokenizer_(load_tokenizer(study.settings.finetune.model)) {
     const TrainSettings& train = settings_.finetune.train;
-    const bool bos = puts_bos(train.bos, tokenizer_);
-    const Encode encode = [&](std::string_view text) { return tokenizer_.encode(text, bos); };
-    tokens_ =
-        tokenize_data(train.eval_data, encode, tokenizer_.eos_id(), "--eval-data", train.keep_line_ends);
+    tokens_ = tokenize_data(train.eval_data, encoder_of(train, tokenizer_), reading_of(train, "--eval-data")).ids;
     if (static_cast<int64_t>(tokens_.size()) > train.eval_tokens)
       tokens_.resize(static_cast<size_t>(train.eval_tokens));
     // Two windows for a standard error; recall puts a passage beside them.

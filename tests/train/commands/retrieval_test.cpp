@@ -109,7 +109,7 @@ TEST_CASE("prompts: JSONL to train on, of lengths in the range, the same for the
   CHECK(prompts("b.jsonl", "3") == lines);
   CHECK(prompts("c.jsonl", "4") != lines);
   std::vector<std::string> documents;
-  for_each_document(folder / "a.jsonl", [&](std::string text) { documents.push_back(std::move(text)); });
+  for_each_document(folder / "a.jsonl", [&](const Document& document) { documents.push_back(document.text); });
   REQUIRE(documents.size() == 30);
   CHECK(documents[7] == lines[7]["text"]);
   run_scca({"prompts", "vt", "--model", kModel, "--min-tokens", "1500", "--max-tokens", "1500", "--count",

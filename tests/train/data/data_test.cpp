@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <numeric>
-#include <set>
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/llama.h"
 #include "tests/temporary_folder.h"
 #include "train/data/documents.h"
 
@@ -32,15 +32,30 @@ std::string joined_text(const std::vector<int32_t>& tokens) {
   return text;
 }
 
-std::string tokenized(const std::vector<std::string>& paths) {
-  return joined_text(tokenize_data(paths, bytes_of, kEos));
+/// A text's bytes with EOS behind; of other documents the answer alone is learned.
+EncodedDocument encoded(const Document& document) {
+  EncodedDocument result{bytes_of(document.text + document.prompt)};
+  if (!document.completion.empty()) {
+    result.learned.assign(result.ids.size(), false);
+    for (const int32_t id : bytes_of(document.completion)) result.ids.push_back(id);
+    result.learned.resize(result.ids.size() + 1, true);
+  }
+  result.ids.push_back(kEos);
+  return result;
 }
 
-std::vector<int32_t> counting(int64_t count) {
-  std::vector<int32_t> tokens(static_cast<size_t>(count));
-  std::iota(tokens.begin(), tokens.end(), 0);
-  return tokens;
+std::string tokenized(const std::vector<std::string>& paths, const ReadingOptions& options = {}) {
+  return joined_text(tokenize_data(paths, encoded, options).ids);
 }
+
+TokenText counting(int64_t count) {
+  TokenText text;
+  text.ids.resize(static_cast<size_t>(count));
+  std::iota(text.ids.begin(), text.ids.end(), 0);
+  return text;
+}
+
+std::vector<int32_t> numbers(const Tensor& ids) { return ids.to_vector<int32_t>(); }
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -85,7 +100,7 @@ TEST_CASE("data: what cannot be read is one line with the file and the place") {
   CHECK(contains(error_with("bad.jsonl", "{\"text\":\"a\"}\n{\"text\":\n"),
                  "bad.jsonl:2: the object does not end on this line"));
   CHECK(contains(error_with("none.jsonl", "{\"text\":\"a\"}\n\n{\"body\":\"b\"}\n"),
-                 "none.jsonl:3: has no \"text\" field, but \"body\"; put the texts there: jq -c"));
+                 "none.jsonl:3: has no \"text\" field, but \"body\"; name the one that holds the text with"));
   CHECK(contains(error_with("list.jsonl", "[1]\n"), "list.jsonl:1: as JSON: column 1: expected an object"));
   CHECK(contains(error_with("number.jsonl", "{\"text\": 7}\n"),
                  "number.jsonl:1: \"text\" is 7, expected a string"));
@@ -127,9 +142,10 @@ TEST_CASE("data: JSON without texts is refused with the names of its fields") {
     return message.starts_with(path) ? message.substr(path.size()) : message;
   };
   const std::string put_there =
-      "; put the texts there: jq -c '{text: .NAME}' FILE > OUT.jsonl (of an array: '.[] | {text: .NAME}')";
-  CHECK(error("long.json", R"([{"instruction":"a","input":"","output":"b"}])") ==
-        R"(: record 1: has no "text" field, but "instruction", "input", "output")" + put_there);
+      "; name the one that holds the text with text_field, or write messages, prompt and completion, or "
+      "instruction and output";
+  CHECK(error("long.json", R"([{"instruction":"a","input":"","result":"b"}])") ==
+        R"(: record 1: has no "text" field, but "instruction", "input", "result")" + put_there);
   CHECK(error("a", R"({"prompt":"a"})") == R"(:1: has no "text" field, but "prompt")" + put_there);
   CHECK(error("twice.jsonl", R"({"text":"a","text":"b"})") == ":1: the key \"text\" comes twice");
   CHECK(error("nul.jsonl", R"({"text":"a\u0000"})") ==
@@ -150,10 +166,7 @@ TEST_CASE("data: line ends become LF and marks go, in texts and in JSONL's") {
   write_file(folder / "b.jsonl", R"({"text":"\ufefffour\r\nfive"})");
   const std::string expected = "one\ntwo\nthree\n|four\nfive|", a = folder / "a.txt", b = folder / "b.jsonl";
   CHECK(tokenized({a, b}) == expected);
-  CHECK(test::error_of([&] { tokenize_data({a}, bytes_of, -1); }).find("name its eos_token") !=
-        std::string::npos);
-  CHECK(joined_text(tokenize_data({a, b}, bytes_of, kEos, "--data", true)) ==
-        "one\r\ntwo\rthree\n|four\r\nfive|");
+  CHECK(tokenized({a, b}, {.keep_line_ends = true}) == "one\r\ntwo\rthree\n|four\r\nfive|");
 }
 
 TEST_CASE("data: where a text stops being UTF-8") {
@@ -174,57 +187,83 @@ TEST_CASE("data: where a text stops being UTF-8") {
 TEST_CASE("data: rows are consecutive, the short tail is dropped") {
   const TokenRows rows(counting(31), 7);
   CHECK(rows.rows() == 4);
-  const Tensor ids = rows.in_order(1, 2);
-  CHECK(ids.shape() == Shape{2, 7});
-  const std::vector<int32_t> values = ids.to_vector<int32_t>();
+  const RowBatch batch = rows.in_order(1, 2);
+  CHECK(batch.ids.shape() == Shape{2, 7});
+  CHECK(batch.predictions == 12);
+  CHECK(!batch.documents);
+  CHECK(numbers(batch.targets) == numbers(next_tokens(batch.ids)));
+  const std::vector<int32_t> values = numbers(batch.ids);
   for (size_t i = 0; i < values.size(); ++i) CHECK(values[i] == static_cast<int32_t>(i) + 7);
   CHECK_NOTHROW(TokenRows(counting(7), 7));
   CHECK(error_of([] { TokenRows(counting(6), 7); }) ==
         "data: holds 6 tokens, but one row takes 7 (context); give more text or a shorter context");
 }
 
-TEST_CASE("data: every epoch has each row once, in an order of its own") {
-  constexpr int64_t kRows = 129;
-  RowOrder order(5, kRows);
-  std::set<std::vector<int64_t>> epochs;
-  for (int64_t epoch = 0; epoch < 3; ++epoch) {
-    std::vector<int64_t> rows;
-    for (int64_t i = 0; i < kRows; ++i) rows.push_back(order(epoch * kRows + i));
-    epochs.insert(rows);
-    std::sort(rows.begin(), rows.end());
-    for (int64_t i = 0; i < kRows; ++i) REQUIRE(rows[static_cast<size_t>(i)] == i);
-  }
-  CHECK(epochs.size() == 3);
-  RowOrder other(6, kRows);
-  int64_t same = 0;
-  for (int64_t i = 0; i < kRows; ++i) same += order(i) == other(i);
-  CHECK(same < 10);  // one is expected of two random orders; P(10 or more) < 1e-6
-}
-
 TEST_CASE("data: a batch follows from its position alone, across epochs too") {
   const TokenRows rows(counting(5 * 3), 3);
   RowOrder walked(1, rows.rows());
   for (int64_t first = 0; first < 16; first += 2) {
-    const std::vector<int32_t> expected = rows.batch(walked, first, 2).to_vector<int32_t>();
+    const std::vector<int32_t> expected = numbers(rows.batch(walked, first, 2).ids);
     RowOrder fresh(1, rows.rows());  // as after a resume
-    CHECK(rows.batch(fresh, first, 2).to_vector<int32_t>() == expected);
+    CHECK(numbers(rows.batch(fresh, first, 2).ids) == expected);
   }
 }
 
-TEST_CASE("data: the shuffle is fair") {
-  // 4 rows, 6000 epochs: each row leads 1500 times, with a standard deviation of sqrt(6000 * 3/16) = 33.5.
-  RowOrder order(9, 4);
-  std::vector<int> first(4, 0);
-  for (int64_t epoch = 0; epoch < 6000; ++epoch) ++first[static_cast<size_t>(order(epoch * 4))];
-  for (int count : first) CHECK(std::abs(count - 1500) < 168);  // five deviations
-}
-
 TEST_CASE("data: the fingerprint tells data and contexts apart") {
-  std::vector<int32_t> tokens = counting(100);
+  TokenText tokens = counting(100);
   const uint64_t same = TokenRows(tokens, 10).fingerprint();
   CHECK(TokenRows(counting(100), 10).fingerprint() == same);
   CHECK(TokenRows(counting(100), 20).fingerprint() != same);
   CHECK(TokenRows(counting(99), 10).fingerprint() != same);
-  std::swap(tokens[3], tokens[50]);
+  std::swap(tokens.ids[3], tokens.ids[50]);
   CHECK(TokenRows(tokens, 10).fingerprint() != same);
+  std::swap(tokens.ids[3], tokens.ids[50]);
+  CHECK(TokenRows(tokens, 10).fingerprint() == same);
+  tokens.given = {{3, 4}};
+  CHECK(TokenRows(tokens, 10).fingerprint() != same);
+  tokens.given.clear();
+  tokens.starts = {0, 5};
+  CHECK(TokenRows(tokens, 10).fingerprint() == same);
+  CHECK(TokenRows(tokens, 10, {.pack_documents = true}).fingerprint() != same);
+  const auto mixed = [&](double weight) {
+    return TokenRows({{counting(50), 1.0}, {counting(50), weight}}, 10).fingerprint();
+  };
+  CHECK(mixed(1) != mixed(2));
+}
+
+TEST_CASE("data: what a row predicts: the answers, and with packed documents nothing across them") {
+  TokenText text;
+  // document 1: 0 to 4, of which 3 and 4 are learned; document 2: 5 to 12, all; document 3: 13 to 20, none
+  text.append({{0, 1, 2, 3, 4}, {false, false, false, true, true}});
+  text.append({{5, 6, 7, 8, 9, 10, 11, 12}});
+  text.append({{13, 14, 15, 16, 17, 18, 19, 20}, std::vector<bool>(8, false)});
+  constexpr int32_t no = kNoTarget;
+  const TokenRows rows(text, 7);
+  CHECK(rows.rows() == 2);  // the third has nothing to learn
+  CHECK(rows.learned() == 10);
+  const RowBatch batch = rows.in_order(0, 2);
+  CHECK(numbers(batch.targets) == std::vector<int32_t>{no, no, 3, 4, 5, 6, no, 8, 9, 10, 11, 12, no, no});
+  CHECK(batch.predictions == 9);
+
+  const TokenRows packed(text, 7, {.pack_documents = true});
+  const RowBatch apart = packed.in_order(0, 2);
+  CHECK(numbers(apart.targets) == std::vector<int32_t>{no, no, 3, 4, no, 6, no, 8, 9, 10, 11, 12, no, no});
+  CHECK(apart.predictions == 8);
+  CHECK(*apart.documents == DocumentStarts{0, 5, 13});
+  CHECK(*packed.in_order(1, 1).documents == DocumentStarts{6});
+
+  TokenText nothing;
+  nothing.append({{1, 2, 3}, {false, false, false}});
+  CHECK(error_of([&] { TokenRows(nothing, 3); }).find("nothing is to be learned in its 3 tokens") !=
+        std::string::npos);
+}
+
+TEST_CASE("data: several texts are mixed by their weights, each in whole rows of its own") {
+  const TokenRows rows({{counting(31), 3.0}, {counting(15), 1.0}}, 7);
+  CHECK(rows.rows() == 6);
+  CHECK(numbers(rows.in_order(4, 1).ids)[0] == 0);  // not the first text's tail
+  RowOrder order = rows.order(3);
+  int64_t second = 0;
+  for (int64_t i = 0; i < 4000; ++i) second += order(i) >= 4;
+  CHECK(std::abs(second - 1000) < 137);  // five deviations of sqrt(4000 * 3 / 16)
 }

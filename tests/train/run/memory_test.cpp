@@ -71,12 +71,12 @@ MakeModel planned_model(const Case& c, Device device = Device::cpu) {
   return model_of(c.config, c.dtype, device, c.lora, c.learning);
 }
 
-Tensor ids_of(const Case& c) {
+RowBatch rows_of(const Case& c) {
   Tensor ids = Tensor::empty({c.train.batch, c.train.context}, DType::i32);
   for (int64_t i = 0; i < ids.numel(); ++i)
     ids.data<int32_t>()[i] =
         static_cast<int32_t>(philox(9, static_cast<uint64_t>(i))[0] % c.config.vocab_size);
-  return ids;
+  return {.ids = ids, .targets = next_tokens(ids), .predictions = c.train.batch * (c.train.context - 1)};
 }
 
 /// Bytes of two steps at their highest, over what was live before the model was made.
@@ -89,7 +89,7 @@ int64_t measured_peak(const Case& c, Device device) {
                                .checkpointing = c.train.checkpointing};
   reset_peak(device);
   for (int64_t step = 1; step <= 2; ++step) {
-    forward_backward(model, forward, c.train.grad_accum, [&](int64_t) { return ids_of(c); });
+    forward_backward(model, forward, c.train.grad_accum, [&](int64_t) { return rows_of(c); });
     optimizer.step(step, {.lr = 1e-4}, std::min(1.0, 1 / optimizer.gradient_norm()));
   }
   return memory_counters(device).peak_bytes - before;

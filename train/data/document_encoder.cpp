@@ -1,0 +1,73 @@
+#include "train/data/document_encoder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/check.h"
+#include "models/files/gguf.h"
+#include "models/tokenizer/chat_ids.h"
+#include "train/data/bos.h"
+
+namespace scca {
+namespace fs = std::filesystem;
+
+DocumentEncoder::DocumentEncoder(const Tokenizer& tokenizer, EncodingOptions options)
+    : tokenizer_(tokenizer), options_(std::move(options)), bos_(puts_bos(options_.bos, tokenizer)) {}
+
+EncodedDocument DocumentEncoder::operator()(const Document& document) const {
+  if (document.is_chat()) {
+    try {
+      return answered(document, chat().render(document.messages, false));
+    } catch (const Error& error) {
+      fail(document.where, ": ", error.message);
+    }
+  }
+  if (document.is_completion()) return answered(document, completion(document));
+  return text(document.text);
+}
+
+int32_t DocumentEncoder::eos() const {
+  SCCA_CHECK(tokenizer_.eos_id() >= 0,
+             "the tokenizer does not say which token ends a document; name its eos_token in a "
+             "tokenizer_config.json beside it");
+  return tokenizer_.eos_id();
+}
+
+EncodedDocument DocumentEncoder::text(const std::string& text) const {
+  EncodedDocument encoded{tokenizer_.encode(text, bos_)};
+  encoded.ids.push_back(eos());
+  return encoded;
+}
+
+std::vector<ChatPart> DocumentEncoder::completion(const Document& document) const {
+  eos();
+  std::vector<ChatPart> parts;
+  if (bos_) parts.push_back({.kind = ChatPart::Kind::bos});
+  if (!document.prompt.empty()) parts.push_back({.text = document.prompt});
+  if (!document.completion.empty()) parts.push_back({.text = document.completion, .answer = true});
+  parts.push_back({.answer = true, .kind = ChatPart::Kind::eos});
+  return parts;
+}
+
+EncodedDocument DocumentEncoder::answered(const Document& document,
+                                          const std::vector<ChatPart>& parts) const {
+  ChatIds chat = encode_chat(tokenizer_, parts);
+  EncodedDocument encoded{std::move(chat.ids)};
+  if (!options_.answers_only) return encoded;
+  SCCA_CHECK(std::ranges::find(chat.answer, true) != chat.answer.end(), document.where,
+             ": the chat has no message of the assistant, so that there is nothing to learn");
+  encoded.learned = std::move(chat.answer);
+  return encoded;
+}
+
+const ChatTemplate& DocumentEncoder::chat() const {
+  std::call_once(chat_->once, [&] {
+    const fs::path& path = tokenizer_.path();
+    // A tokenizer's file alone: the template stands beside it.
+    const fs::path model = fs::is_directory(path) || is_gguf(path) ? path : path.parent_path();
+    chat_->form = ChatTemplate::of_model(model, options_.chat_template);
+  });
+  return *chat_->form;
+}
+
+}  // namespace scca

@@ -1,0 +1,48 @@
+#pragma once
+// Documents to ids: what stands around a text or a chat, and what of it is learned.
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "models/tokenizer/chat_template.h"
+#include "models/tokenizer/tokenizer.h"
+#include "train/data/document.h"
+#include "train/data/token_text.h"
+
+namespace scca {
+
+struct EncodingOptions {
+  std::string bos = "auto";        // train/data/bos.h; of texts. A chat's BOS is its template's business
+  std::string chat_template = {};  // a built-in form in place of the one beside the tokenizer
+  bool answers_only = false;       // of chats and completions the answers alone are learned
+};
+
+class DocumentEncoder {
+ public:
+  /// Throws Error as puts_bos.
+  DocumentEncoder(const Tokenizer& tokenizer, EncodingOptions options);
+
+  /// A text has EOS behind it, prompt and completion too; a chat has what its template puts there. Of a text
+  /// all is learned. Throws Error for a tokenizer that does not say what ends a document, a chat without an
+  /// answer, and as ChatTemplate::of_model, render and encode_chat. May be called from several threads.
+  EncodedDocument operator()(const Document& document) const;
+
+ private:
+  EncodedDocument text(const std::string& text) const;
+  EncodedDocument answered(const Document& document, const std::vector<ChatPart>& parts) const;
+  std::vector<ChatPart> completion(const Document& document) const;
+  const ChatTemplate& chat() const;
+  int32_t eos() const;
+
+  const Tokenizer& tokenizer_;
+  EncodingOptions options_;
+  bool bos_;
+  struct Chat {
+    std::once_flag once;
+    std::optional<ChatTemplate> form;
+  };
+  std::shared_ptr<Chat> chat_ = std::make_shared<Chat>();  // read when the first chat comes
+};
+
+}  // namespace scca

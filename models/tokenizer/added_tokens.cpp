@@ -91,7 +91,8 @@ AddedTokens read_added_tokens(const fs::path& folder, int64_t pieces,
   return added;
 }
 
-AddedTokenAt find_added_token(const std::vector<AddedToken>& tokens, std::string_view text, size_t begin) {
+AddedTokenAt find_added_token(const std::vector<AddedToken>& tokens, std::string_view text, size_t begin,
+                              bool special) {
   std::string first_bytes;
   for (const AddedToken& token : tokens) first_bytes += token.text[0];
   AddedTokenAt at;
@@ -100,6 +101,7 @@ AddedTokenAt find_added_token(const std::vector<AddedToken>& tokens, std::string
     size_t longest = 0;
     for (size_t i = 0; i < tokens.size(); ++i) {
       const std::string& wanted = tokens[i].text;
+      if (tokens[i].special && !special) continue;
       if (wanted.size() <= longest || !text.substr(at.begin).starts_with(wanted)) continue;
       longest = wanted.size();
       at.token = static_cast<int64_t>(i);

@@ -32,11 +32,12 @@ AddedTokens read_added_tokens(const std::filesystem::path& folder, int64_t piece
                               const std::function<std::string(int32_t)>& piece);
 
 /// Where the next of the tokens stands in `text` from `begin` on: the earliest, of those the longest; token
-/// -1 for none.
+/// -1 for none. `special`: special ones are looked for too.
 struct AddedTokenAt {
   size_t begin = 0;
   int64_t token = -1;
 };
-AddedTokenAt find_added_token(const std::vector<AddedToken>& tokens, std::string_view text, size_t begin);
+AddedTokenAt find_added_token(const std::vector<AddedToken>& tokens, std::string_view text, size_t begin,
+                              bool special = true);
 
 }  // namespace scca

@@ -22,6 +22,11 @@ std::vector<BpeAddedToken> tokens_where(const std::vector<BpeAddedToken>& tokens
   return some;
 }
 
+std::vector<BpeAddedToken> plain(std::vector<BpeAddedToken> tokens) {
+  std::erase_if(tokens, [](const BpeAddedToken& token) { return token.special; });
+  return tokens;
+}
+
 std::vector<std::string> texts_of(const std::vector<BpeAddedToken>& tokens) {
   std::vector<std::string> texts;
   for (const BpeAddedToken& token : tokens) texts.push_back(token.text);
@@ -79,10 +84,8 @@ BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary, const std::string& where)
     : bpe_(vocabulary, where),
       normalizer_(vocabulary.normalizer, where),
       pre_tokenizer_(vocabulary.pre_tokenizer, where),
-      found_first_(tokens_where(vocabulary.added, false), texts_of(tokens_where(vocabulary.added, false)),
-                   where),
-      found_normalized_(tokens_where(vocabulary.added, true),
-                        normalized(tokens_where(vocabulary.added, true)), where),
+      found_(finders(vocabulary.added, where)),
+      found_plain_(finders(plain(vocabulary.added), where)),
       pieces_(std::ssize(vocabulary.pieces)),
       spelled_(std::move(vocabulary.pieces)),
       strip_(vocabulary.decoding.strip),
@@ -102,6 +105,12 @@ BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary, const std::string& where)
                vocab_size(), " in the vocabulary");
   SCCA_CHECK(!special_.adds_bos || special_.bos >= 0, where,
              ": texts are to begin with BOS, but no token is said to be BOS");
+}
+
+BpeTokenizer::Finders BpeTokenizer::finders(const std::vector<BpeAddedToken>& added,
+                                            const std::string& where) const {
+  const std::vector<BpeAddedToken> first = tokens_where(added, false), later = tokens_where(added, true);
+  return {AddedTokenFinder(first, texts_of(first), where), AddedTokenFinder(later, normalized(later), where)};
 }
 
 void BpeTokenizer::read_added(const std::vector<BpeAddedToken>& added, const std::string& where) {
@@ -126,6 +135,7 @@ void BpeTokenizer::read_added(const std::vector<BpeAddedToken>& added, const std
     SCCA_CHECK(spelled_[id] == token.text, where, ": added token ", short_text(Json(token.text)), " has id ",
                token.id, ", but that is ", short_text(Json(spelled_[id])));
     special_added_[id] = token.special;
+    added_ids_[token.text] = token.id;
   }
 }
 
@@ -169,7 +179,13 @@ bool BpeTokenizer::words_begin_with_spaces(bool ignore_merges) const {
          std::ranges::none_of(spelled_, [](const std::string& piece) { return has_space_within(piece); });
 }
 
-std::vector<int32_t> BpeTokenizer::encode(std::string_view text) const {
+int32_t BpeTokenizer::token_id(std::string_view spelled) const {
+  const auto known = added_ids_.find(std::string(spelled));
+  return known == added_ids_.end() ? -1 : known->second;
+}
+
+std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const Finders& found,
+                                          bool behind_token) const {
   KeptTexts kept;
   if (!is_valid(text)) text = kept.emplace_back(valid_utf8(text));
   std::vector<int32_t> ids;
@@ -185,8 +201,8 @@ std::vector<int32_t> BpeTokenizer::encode(std::string_view text) const {
     }
     if (!part.empty()) words.encode(part, ids);
   };
-  const char* const start = text.data();
-  for (const auto& [section, token] : found_first_.sections(text)) {
+  const char* const start = behind_token ? nullptr : text.data();
+  for (const auto& [section, token] : found.first.sections(text)) {
     if (token >= 0) {
       ids.push_back(token);
       continue;
@@ -195,7 +211,7 @@ std::vector<int32_t> BpeTokenizer::encode(std::string_view text) const {
     normalizer_.run(parts, kept);
     if (parts.empty()) continue;
     const TextPart whole = parts[0];
-    for (const auto& [between, normalized_token] : found_normalized_.sections(whole.text)) {
+    for (const auto& [between, normalized_token] : found.normalized.sections(whole.text)) {
       if (normalized_token >= 0) {
         ids.push_back(normalized_token);
         continue;

@@ -2,6 +2,7 @@
 // Byte-pair encoding with what stands around it: added tokens, normalizer, pre-tokenizer. Its ids are those
 // of the `tokenizers` library, encode(text, add_special_tokens=False).
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "models/tokenizer/added_token_finder.h"
@@ -18,7 +19,11 @@ class BpeTokenizer : public TokenizerModel {
   BpeTokenizer(BpeVocabulary vocabulary, const std::string& where);
 
   /// All added tokens are found, special ones too.
-  std::vector<int32_t> encode(std::string_view text) const override;
+  std::vector<int32_t> encode(std::string_view text) const override { return encode(text, found_, false); }
+  std::vector<int32_t> encode_plain(std::string_view text, bool behind_token) const override {
+    return encode(text, found_plain_, behind_token);
+  }
+  int32_t token_id(std::string_view spelled) const override;
   /// Special added tokens give nothing.
   std::string decode(const std::vector<int32_t>& ids) const override;
   int64_t pieces() const override { return pieces_; }
@@ -29,6 +34,11 @@ class BpeTokenizer : public TokenizerModel {
   std::optional<std::string> loose_bytes(int32_t id) const override;
 
  private:
+  struct Finders {
+    AddedTokenFinder first, normalized;  // in the text as it is, and as it is normalized
+  };
+  Finders finders(const std::vector<BpeAddedToken>& added, const std::string& where) const;
+  std::vector<int32_t> encode(std::string_view text, const Finders& found, bool behind_token) const;
   void read_added(const std::vector<BpeAddedToken>& added, const std::string& where);
   void read_texts(const PieceDecoding& decoding, const std::vector<BpeAddedToken>& added);
   std::vector<std::string> normalized(const std::vector<BpeAddedToken>& tokens) const;
@@ -37,11 +47,12 @@ class BpeTokenizer : public TokenizerModel {
 
   Bpe bpe_;
   TextSteps normalizer_, pre_tokenizer_;
-  AddedTokenFinder found_first_, found_normalized_;
+  Finders found_, found_plain_;  // all added tokens; those that are not special
   int64_t pieces_;
   std::vector<std::string> spelled_, texts_;  // by id: as the file has it, and what it decodes to
   std::vector<std::string> first_texts_;      // the same of a text's first piece; empty where they are alike
   std::vector<bool> special_added_;
+  std::unordered_map<std::string, int32_t> added_ids_;
   int64_t strip_;
   bool byte_level_, by_words_;
   SpecialIds special_;

@@ -1,12 +1,12 @@
 #include "models/tokenizer/gguf_tokenizer.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "core/check.h"
 #include "core/file.h"
 #include "core/joined.h"
 #include "models/tokenizer/bpe_tokenizer.h"
+#include "models/tokenizer/chat_template.h"
 #include "models/tokenizer/pre_tokenizers.h"
 #include "models/tokenizer/sentencepiece_model.h"
 #include "models/tokenizer/sentencepiece_tokenizer.h"
@@ -234,16 +234,6 @@ void set_sentencepiece(GgufContent& content, const fs::path& folder, int64_t voc
       {.bos = whole.bos_id(), .eos = whole.eos_id(), .unk = whole.unk_id(), .adds_bos = whole.adds_bos()});
 }
 
-/// The chat template, where the folder has one.
-std::optional<std::string> chat_template(const fs::path& folder) {
-  if (const fs::path file = folder / "chat_template.jinja"; fs::exists(file)) return read_text_file(file);
-  const fs::path file = folder / "tokenizer_config.json";
-  if (!fs::exists(file)) return {};
-  const Json json = parse_json(read_text_file(file), file.string());
-  const bool given = json.is_object() && json.contains("chat_template") && json["chat_template"].is_string();
-  return given ? std::optional(json["chat_template"].get<std::string>()) : std::nullopt;
-}
-
 }  // namespace
 
 GgufContent gguf_tokenizer(const fs::path& model, int64_t vocab_size) {
@@ -258,7 +248,7 @@ GgufContent gguf_tokenizer(const fs::path& model, int64_t vocab_size) {
     set_sentencepiece(content, model, vocab_size);
   else
     set_byte_level(content, model / "tokenizer.json", vocab_size);
-  if (const auto chat = chat_template(model)) content.set("tokenizer.chat_template", *chat);
+  if (const auto chat = chat_template_text(model)) content.set("tokenizer.chat_template", *chat);
   return content;
 }
 

@@ -63,12 +63,14 @@ bool SentencePieceTokenizer::words_are_independent(std::string_view serialized) 
   return true;
 }
 
-std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text) const {
+/// `special`: special added tokens are found too.
+std::vector<int32_t> SentencePieceTokenizer::encode_sections(std::string_view text, bool special,
+                                                             bool behind_token) const {
   std::vector<int32_t> ids;
   bool strip = false;
   for (size_t begin = 0; begin < text.size();) {
-    const AddedTokenAt next =
-        added_.tokens.empty() ? AddedTokenAt{text.size(), -1} : find_added_token(added_.tokens, text, begin);
+    const AddedTokenAt next = added_.tokens.empty() ? AddedTokenAt{text.size(), -1}
+                                                    : find_added_token(added_.tokens, text, begin, special);
     const AddedToken* token = next.token < 0 ? nullptr : &added_.tokens[static_cast<size_t>(next.token)];
     std::string_view between = text.substr(begin, next.begin - begin);
     if (strip) between.remove_prefix(std::min(between.find_first_not_of(kWhitespace), between.size()));
@@ -76,7 +78,7 @@ std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text) const
       between = between.substr(0, between.find_last_not_of(kWhitespace) + 1);
     if (!between.empty()) {
       const std::vector<int32_t> plain =
-          begin == 0 || added_.legacy ? encode_plain(between) : encode_behind(between);
+          (begin == 0 && !behind_token) || added_.legacy ? encode_section(between) : encode_behind(between);
       ids.insert(ids.end(), plain.begin(), plain.end());
     }
     if (!token) break;
@@ -88,7 +90,7 @@ std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text) const
 }
 
 /// A text without added tokens.
-std::vector<int32_t> SentencePieceTokenizer::encode_plain(std::string_view text) const {
+std::vector<int32_t> SentencePieceTokenizer::encode_section(std::string_view text) const {
   // A literal U+2581 is a space to the library; rare, so not worth a rule of its own.
   return by_words_ && text.find(kSpace) == std::string_view::npos ? encode_by_words(text)
                                                                   : encode_whole(text);
@@ -96,7 +98,11 @@ std::vector<int32_t> SentencePieceTokenizer::encode_plain(std::string_view text)
 
 /// The same without the space that the library puts in front: behind a newline there is none.
 std::vector<int32_t> SentencePieceTokenizer::encode_behind(std::string_view text) const {
-  std::vector<int32_t> ids = encode_plain("\n" + std::string(text));
+  SCCA_CHECK(
+      by_words_,
+      "tokenizer: text behind a token with legacy false is implemented for LLaMA's kind of SentencePiece "
+      "model alone");
+  std::vector<int32_t> ids = encode_section("\n" + std::string(text));
   ids.erase(ids.begin(), ids.begin() + 2);  // that space's piece and the newline
   return ids;
 }
@@ -156,6 +162,13 @@ std::string SentencePieceTokenizer::decode_pieces(const std::vector<int32_t>& id
   const auto status = processor_->Decode(all, &text);
   SCCA_CHECK(status.ok(), "tokenizer: the ids cannot be decoded: ", status.ToString());
   return behind ? text.substr(1) : text;
+}
+
+int32_t SentencePieceTokenizer::token_id(std::string_view spelled) const {
+  for (size_t i = 0; i < added_.tokens.size(); ++i)
+    if (added_.tokens[i].text == spelled) return static_cast<int32_t>(pieces() + static_cast<int64_t>(i));
+  const int32_t id = processor_->PieceToId(spelled);  // of an unknown spelling UNK's
+  return processor_->IdToPiece(id) == spelled && !processor_->IsByte(id) ? id : -1;
 }
 
 const AddedToken* SentencePieceTokenizer::added(int32_t id) const {

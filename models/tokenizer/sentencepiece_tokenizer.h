@@ -25,7 +25,13 @@ class SentencePieceTokenizer : public TokenizerModel {
   /// model whose words hang together.
   void add(AddedTokens added, const std::string& where);
 
-  std::vector<int32_t> encode(std::string_view text) const override;
+  std::vector<int32_t> encode(std::string_view text) const override {
+    return encode_sections(text, true, false);
+  }
+  std::vector<int32_t> encode_plain(std::string_view text, bool behind_token) const override {
+    return encode_sections(text, false, behind_token);
+  }
+  int32_t token_id(std::string_view spelled) const override;
   /// The space that encoding puts in front of a text is taken away; BOS, EOS and special added tokens give
   /// nothing.
   std::string decode(const std::vector<int32_t>& ids) const override;
@@ -38,7 +44,8 @@ class SentencePieceTokenizer : public TokenizerModel {
 
  private:
   const AddedToken* added(int32_t id) const;
-  std::vector<int32_t> encode_plain(std::string_view text) const;
+  std::vector<int32_t> encode_sections(std::string_view text, bool special, bool behind_token) const;
+  std::vector<int32_t> encode_section(std::string_view text) const;
   std::vector<int32_t> encode_behind(std::string_view text) const;
   std::string decode_pieces(const std::vector<int32_t>& ids, bool behind) const;
   std::vector<int32_t> encode_whole(std::string_view text) const;

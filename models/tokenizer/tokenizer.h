@@ -33,6 +33,14 @@ class Tokenizer {
   /// added tokens as all others, and found, as the `tokenizers` library does. Throws Error for BOS from a
   /// vocabulary without one.
   std::vector<int32_t> encode(std::string_view text, bool add_bos = false) const;
+  /// The ids of a text within a sequence, in which special tokens are text: one that spells "<|im_end|>" ends
+  /// nothing, as with `encode_special_tokens` of the `tokenizers` library. Added tokens that are not marked
+  /// special are found. `behind_token`: it stands behind a token of its own, not at the sequence's start.
+  std::vector<int32_t> encode_plain(std::string_view text, bool behind_token) const {
+    return model_->encode_plain(text, behind_token);
+  }
+  /// The added or control token that is spelled so ("<|im_end|>"); -1 where there is none.
+  int32_t token_id(std::string_view spelled) const { return model_->token_id(spelled); }
   /// The text of ids, always valid UTF-8: bytes that form no character become U+FFFD, BOS, EOS and
   /// special added tokens nothing, the space that encoding puts in front of a text is taken away. Throws
   /// Error for an id that is not in the vocabulary.

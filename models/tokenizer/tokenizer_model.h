@@ -21,6 +21,11 @@ class TokenizerModel {
 
   /// The ids of one text; bytes that are no UTF-8 are read as U+FFFD. Nothing is put in front or behind.
   virtual std::vector<int32_t> encode(std::string_view text) const = 0;
+  /// The same of a text in which special added tokens are text. `behind_token`: it stands behind a token,
+  /// not at the start.
+  virtual std::vector<int32_t> encode_plain(std::string_view text, bool behind_token) const = 0;
+  /// The token that is spelled so and is none of a text's pieces: an added one, BOS, EOS. -1 for none.
+  virtual int32_t token_id(std::string_view spelled) const = 0;
   /// The bytes that ids stand for, which need not be UTF-8.
   virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
 

@@ -164,8 +164,11 @@ def main():
         write(folder / "tokenizer_config.json", config)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts()]
+        tokenizer.encode_special_tokens = True
+        plain = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts()]
+        tokenizer.encode_special_tokens = False
         write(folder / "ids.json", {
-            "ids": ids, "decoded": [tokenizer.decode(one, skip_special_tokens=True) for one in ids],
+            "ids": ids, "plain": {str(i): one for i, one in enumerate(plain) if one != ids[i]}, "decoded": [tokenizer.decode(one, skip_special_tokens=True) for one in ids],
             "with_special": tokenizer.encode("a").ids, "vocab_size": tokenizer.get_vocab_size(),
             **{name: tokenizer.token_to_id(token["content"] if isinstance(token, dict) else token) if (token := config.get(name + "_token")) else -1
                for name in ("bos", "eos")}})

@@ -56,7 +56,11 @@ TEST_CASE("tokenizer_json: ids and texts equal those of the tokenizers library")
       const auto ids = golden["ids"][i].get<std::vector<int32_t>>();
       CHECK(tokenizer.encode(all[i]) == ids);
       CHECK(tokenizer.decode(ids) == golden["decoded"][i].get<std::string>());
+      const std::string key = std::to_string(i);
+      const Json& plain = golden["plain"].contains(key) ? golden["plain"][key] : golden["ids"][i];
+      CHECK(tokenizer.encode_plain(all[i], false) == plain.get<std::vector<int32_t>>());
     }
+    CHECK(golden["plain"].size() > 10);
   }
 }
 

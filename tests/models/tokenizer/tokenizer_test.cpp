@@ -306,6 +306,30 @@ TEST_CASE("tokenizer: behind an added token a text has SentencePiece's space onl
   CHECK(WithFiles({{"tokenizer_config.json", decoder(kAdded, R"(,"legacy":false)")}})
             .error()
             .find("legacy false are implemented for LLaMA's kind") != std::string::npos);
+  const WithFiles rewrites({{"tokenizer_config.json", R"({"legacy":false})"}});
+  const Tokenizer other(rewrites.folder.path());
+  CHECK(!other.encode_plain("user", false).empty());
+  CHECK(error_of([&] {
+          other.encode_plain("user", true);
+        }).starts_with("tokenizer: text behind a token with legacy"));
+}
+
+TEST_CASE("tokenizer: in plain text special tokens are text, and behind a token it stands as they let it") {
+  for (const std::string legacy : {"true", "false"}) {
+    const WithFiles files({{"tokenizer_config.json", decoder(added(4096), ",\"legacy\":" + legacy)}}, kDemo);
+    const Tokenizer tokenizer(files.folder.path()), plain(kDemo);
+    CHECK(tokenizer.encode_plain("a<pad>b", false) == plain.encode("a<pad>b"));
+    CHECK(tokenizer.encode_plain("a<|im|>", false) ==
+          tokenizer.encode("a<|im|>"));  // not special: it is found
+    std::vector<int32_t> behind = tokenizer.encode("<|im_start|>user");
+    behind.erase(behind.begin());
+    CHECK(tokenizer.encode_plain("user", true) == behind);
+    CHECK((tokenizer.encode_plain("user", true) == plain.encode("user")) == (legacy == "true"));
+    CHECK(tokenizer.token_id("<pad>") == 4096);
+    CHECK(tokenizer.token_id("</s>") == tokenizer.eos_id());
+    CHECK(tokenizer.token_id("<|im_end|>") == -1);
+    CHECK(tokenizer.token_id("<0x41>") == -1);
+  }
 }
 
 TEST_CASE("tokenizer: a stream of ids with added tokens gives the text that decode gives") {

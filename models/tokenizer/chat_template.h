@@ -1,0 +1,54 @@
+#pragma once
+// A chat as the text that a model was taught to go on from: messages with roles, in the model's own form.
+// Which forms there are, and how a model's template is recognised: models/tokenizer/chat_form.h.
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/tokenizer/chat_form.h"
+
+namespace scca {
+
+struct ChatMessage {
+  std::string role, content;  // system, user or assistant
+};
+
+/// A piece of a rendered chat.
+struct ChatPart {
+  enum class Kind { text, token, bos, eos };
+  std::string text = {};  // with Kind::token one token's spelling; empty with bos and eos
+  bool answer = false;    // what the assistant says, with the end of its turn that it must learn to say
+  Kind kind = Kind::text;
+  bool operator==(const ChatPart&) const = default;
+};
+
+/// The Jinja text that a folder (chat_template.jinja, else tokenizer_config.json's chat_template) or a GGUF
+/// file (tokenizer.chat_template) has for a chat; of a list of named ones that called "default". Throws Error
+/// naming the file for a value of another kind and for a list without that one.
+std::optional<std::string> chat_template_text(const std::filesystem::path& model);
+
+class ChatTemplate {
+ public:
+  explicit ChatTemplate(ChatForm form) : form_(std::move(form)) {}
+  /// The form of this name; where it is empty that of the model's own template. Throws UsageError for an
+  /// unknown name, and Error, with the names there are, for a model without a template and for a template
+  /// that is none of the built-in forms.
+  static ChatTemplate of_model(const std::filesystem::path& model, const std::string& name = "");
+
+  const std::string& name() const { return form_.name; }
+
+  /// The whole chat. BOS is the template's business: it is among the parts where the form has it, once or at
+  /// each turn, and nobody else is to put one in front, whatever the tokenizer's add_bos_token says.
+  /// `open`: ends where the assistant's answer begins (add_generation_prompt). Throws Error naming the
+  /// message: no messages, a role that is none of the three, an order that the form cannot say, a content
+  /// that spells the form's own words where these are text, as [/INST] is in LLaMA-2's.
+  std::vector<ChatPart> render(const std::vector<ChatMessage>& messages, bool open) const;
+  /// The token that ends an answer.
+  ChatPart end() const;
+
+ private:
+  ChatForm form_;
+};
+
+}  // namespace scca

@@ -14,7 +14,7 @@ run() {
   "$@"
 }
 
-packages="g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev nlohmann-json3-dev libcli11-dev doctest-dev libstb-dev fonts-dejavu-core"
+packages="g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev zlib1g-dev libzstd-dev nlohmann-json3-dev libcli11-dev doctest-dev libstb-dev fonts-dejavu-core"
 missing=""
 if command -v dpkg-query >/dev/null; then
   for package in $packages; do
@@ -27,9 +27,9 @@ else
   cat << END
 This is no Debian system, so nothing is installed. What the build needs, by each system's names (only apt's are tried):
   apt    $packages
-  dnf    gcc-c++ cmake ninja-build onednn-devel sentencepiece-devel pcre2-devel utf8proc-devel json-devel cli11-devel doctest-devel stb-devel dejavu-sans-fonts
-  brew   cmake ninja libomp onednn sentencepiece pcre2 utf8proc nlohmann-json cli11 doctest; stb from github.com/nothings/stb, in a folder stb
-  conda  (conda-forge) cxx-compiler cmake ninja onednn=*=omp* libsentencepiece pcre2 libutf8proc nlohmann_json cli11 doctest stb
+  dnf    gcc-c++ cmake ninja-build onednn-devel sentencepiece-devel pcre2-devel utf8proc-devel zlib-devel libzstd-devel json-devel cli11-devel doctest-devel stb-devel dejavu-sans-fonts
+  brew   cmake ninja libomp onednn sentencepiece pcre2 utf8proc zlib zstd nlohmann-json cli11 doctest; stb from github.com/nothings/stb, in a folder stb
+  conda  (conda-forge) cxx-compiler cmake ninja onednn=*=omp* libsentencepiece pcre2 libutf8proc zlib zstd nlohmann_json cli11 doctest stb
 The build itself is two lines; what lies in a place of its own is named by -DCMAKE_PREFIX_PATH (conda: \$CONDA_PREFIX):
   cmake -S . -B $build -G Ninja $*
   cmake --build $build --target $target

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
 #include "train/data/data.h"
@@ -22,12 +23,12 @@ void add_text_flags(CLI::App& app, TextFlags& flags) {
       ->transform(token_count(kMostTextTokens));
   add_line_ends_flag(app, flags.keep_line_ends);
   app.add_option("--text-field", flags.text_field, kTextFieldHelp)->type_name("NAME");
-  app.add_option("--chat-template", flags.chat_template, chat_template_help())
-      ->check(CLI::IsMember(chat_form_names()));
+  app.add_option("--chat-template", flags.chat_template, chat_template_help())->type_name("NAME");
 }
 
 std::string chat_template_help() {
-  return "The form of chats and instructions, a built-in one (default: the model's own)";
+  return concat("The form of chats and instructions: ", joined(chat_form_names()),
+                " (default: the model's own)");
 }
 
 void add_line_ends_flag(CLI::App& app, bool& keep_line_ends) {

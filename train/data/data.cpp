@@ -1,6 +1,7 @@
 #include "train/data/data.h"
 
 #include <algorithm>
+#include <exception>
 #include <numeric>
 #include <optional>
 
@@ -47,9 +48,17 @@ class Tokenizing {
 
   void encode_waiting() {
     std::vector<EncodedDocument> encoded(waiting_.size());
+    std::vector<std::exception_ptr> failed(
+        waiting_.size());  // so that the first is told, on any thread count
     parallel_tasks(static_cast<int64_t>(waiting_.size()), [&](int64_t i) {
-      encoded[static_cast<size_t>(i)] = encode_(waiting_[static_cast<size_t>(i)]);
+      try {
+        encoded[static_cast<size_t>(i)] = encode_(waiting_[static_cast<size_t>(i)]);
+      } catch (...) {
+        failed[static_cast<size_t>(i)] = std::current_exception();
+      }
     });
+    for (const std::exception_ptr& failure : failed)
+      if (failure) std::rethrow_exception(failure);
     for (const EncodedDocument& document : encoded) text_.append(document);
     done_bytes_ += waiting_bytes_;
     waiting_bytes_ = 0;

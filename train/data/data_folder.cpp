@@ -24,6 +24,12 @@ std::string lower(std::string text) {
   return text;
 }
 
+/// a.txt of a.txt.gz
+fs::path without_packing(const fs::path& file) {
+  const std::string last = lower(file.extension().string());
+  return last == ".gz" || last == ".zst" ? file.parent_path() / file.stem() : file;
+}
+
 /// One walk: what a link leads to is known by its device and number.
 class Walk {
  public:
@@ -49,9 +55,12 @@ class Walk {
     if (::stat(path.c_str(), &status) != 0) return leave_out("link to nothing");
     if (S_ISDIR(status.st_mode)) return enter(path);
     if (!S_ISREG(status.st_mode)) return leave_out("device or pipe");
-    const std::string ending = lower(path.extension().string());
+    const std::string ending = lower(without_packing(path).extension().string());
     const bool known = std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
-    if (!known && ending != ".json") return leave_out(ending.empty() ? "without ending" : ending);
+    if (!known && ending != ".json") {
+      const std::string last = lower(path.extension().string());
+      return leave_out(last.empty() ? "without ending" : last);
+    }
     if (!known && !holds_texts(path)) return leave_out(".json without texts");
     if (!is_new(status)) return leave_out("link to what is read already");
     found.files.push_back(path);
@@ -82,7 +91,7 @@ std::string FolderFiles::left_out_text() const {
 }
 
 bool has_ending(const fs::path& file, const std::string& ending) {
-  return lower(file.extension().string()) == ending;
+  return lower(without_packing(file).extension().string()) == ending;
 }
 
 std::string text_endings() {

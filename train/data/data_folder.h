@@ -15,16 +15,16 @@ struct FolderFiles {
   std::string left_out_text() const;
 };
 
-/// True when `file` ends with ".jsonl" or the like, in upper or lower case.
+/// True when `file` ends with ".jsonl" or the like, in upper or lower case, .gz or .zst behind it aside.
 bool has_ending(const std::filesystem::path& file, const std::string& ending);
 
 /// What the endings in a folder must be, for messages.
 std::string text_endings();
 
 /// The files of a folder, however deep, that hold texts: *.txt, *.text, *.md, *.jsonl, *.ndjson in upper and
-/// lower case, and *.json where it holds texts. Links are followed; no folder and no file is read twice,
-/// whatever links to it. What begins with a dot is left out with all that is in it. Throws Error naming a
-/// folder that cannot be read.
+/// lower case, and *.json where it holds texts; each also packed, as *.txt.gz or *.txt.zst. Links are
+/// followed; no folder and no file is read twice, whatever links to it. What begins with a dot is left out
+/// with all that is in it. Throws Error naming a folder that cannot be read.
 FolderFiles files_of_folder(const std::filesystem::path& folder);
 
 }  // namespace scca

@@ -12,17 +12,19 @@ namespace scca {
 namespace fs = std::filesystem;
 
 DocumentEncoder::DocumentEncoder(const Tokenizer& tokenizer, EncodingOptions options)
-    : tokenizer_(tokenizer), options_(std::move(options)), bos_(puts_bos(options_.bos, tokenizer)) {}
+    : tokenizer_(tokenizer), options_(std::move(options)), bos_(puts_bos(options_.bos, tokenizer)) {
+  if (!options_.chat_template.empty()) chat_form_named(options_.chat_template);  // before a chat comes
+}
 
 EncodedDocument DocumentEncoder::operator()(const Document& document) const {
   if (document.is_chat()) {
     try {
-      return answered(document, chat().render(document.messages, false));
+      return answered(chat().render(document.messages, false));
     } catch (const Error& error) {
       fail(document.where, ": ", error.message);
     }
   }
-  if (document.is_completion()) return answered(document, completion(document));
+  if (document.is_completion()) return answered(completion(document));
   return text(document.text);
 }
 
@@ -49,13 +51,12 @@ std::vector<ChatPart> DocumentEncoder::completion(const Document& document) cons
   return parts;
 }
 
-EncodedDocument DocumentEncoder::answered(const Document& document,
-                                          const std::vector<ChatPart>& parts) const {
+EncodedDocument DocumentEncoder::answered(const std::vector<ChatPart>& parts) const {
   ChatIds chat = encode_chat(tokenizer_, parts);
   EncodedDocument encoded{std::move(chat.ids)};
   if (!options_.answers_only) return encoded;
-  SCCA_CHECK(std::ranges::find(chat.answer, true) != chat.answer.end(), document.where,
-             ": the chat has no message of the assistant, so that there is nothing to learn");
+  SCCA_CHECK(std::ranges::find(chat.answer, true) != chat.answer.end(),
+             "the chat has no message of the assistant, so that there is nothing to learn");
   encoded.learned = std::move(chat.answer);
   return encoded;
 }

@@ -20,7 +20,7 @@ struct EncodingOptions {
 
 class DocumentEncoder {
  public:
-  /// Throws Error as puts_bos.
+  /// Throws Error as puts_bos, UsageError for a form that is not built in.
   DocumentEncoder(const Tokenizer& tokenizer, EncodingOptions options);
 
   /// A text has EOS behind it, prompt and completion too; a chat has what its template puts there. Of a text
@@ -30,7 +30,7 @@ class DocumentEncoder {
 
  private:
   EncodedDocument text(const std::string& text) const;
-  EncodedDocument answered(const Document& document, const std::vector<ChatPart>& parts) const;
+  EncodedDocument answered(const std::vector<ChatPart>& parts) const;
   std::vector<ChatPart> completion(const Document& document) const;
   const ChatTemplate& chat() const;
   int32_t eos() const;

@@ -38,9 +38,9 @@ constexpr const char* kElse = "name texts here";
 /// The first that fits is it.
 constexpr Kind kKinds[] = {
     {kLfsPointer, kLfsName, kLfsAdvice},
-    {bytes("\x1f\x8b"), "gzip data", "unpack it first: zcat FILE > OUT.txt"},
+    {bytes("\x1f\x8b"), "gzip data within gzip data", "unpack it first: zcat FILE > OUT.gz"},
     {bytes("\x1f\x9d"), "compress data (.Z)", "unpack it first: zcat FILE > OUT.txt"},
-    {bytes("\x28\xb5\x2f\xfd"), "zstd data", "unpack it first: zstd -d FILE -o OUT.txt"},
+    {bytes("\x28\xb5\x2f\xfd"), "zstd data within packed data", "unpack it first: zstd -d FILE -o OUT"},
     {bytes("BZh"), "bzip2 data", "unpack it first: bzcat FILE > OUT.txt", 0, true},
     {bytes("\xfd\x37zXZ\0"), "xz data", "unpack it first: xzcat FILE > OUT.txt"},
     {bytes("\x04\x22\x4d\x18"), "lz4 data", "unpack it first: lz4 -d FILE OUT.txt"},

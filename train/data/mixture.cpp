@@ -24,7 +24,9 @@ Word word_of(const std::string& text, const Message& what) {
 
 /// "a=0.7,b=0.3" is two, unless a file is called so.
 std::vector<std::string> parts_of(const std::string& word) {
-  if (word.find('=') == std::string::npos || std::filesystem::exists(word)) return {word};
+  const size_t at = word.rfind('=');
+  if (at == std::string::npos || std::filesystem::exists(word) || std::filesystem::exists(word.substr(0, at)))
+    return {word};
   std::vector<std::string> parts;
   size_t begin = 0;
   for (size_t at = 0; (at = word.find(',', at)) != std::string::npos; ++at) {

@@ -1,10 +1,10 @@
 #pragma once
-// A file or pipe of text, looked at before it is read: as lines, or whole.
+// A file or pipe of text, packed or not, looked at before it is read: as lines, or whole.
 #include <filesystem>
 #include <string>
 #include <string_view>
 
-#include "core/file.h"
+#include "train/data/unpacked_file.h"
 
 namespace scca {
 
@@ -30,7 +30,7 @@ class TextSource {
   bool read_more();
 
   std::string name_;
-  FileReader file_;
+  UnpackedFile file_;
   std::string beginning_;
   std::string buffer_;  // what is read, of which the first at_ bytes are given out
   size_t at_ = 0;

@@ -55,14 +55,19 @@ run "$scca" plan-memory --model-config "$model" --context "$context" --attention
 evaluate before --model "$model"
 run "$scca" finetune --model "$model" --data "$data" --out "$out/run" --context "$context" --attention scca-fixed \
   --rope yarn --train "$train" --steps "$steps" --warmup 2 --lr 5e-4 --save-every 1 --resume
+# The run's positions without its training: how much of the gain is YaRN's alone.
+factor=$(grep -o '"rope_factor": *[0-9.]*' "$out/run/config.json" | head -n 1 | grep -o '[0-9.]*$')
+stretched=(--rope yarn --rope-factor "$factor")
+evaluate stretched --model "$model" "${stretched[@]}"
 evaluate after --model "$model" --adapter "$out/run/adapter"
 
 passkeys=$((context / 4)),$((context / 2)),$context
-for name in before after; do
+for name in before stretched after; do
   [ -s "$out/passkey-$name.png" ] && continue
-  adapter=()
-  [ $name = before ] || adapter=(--adapter "$out/run/adapter")
-  run "$scca" eval passkey --model "$model" "${adapter[@]}" --lengths "$passkeys" --depths 10,50,90 --trials 1 \
+  changes=()
+  [ $name != stretched ] || changes=("${stretched[@]}")
+  [ $name != after ] || changes=(--adapter "$out/run/adapter")
+  run "$scca" eval passkey --model "$model" "${changes[@]}" --lengths "$passkeys" --depths 10,50,90 --trials 1 \
     --png "$out/passkey-$name.png" --json >"$out/passkey-$name.json"
 done
 
@@ -73,10 +78,10 @@ run "$scca" generate --model "$model" --adapter "$out/run/adapter" --prompt-file
 [ -s "$out/smollm2.gguf" ] || run "$scca" export --model "$model" --adapter "$out/run/adapter" --type q8_0 --out "$out/smollm2.gguf"
 [ -z "${PYTHON:-}" ] || run "$PYTHON" train/examples/same_logits.py "$scca" "$out/merged"
 
-printf '\nperplexity on the held-out texts\n%-8s' ''
+printf '\nperplexity on the held-out texts\n%-9s' ''
 for length in $lengths; do printf '%10d' "$length"; done
-for name in before after; do
-  printf '\n%-8s' $name
+for name in before stretched after; do
+  printf '\n%-9s' $name
   for length in $lengths; do
     printf '%10s' "$(grep -o '"perplexity": *[0-9.]*' "$out/$name-$length.json" | head -n 1 | grep -o '[0-9.]*$' | cut -c1-6)"
   done

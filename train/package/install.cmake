@@ -29,4 +29,5 @@ endforeach()
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/scca-config-version.cmake VERSION ${PROJECT_VERSION}
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/scca-config.cmake train/package/FindSentencePiece.cmake train/package/Finddnnl.cmake
-        train/package/FindPCRE2.cmake train/package/Findutf8proc.cmake ${PROJECT_BINARY_DIR}/scca-config-version.cmake DESTINATION ${package})
+        train/package/FindPCRE2.cmake train/package/Findutf8proc.cmake train/package/Findzstd.cmake
+        ${PROJECT_BINARY_DIR}/scca-config-version.cmake DESTINATION ${package})

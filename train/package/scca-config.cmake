@@ -31,7 +31,7 @@ endif()
 set(_scca_needs_ops dnnl)
 set(_scca_needs_nn nlohmann_json)
 set(_scca_needs_models SentencePiece PCRE2 utf8proc)
-set(_scca_needs_train CLI11)
+set(_scca_needs_train CLI11 ZLIB zstd)
 
 # How far to the right in _scca_order.
 set(_scca_last -1)

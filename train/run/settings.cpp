@@ -22,7 +22,7 @@ namespace {
 SettingTable data_settings(TrainSettings& s) {
   return {{.name = "data",
            .member = &s.data,
-           .help = concat(kDataHelp, "; PATH=0.7 PATH=0.3 mixes them by weight"),
+           .help = concat(kDataHelp, "; PATH=WEIGHT for each mixes them"),
            .type = "PATH",
            .required = true,
            .may_differ = true},
@@ -35,7 +35,8 @@ SettingTable data_settings(TrainSettings& s) {
           {.name = "chat_template",
            .member = &s.chat_template,
            .help = chat_template_help(),
-           .takes = CLI::IsMember(chat_form_names())},
+           .type = "NAME",
+           .accepts = [](const std::string& name) { chat_form_named(name); }},
           {.name = "loss",
            .member = &s.loss,
            .help = "What of chats and completions is learned",

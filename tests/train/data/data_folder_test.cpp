@@ -29,17 +29,19 @@ void write(const fs::path& file, const std::string& content = "text") {
 TEST_CASE("data folder: endings in either case; .json by what it holds; the rest is counted") {
   const TemporaryFolder folder;
   const fs::path root = folder / "books";
-  for (const char* name :
-       {"b.TXT", "a.md", "c.text", "deep/d.JSONL", "e.ndjson", "f.pdf", "g.PDF", "h.gz", "none"})
+  for (const char* name : {"b.TXT", "a.md", "c.text", "deep/d.JSONL", "e.ndjson", "f.pdf", "g.PDF", "h.gz",
+                           "i.txt.GZ", "j.jsonl.zst", "none"})
     write(root / name);
   write(root / "lines.json", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n");
   write(root / "array.json", "[{\"text\":\"a\"}]");
   write(root / "strings.json", "[\"a\", \"b\"]");
   write(root / "settings.json", "{\n  \"name\": \"books\"\n}\n");
   write(root / "instructions.json", "[{\"instruction\":\"a\",\"output\":\"b\"}]");
+  write(root / "questions.json", "[{\"question\":\"a\",\"answer\":\"b\"}]");
   const FolderFiles found = files_of_folder(root);
   CHECK(names_of(found, root) ==
-        "a.md array.json b.TXT c.text deep/d.JSONL e.ndjson lines.json strings.json ");
+        "a.md array.json b.TXT c.text deep/d.JSONL e.ndjson i.txt.GZ instructions.json j.jsonl.zst "
+        "lines.json strings.json ");
   CHECK(found.left_out_text() == "2 .json without texts, 2 .pdf, 1 .gz, 1 without ending");
 }
 

@@ -37,8 +37,8 @@ TEST_CASE("file kind: what is no text is known by its first bytes, and the tool 
     std::string beginning, what, tool;
   } cases[] = {
       {"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git LFS", "git lfs pull"},
-      {bytes("\x1f\x8b\x08\0"), "gzip", "zcat"},
-      {bytes("\x28\xb5\x2f\xfd\x04"), "zstd", "zstd -d"},
+      {bytes("\x1f\x8b\x08\0"), "gzip data within gzip", "zcat"},
+      {bytes("\x28\xb5\x2f\xfd\x04"), "zstd data within packed", "zstd -d"},
       {bytes("BZh91AY&SY\x01"), "bzip2", "bzcat"},
       {bytes("\xfd\x37zXZ\0\0"), "xz", "xzcat"},
       {bytes("PK\x03\x04\x14"), "zip", "unzip"},

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "core/file.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;

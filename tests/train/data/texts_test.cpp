@@ -128,7 +128,7 @@ TEST_CASE("texts: what is no text is refused in a line by every command that rea
   const std::string gzip("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10), nul("text\0text", 9);
   const struct {
     std::string content, expected;
-  } cases[] = {{gzip, "is gzip data, not text; unpack it first: zcat"},
+  } cases[] = {{gzip, "is gzip data that are cut short after 10 bytes; fetch the file again"},
                {nul, "is no text: byte 4 is 0x00"},
                {"caf\xE9 au lait", "iconv -f windows-1252"}};
   const std::string file = folder / "book.txt", out = folder / "run";
@@ -154,7 +154,7 @@ TEST_CASE("texts: a folder says what it leaves out") {
   const TemporaryFolder folder;
   write_file(folder / "a.TXT", kStory);
   write_file(folder / "b.pdf", "%PDF-1.4");
-  write_file(folder / "c.json", "[{\"instruction\": \"a\", \"output\": \"b\"}]");
+  write_file(folder / "c.json", "[{\"question\": \"a\", \"answer\": \"b\"}]");
   const RunResult result = evaluate(folder.path());
   CHECK(result.code == 0);
   CHECK(count(result.err, "note: --data: left out of " + folder.path().string() +
@@ -162,7 +162,7 @@ TEST_CASE("texts: a folder says what it leaves out") {
   const RunResult named = evaluate(folder / "c.json");
   CHECK(named.code == 1);
   CHECK(named.one_error_line());
-  CHECK(named.err.find(R"(has no "text" field, but "instruction", "output";)") != std::string::npos);
+  CHECK(named.err.find(R"(has no "text" field, but "question", "answer";)") != std::string::npos);
 }
 
 TEST_CASE("texts: a message quotes no document and steers no terminal") {

@@ -38,6 +38,9 @@ const std::vector<nlohmann::json> kValues{true,
                                           "cpu",
                                           "local",
                                           "yarn",
+                                          "all",
+                                          "documents",
+                                          "chatml",
                                           7,
                                           nlohmann::json::array({"v_proj"}),
                                           nlohmann::json::array({"head"}),
@@ -168,10 +171,12 @@ TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow"
 }
 
 using NameSet = std::set<std::string>;
-const NameSet kKept{"rope",      "rope_factor",   "dtype",        "lora_rank",   "lora_alpha", "lora_rs",
-                    "train",     "bos",           "context",      "batch",       "grad_accum", "lr",
-                    "clip",      "warmup",        "schedule",     "lr_final",    "seed",       "weight_decay",
-                    "attention", "checkpointing", "lora_targets", "lora_dropout"};
+const NameSet kKept{"rope",         "rope_factor",  "dtype",        "lora_rank",     "lora_alpha",
+                    "lora_rs",      "train",        "bos",          "context",       "batch",
+                    "grad_accum",   "lr",           "clip",         "warmup",        "schedule",
+                    "lr_final",     "seed",         "weight_decay", "attention",     "checkpointing",
+                    "lora_targets", "lora_dropout", "text_field",   "chat_template", "loss",
+                    "pack"};
 const NameSet kFree{"model",      "device",      "data", "keep_line_ends", "steps", "eval_data",
                     "eval_every", "eval_tokens", "out",  "save_every"};
 const NameSet kRecorded{"command",      "version",           "derived",
@@ -211,16 +216,17 @@ TEST_CASE("settings: each of a study; more are kept there, and seeds may grow") 
 TEST_CASE("settings: every member has its line") {
   {
     TrainSettings s;
-    auto& [data, eval_data, bos, keep_line_ends, out, resume, context, steps, batch, grad_accum, lr, warmup,
-           schedule, lr_final, clip, weight_decay, seed, attention, usual_attention, checkpointing, force,
-           save_every, eval_every, eval_tokens] = s;
+    auto& [data, eval_data, bos, keep_line_ends, text_field, chat_template, loss, pack, out, resume, context,
+           steps, batch, grad_accum, lr, warmup, schedule, lr_final, clip, weight_decay, seed, attention,
+           usual_attention, checkpointing, force, save_every, eval_every, eval_tokens] = s;
     CHECK(usual_attention == "full");  // of a command
     CHECK(members(train_settings(s)) ==
-          std::set<const void*>{&data,         &eval_data,  &bos,        &keep_line_ends, &out,
-                                &resume,       &context,    &steps,      &batch,          &grad_accum,
-                                &lr,           &warmup,     &schedule,   &lr_final,       &clip,
-                                &weight_decay, &seed,       &attention,  &checkpointing,  &force,
-                                &save_every,   &eval_every, &eval_tokens});
+          std::set<const void*>{
+              &data,       &eval_data,    &bos,        &keep_line_ends, &text_field,    &chat_template,
+              &loss,       &pack,         &out,        &resume,         &context,       &steps,
+              &batch,      &grad_accum,   &lr,         &warmup,         &schedule,      &lr_final,
+              &clip,       &weight_decay, &seed,       &attention,      &checkpointing, &force,
+              &save_every, &eval_every,   &eval_tokens});
   }
   {
     ModelFlags flags;

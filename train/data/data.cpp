@@ -123,34 +123,29 @@ TokenText tokenize_data(const std::vector<std::string>& paths, const EncodeDocum
 }
 
 TokenRows::TokenRows(TokenText text, int64_t context, RowOptions options)
-    : TokenRows(std::vector<std::pair<TokenText, double>>{{std::move(text), 1.0}}, context,
-                std::move(options)) {}
+    : TokenRows(std::vector<std::pair<TokenText, double>>{}, context, std::move(options)) {
+  add(std::move(text), 1);
+}
 
-TokenRows::TokenRows(const std::vector<std::pair<TokenText, double>>& texts, int64_t context,
-                     RowOptions options)
+TokenRows::TokenRows(std::vector<std::pair<TokenText, double>> texts, int64_t context, RowOptions options)
     : context_(context), options_(std::move(options)) {
-  for (const auto& [text, weight] : texts) add(text, weight);
+  for (auto& [text, weight] : texts) add(std::move(text), weight);
   SCCA_CHECK(rows() < (int64_t{1} << 31), options_.what, ": ", rows(), " rows are more than 2^31");
 }
 
-void TokenRows::add(const TokenText& text, double weight) {
-  SCCA_CHECK(text.tokens() >= context_, options_.what, ": holds ", text.tokens(),
-             " tokens, but one row takes ", context_, " (", Setting("context"),
-             "); give more text or a shorter ", Setting("context"));
-  const int64_t offset = text_.tokens(), before = rows();
-  for (int64_t begin = 0; begin + context_ <= text.tokens(); begin += context_)
-    if (text.learned(begin + 1, begin + context_) > 0) begins_.push_back(offset + begin);
-  SCCA_CHECK(rows() > before, options_.what, ": nothing is to be learned in its ", text.tokens(),
+void TokenRows::add(TokenText text, double weight) {
+  const int64_t tokens = text.tokens(), offset = text_.tokens(), before = rows();
+  SCCA_CHECK(tokens >= context_, options_.what, ": holds ", tokens, " tokens, but one row takes ", context_,
+             " (", Setting("context"), "); give more text or a shorter ", Setting("context"));
+  text_.append_text(std::move(text));
+  std::vector<int32_t> targets(static_cast<size_t>(context_));
+  for (int64_t begin = offset; begin + context_ <= offset + tokens; begin += context_) {
+    set_targets(begin, targets.data());
+    if (std::ranges::count(targets, kNoTarget) < context_) begins_.push_back(begin);
+  }
+  SCCA_CHECK(rows() > before, options_.what, ": nothing is to be learned in its ", tokens,
              " tokens; there is no answer in a whole row");
   shares_.push_back({rows() - before, weight});
-  if (offset == 0) {
-    text_ = text;
-    return;
-  }
-  text_.ids.insert(text_.ids.end(), text.ids.begin(), text.ids.end());
-  for (const int64_t start : text.starts) text_.starts.push_back(offset + start);
-  for (const TokenText::Span& span : text.given)
-    text_.given.push_back({offset + span.begin, offset + span.end});
 }
 
 /// Of the row that begins at `begin`: the next token, where it is learned and of the same document.

@@ -49,7 +49,7 @@ class TokenRows {
   /// One text, or several that are mixed with weights above 0. Rows in which nothing is learned are left out.
   /// Throws Error (how many tokens there are, how many are needed) when one of them fills no row.
   TokenRows(TokenText text, int64_t context, RowOptions options = {});
-  TokenRows(const std::vector<std::pair<TokenText, double>>& texts, int64_t context, RowOptions options = {});
+  TokenRows(std::vector<std::pair<TokenText, double>> texts, int64_t context, RowOptions options = {});
 
   int64_t rows() const { return static_cast<int64_t>(begins_.size()); }
   int64_t context() const { return context_; }
@@ -69,7 +69,7 @@ class TokenRows {
   uint64_t fingerprint() const;
 
  private:
-  void add(const TokenText& text, double weight);
+  void add(TokenText text, double weight);
   RowBatch batch_of(const std::vector<int64_t>& rows) const;
   void set_targets(int64_t begin, int32_t* targets) const;
 

@@ -1,6 +1,7 @@
 #include "train/data/token_text.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace scca {
 
@@ -14,6 +15,17 @@ void TokenText::append(const EncodedDocument& document) {
     if (given.empty() || given.back().end != at) given.push_back({at, at});
     given.back().end = at + 1;
   }
+}
+
+void TokenText::append_text(TokenText text) {
+  if (ids.empty()) {
+    *this = std::move(text);
+    return;
+  }
+  const int64_t first = tokens();
+  ids.insert(ids.end(), text.ids.begin(), text.ids.end());
+  for (const int64_t start : text.starts) starts.push_back(first + start);
+  for (const Span& span : text.given) given.push_back({first + span.begin, first + span.end});
 }
 
 int64_t TokenText::learned(int64_t begin, int64_t end) const {

@@ -18,6 +18,8 @@ struct TokenText {
   };
 
   void append(const EncodedDocument& document);
+  /// All of another text behind this one.
+  void append_text(TokenText text);
 
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
   /// How many of the positions [begin, end) are learned.

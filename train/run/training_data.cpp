@@ -11,7 +11,8 @@ TokenRows rows_of(const TrainSettings& train, const Tokenizer& tokenizer,
   std::vector<std::pair<TokenText, double>> texts;
   for (const auto& [paths, weight] : mixture)
     texts.emplace_back(tokenize_data(paths, encode, reading_of(train, flag)), weight);
-  return TokenRows(texts, train.context, {.what = flag, .pack_documents = train.pack == "documents"});
+  return TokenRows(std::move(texts), train.context,
+                   {.what = flag, .pack_documents = train.pack == "documents"});
 }
 
 }  // namespace

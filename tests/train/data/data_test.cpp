@@ -252,6 +252,17 @@ TEST_CASE("data: what a row predicts: the answers, and with packed documents not
   CHECK(*apart.documents == DocumentStarts{0, 5, 13});
   CHECK(*packed.in_order(1, 1).documents == DocumentStarts{6});
 
+  // A row's first token is predicted by nothing in it, nor is a document's with packed ones.
+  TokenText first;
+  first.append({{1, 2, 3, 4}, {true, false, false, false}});
+  first.append({{5, 6, 7, 8}});
+  CHECK(TokenRows(first, 4).rows() == 1);
+  TokenText single;
+  for (int32_t i = 0; i < 4; ++i) single.append({{i}});
+  single.append({{5, 6, 7, 8}});
+  CHECK(TokenRows(single, 4).rows() == 2);
+  CHECK(TokenRows(single, 4, {.pack_documents = true}).rows() == 1);
+
   TokenText nothing;
   nothing.append({{1, 2, 3}, {false, false, false}});
   CHECK(error_of([&] { TokenRows(nothing, 3); }).find("nothing is to be learned in its 3 tokens") !=

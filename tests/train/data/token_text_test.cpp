@@ -19,6 +19,12 @@ TEST_CASE("token text: documents behind each other, with what is given and what 
   CHECK(text.given[0].end == 1);
   CHECK(text.given[1].begin == 2);
   CHECK(text.given[1].end == 5);
+  TokenText twice = text;
+  twice.append_text(text);
+  CHECK(twice.tokens() == 18);
+  CHECK(twice.starts == std::vector<int64_t>{0, 3, 5, 8, 9, 12, 14, 17});
+  CHECK(twice.given[2].begin == 9);
+  CHECK(twice.given[3].end == 14);
   const std::vector<int> learned{0, 1, 0, 0, 0, 1, 1, 1, 1};
   for (int64_t begin = 0; begin <= 9; ++begin)
     for (int64_t end = begin; end <= 9; ++end) {

@@ -94,6 +94,7 @@ Tensor SelfAttention::operator()(const Tensor& x_BTD, const PlanPtr& plan, const
     key = extended(cache->key_SGK, key, pass.first_position);
     value = extended(cache->value_SGK, value, pass.first_position);
   }
+  if (pass.probe) *pass.probe = {pass.probe->layer, query.detach(), key.detach(), plan};
   Tensor mixed = attention(query, key, value, plan);
   return o_proj(std::move(mixed).reshape({batch, tokens, heads * head_dim}), pass.training);
 }
@@ -198,12 +199,16 @@ Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const 
   SCCA_CHECK(
       !cache || continues(*cache, tokens, attention), "llama: at ", tokens, " tokens the ", first,
       " in the cache turn by other angles or see other keys than when they were computed; begin a new one");
-  const Pass pass{rope_for(tokens), first, options.training};
+  SCCA_CHECK(!options.probe || (options.probe->layer >= 0 && options.probe->layer < std::ssize(layers)),
+             "llama: layer ", options.probe->layer, " is asked for, expected one from 0 to ",
+             layers.size() - 1);
+  Pass pass{rope_for(tokens), first, options.training};
   if (cache) cache->angles = rope_angles_;
   Tensor x = embedding(ids_BT, embed_tokens_VD, dtype);
   for (size_t i = 0; i < layers.size(); ++i) {
     const PlanPtr plan = attention.plan(tokens, config.num_attention_heads, static_cast<int64_t>(i));
     if (cache) cache->plans[i] = plan;
+    pass.probe = options.probe && options.probe->layer == static_cast<int64_t>(i) ? options.probe : nullptr;
     const auto block = [i, &layer = layers[i], plan, pass,
                         past = cache ? &cache->layers[i] : nullptr](const Tensor& in) {
       const Region region("block", static_cast<int64_t>(i));

@@ -32,11 +32,20 @@ struct KeyValueCache {
   std::vector<PlanPtr> plans = {};
 };
 
+/// What the attention of one layer compares, for who wants to look at it: queries and keys as the kernel gets
+/// them (of all tokens, normed and rotated), and who sees whom.
+struct AttentionProbe {
+  int64_t layer = 0;  // set by who asks; the rest by the pass
+  Tensor query_BTHK = {}, key_BSGK = {};
+  PlanPtr plan = {};
+};
+
 struct ForwardOptions {
   std::optional<AttentionSpec> attention = {};  // empty: the model's own (models/own_attention.h)
   bool training = false;                        // LoRA dropout is on
-  bool checkpointing = false;      // keep one block's input a layer, and run each block again in backward
-  KeyValueCache* cache = nullptr;  // the tokens continue those in the cache, and join them
+  bool checkpointing = false;       // keep one block's input a layer, and run each block again in backward
+  KeyValueCache* cache = nullptr;   // the tokens continue those in the cache, and join them
+  AttentionProbe* probe = nullptr;  // filled in
 };
 
 /// What every block of one forward pass shares.
@@ -44,6 +53,7 @@ struct Pass {
   RopeTable rope;
   int64_t first_position = 0;  // of the tokens in x
   bool training = false;
+  AttentionProbe* probe = nullptr;  // of this block, where somebody asks
 };
 
 struct SelfAttention {
@@ -81,9 +91,9 @@ struct LlamaBlock {
 
 class Llama {
  public:
-  /// Reads a Hugging Face folder (config.json, model.safetensors or its shards) or a GGUF file. `dtype` is what frozen
-  /// weights are kept and activations computed in: f32, bf16, or f64 for exact tests. Throws Error naming the
-  /// file and tensor at fault.
+  /// Reads a Hugging Face folder (config.json, model.safetensors or its shards) or a GGUF file. `dtype` is
+  /// what frozen weights are kept and activations computed in: f32, bf16, or f64 for exact tests. Throws
+  /// Error naming the file and tensor at fault.
   static Llama load(const std::string& folder, DType dtype = DType::f32);
   /// Random weights: N(0, initializer_range^2), biases 0, norms 1, the projections into the residual stream
   /// 1/sqrt(2 layers) of that (GPT-2's rule). `dtype` as for load.
@@ -94,8 +104,8 @@ class Llama {
   void to(Device device);
   Device device() const { return embed_tokens_VD.device(); }
 
-  /// ids i32 [B, T] -> [B, T, D], after the final norm. Throws Error when an id is beyond the vocabulary, and
-  /// for a cache that continues() says no of.
+  /// ids i32 [B, T] -> [B, T, D], after the final norm. Throws Error when an id is beyond the vocabulary, for
+  /// a cache that continues() says no of, and for a probe of a layer that is not there.
   Tensor hidden(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
   /// ids i32 [B, T] -> [B, T, V].
   Tensor logits(const Tensor& ids_BT, const ForwardOptions& options = {}) const;

@@ -81,6 +81,20 @@ TEST_CASE("attention_weights: what the kernel mixes values by, for sparse patter
     }
 }
 
+TEST_CASE("attention_weights: of a model on a device") {
+  for (const Device device : other_devices()) {
+    Llama model = Llama::load(golden("gqa_tied"));
+    const std::vector<int32_t> ids{27, 39, 36, 28, 24, 33, 9};
+    const auto expected = attention_weights(model, ids, 1, 3);
+    model.to(device);
+    const auto found = attention_weights(model, ids, 1, 3);
+    for (size_t i = 0; i < found.size(); ++i) {
+      CHECK(std::isnan(found[i]) == std::isnan(expected[i]));
+      if (!std::isnan(found[i])) CHECK(std::abs(found[i] - expected[i]) <= 1e-5);
+    }
+  }
+}
+
 TEST_CASE("attention_weights: layers and heads that are not there are refused") {
   const Llama model = Llama::load(golden("gqa_tied"));
   CHECK_THROWS_WITH_AS(attention_weights(model, {1, 2}, 0, 4),

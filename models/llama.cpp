@@ -202,6 +202,8 @@ Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const 
   SCCA_CHECK(!options.probe || (options.probe->layer >= 0 && options.probe->layer < std::ssize(layers)),
              "llama: layer ", options.probe->layer, " is asked for, expected one from 0 to ",
              layers.size() - 1);
+  SCCA_CHECK(!options.probe || !options.checkpointing,
+             "llama: a probe would be written again in backward; leave checkpointing out");
   Pass pass{rope_for(tokens), first, options.training};
   if (cache) cache->angles = rope_angles_;
   Tensor x = embedding(ids_BT, embed_tokens_VD, dtype);

@@ -45,7 +45,7 @@ struct ForwardOptions {
   bool training = false;                        // LoRA dropout is on
   bool checkpointing = false;       // keep one block's input a layer, and run each block again in backward
   KeyValueCache* cache = nullptr;   // the tokens continue those in the cache, and join them
-  AttentionProbe* probe = nullptr;  // filled in
+  AttentionProbe* probe = nullptr;  // filled in; not with checkpointing, which runs blocks again later
 };
 
 /// What every block of one forward pass shares.
@@ -105,7 +105,7 @@ class Llama {
   Device device() const { return embed_tokens_VD.device(); }
 
   /// ids i32 [B, T] -> [B, T, D], after the final norm. Throws Error when an id is beyond the vocabulary, for
-  /// a cache that continues() says no of, and for a probe of a layer that is not there.
+  /// a cache that continues() says no of, and for a probe of a layer that is not there or with checkpointing.
   Tensor hidden(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
   /// ids i32 [B, T] -> [B, T, V].
   Tensor logits(const Tensor& ids_BT, const ForwardOptions& options = {}) const;

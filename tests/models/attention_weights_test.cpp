@@ -104,4 +104,8 @@ TEST_CASE("attention_weights: layers and heads that are not there are refused") 
                        "llama: layer 2 is asked for, expected one from 0 to 1", Error);
   CHECK_THROWS_AS(attention_weights(model, {1, 2}, -1, 0), Error);
   CHECK_THROWS_AS(attention_weights(model, {}, 0, 0), Error);
+  AttentionProbe probe;
+  CHECK_THROWS_WITH_AS(
+      model.hidden(Tensor::of<int32_t>({1, 2}, {1, 2}), {.checkpointing = true, .probe = &probe}),
+      "llama: a probe would be written again in backward; leave checkpointing out", Error);
 }

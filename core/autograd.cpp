@@ -145,7 +145,7 @@ bool grad_enabled() { return recording; }
 NoGrad::NoGrad() : before_(recording) { recording = false; }
 NoGrad::~NoGrad() { recording = before_; }
 
-bool recorded(std::initializer_list<const Tensor*> inputs) {
+bool recorded(std::span<const Tensor* const> inputs) {
   bool wanted = false;
   for (const Tensor* input : inputs) {
     if (reads) reads->push_back({input->memory(), input->version(), input->shape()});
@@ -154,7 +154,7 @@ bool recorded(std::initializer_list<const Tensor*> inputs) {
   return wanted && recording;
 }
 
-void attach(const std::shared_ptr<Node>& node, Tensor& output, std::initializer_list<const Tensor*> inputs) {
+void attach(const std::shared_ptr<Node>& node, Tensor& output, std::span<const Tensor* const> inputs) {
   for (const Tensor* input : inputs) node->edges.push_back(input->node());
   node->where = where();
   node->describe(output);
@@ -219,7 +219,8 @@ Tensor checkpoint(std::function<Tensor(const Tensor&)> block, const Tensor& x) {
   node->reads = reads_of(block, x, y);
   node->block = std::move(block);
   node->x = x;
-  attach(node, y, {&x});
+  const Tensor* const inputs[] = {&x};
+  attach(node, y, inputs);
   return y;
 }
 

@@ -4,6 +4,7 @@
 // hands every leaf its gradient.
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/region.h"
@@ -88,11 +89,11 @@ class NoGrad {
 };
 
 /// Puts `node` behind `output`, with an edge for each input that requires a gradient.
-void attach(const std::shared_ptr<Node>& node, Tensor& output, std::initializer_list<const Tensor*> inputs);
+void attach(const std::shared_ptr<Node>& node, Tensor& output, std::span<const Tensor* const> inputs);
 
 /// Whether an op over these inputs is to be recorded. The first run of a checkpointed block notes here what
 /// it reads.
-bool recorded(std::initializer_list<const Tensor*> inputs);
+bool recorded(std::span<const Tensor* const> inputs);
 
 /// Records N as the maker of `output` if any input requires a gradient (null otherwise). `inputs` is every
 /// tensor that the op read, also those that have no gradient (ids, tables), which come last. The caller then
@@ -100,11 +101,15 @@ bool recorded(std::initializer_list<const Tensor*> inputs);
 ///
 ///   if (auto node = record<SwigluNode>(y, {&gate, &up})) { node->gate = gate; node->up = up; }
 template <class N>
-std::shared_ptr<N> record(Tensor& output, std::initializer_list<const Tensor*> inputs) {
+std::shared_ptr<N> record(Tensor& output, std::span<const Tensor* const> inputs) {
   if (!recorded(inputs)) return nullptr;
   auto node = std::make_shared<N>();
   attach(node, output, inputs);
   return node;
+}
+template <class N>
+std::shared_ptr<N> record(Tensor& output, std::initializer_list<const Tensor*> inputs) {
+  return record<N>(output, std::span(inputs.begin(), inputs.size()));
 }
 
 /// Gradients of a scalar (seeded with 1), or of any output (seeded with `grad`), to all leaves below it. The

@@ -74,6 +74,16 @@ Tensor as_planned(const Tensor& x_BTHK, const AttentionPlan& plan) {
   return x_BTHK.reshape({1, batch * tokens, x_BTHK.size(2), x_BTHK.size(3)});
 }
 
+/// A probe asks for one sequence's layer that is there, and blocks that run once.
+void check_probe(const ForwardOptions& options, int64_t layers) {
+  if (!options.probe) return;
+  SCCA_CHECK(options.probe->layer >= 0 && options.probe->layer < layers, "llama: layer ",
+             options.probe->layer, " is asked for, expected one from 0 to ", layers - 1);
+  SCCA_CHECK(!options.checkpointing,
+             "llama: a probe would be written again in backward; leave checkpointing out");
+  SCCA_CHECK(!options.documents, "llama: packed documents and a probe do not go together");
+}
+
 }  // namespace
 
 Tensor next_tokens(const Tensor& ids_BT, const std::optional<DocumentStarts>& documents) {
@@ -102,6 +112,7 @@ Tensor SelfAttention::operator()(const Tensor& x_BTD, const PlanPtr& plan, const
     key = extended(cache->key_SGK, key, pass.first_position);
     value = extended(cache->value_SGK, value, pass.first_position);
   }
+  if (pass.probe) *pass.probe = {pass.probe->layer, query.detach(), key.detach(), plan};
   Tensor mixed = attention(as_planned(query, *plan), as_planned(key, *plan), as_planned(value, *plan), plan);
   return o_proj(std::move(mixed).reshape({batch, tokens, heads * head_dim}), pass.training);
 }
@@ -207,18 +218,22 @@ Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const 
       !cache || continues(*cache, tokens, attention), "llama: at ", tokens, " tokens the ", first,
       " in the cache turn by other angles or see other keys than when they were computed; begin a new one");
   SCCA_CHECK(!cache || !options.documents, "llama: packed documents and a cache do not go together");
-  const Pass pass{rope_for(tokens), first, options.training};
+  check_probe(options, std::ssize(layers));
+  Pass pass{rope_for(tokens), first, options.training};
   std::map<PlanPtr, PlanPtr> packed;  // layers share plans
+  const auto plan_of = [&](int64_t layer) {
+    const PlanPtr plan = attention.plan(tokens, config.num_attention_heads, layer);
+    if (!options.documents) return plan;
+    PlanPtr& documents = packed[plan];
+    if (!documents) documents = packed_plan(plan, ids_BT.size(0), *options.documents);
+    return documents;
+  };
   if (cache) cache->angles = rope_angles_;
   Tensor x = embedding(ids_BT, embed_tokens_VD, dtype);
   for (size_t i = 0; i < layers.size(); ++i) {
-    PlanPtr plan = attention.plan(tokens, config.num_attention_heads, static_cast<int64_t>(i));
+    const PlanPtr plan = plan_of(static_cast<int64_t>(i));
     if (cache) cache->plans[i] = plan;
-    if (options.documents) {
-      PlanPtr& documents = packed[plan];
-      if (!documents) documents = packed_plan(plan, ids_BT.size(0), *options.documents);
-      plan = documents;
-    }
+    pass.probe = options.probe && options.probe->layer == static_cast<int64_t>(i) ? options.probe : nullptr;
     const auto block = [i, &layer = layers[i], plan, pass,
                         past = cache ? &cache->layers[i] : nullptr](const Tensor& in) {
       const Region region("block", static_cast<int64_t>(i));

@@ -33,6 +33,14 @@ struct KeyValueCache {
   std::vector<PlanPtr> plans = {};
 };
 
+/// What the attention of one layer compares, for who wants to look at it: queries and keys as the kernel gets
+/// them (of all tokens, normed and rotated), and who sees whom.
+struct AttentionProbe {
+  int64_t layer = 0;  // set by who asks; the rest by the pass
+  Tensor query_BTHK = {}, key_BSGK = {};
+  PlanPtr plan = {};
+};
+
 struct ForwardOptions {
   std::optional<AttentionSpec> attention = {};  // empty: the model's own (models/own_attention.h)
   bool training = false;                        // LoRA dropout is on
@@ -42,6 +50,7 @@ struct ForwardOptions {
   // any pattern, and none is predicted from one. Positions stay those of the row: RoPE turns by differences,
   // so that a document's own beginning would change nothing. Empty: each row is one text.
   std::optional<DocumentStarts> documents = {};
+  AttentionProbe* probe = nullptr;  // filled in; not with checkpointing, which runs blocks again later
 };
 
 /// What the loss leaves out, among targets.
@@ -56,6 +65,7 @@ struct Pass {
   RopeTable rope;
   int64_t first_position = 0;  // of the tokens in x
   bool training = false;
+  AttentionProbe* probe = nullptr;  // of this block, where somebody asks
 };
 
 struct SelfAttention {
@@ -106,8 +116,8 @@ class Llama {
   void to(Device device);
   Device device() const { return embed_tokens_VD.device(); }
 
-  /// ids i32 [B, T] -> [B, T, D], after the final norm. Throws Error when an id is beyond the vocabulary, and
-  /// for a cache that continues() says no of.
+  /// ids i32 [B, T] -> [B, T, D], after the final norm. Throws Error when an id is beyond the vocabulary, for
+  /// a cache that continues() says no of, and for a probe of a layer that is not there or with checkpointing.
   Tensor hidden(const Tensor& ids_BT, const ForwardOptions& options = {}) const;
   /// ids i32 [B, T] -> [B, T, V].
   Tensor logits(const Tensor& ids_BT, const ForwardOptions& options = {}) const;

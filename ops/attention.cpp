@@ -40,18 +40,21 @@ struct AttentionNode : Node {
     const auto like = [&](const Tensor& x, size_t input) {
       return wants(input) ? Tensor::empty(x.shape(), x.dtype(), x.device()) : Tensor();
     };
-    AttentionGradients d{like(q, 0), like(k, 1), like(v, 2)};
-    const AttentionInput in{q, k, v, *plan, scale};
+    AttentionGradients d{like(q, 0), like(k, 1), like(v, 2), like(sink, 3)};
+    change.sink_H = sink.detach();
+    const AttentionInput in{q, k, v, *plan, scale, change ? &change : nullptr};
     AttentionWorkspace workspace = backward_workspace(in, d);
     count_pairs("attention_backward", plan, q, 10);
     const AttentionOutput result{out.detach(), log_sum_exp.detach()};
     SCCA_ON_DEVICE(q.device(), attention_backward(in, result, dout, d, workspace));
-    return {d.q, d.k, d.v};
+    return {d.q, d.k, d.v, d.sink_H};
   }
 
-  Saved q{*this, "q"}, k{*this, "k"}, v{*this, "v"}, out{*this, "out"}, log_sum_exp{*this, "log_sum_exp"};
+  Saved q{*this, "q"}, k{*this, "k"}, v{*this, "v"}, out{*this, "out"}, log_sum_exp{*this, "log_sum_exp"},
+      sink{*this, "sink"};
   PlanPtr plan;
   double scale = 0;
+  ScoreChange change;  // without its sink, which is saved
 };
 
 void check_arguments(const Tensor& q, const Tensor& k, const Tensor& v, const PlanPtr& plan) {
@@ -73,6 +76,23 @@ void check_arguments(const Tensor& q, const Tensor& k, const Tensor& v, const Pl
              k.size(1));
   SCCA_CHECK(q.size(1) <= k.size(1), "attention: ", q.size(1), " queries over ", k.size(1),
              " keys; the queries are the last of the positions");
+}
+
+void check_change(const ScoreChange& change, const Tensor& q, const Tensor& k) {
+  if (!change) {
+    SCCA_CHECK(!change.apply && !change.sink_H, "attention: the change of scores has no name; give it one");
+    return;
+  }
+  SCCA_CHECK(q.dtype() == DType::f64 && q.device() == Device::cpu && k.size(1) <= kMostChangedTokens,
+             "attention: only the reference kernel knows ", change.name, ": f64 on the CPU, up to ",
+             kMostChangedTokens, " tokens; q is ", name_of(q.dtype()), " on ", name_of(q.device()),
+             ", k has ", k.size(1), " tokens");
+  SCCA_CHECK(change.heads == 0 || change.heads == q.size(2), "attention: ", change.name, " is for ",
+             change.heads, " heads, q has ", q.size(2));
+  SCCA_CHECK(
+      !change.sink_H || (change.sink_H.shape() == Shape{q.size(2)} && change.sink_H.dtype() == DType::f64),
+      "attention: the sink of ", change.name, " is ", to_string(change.sink_H.shape()), " ",
+      name_of(change.sink_H.dtype()), ", expected [", q.size(2), "] f64");
 }
 
 /// CUDA's list for one pass over the plan.
@@ -112,24 +132,29 @@ AttentionWorkspace backward_workspace(const AttentionInput& in, const AttentionG
   return workspace;
 }
 
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PlanPtr& plan, double scale) {
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PlanPtr& plan, double scale,
+                 const ScoreChange& change) {
   check_arguments(q, k, v, plan);
+  check_change(change, q, k);
   if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
   const DType statistics = q.dtype() == DType::f64 ? DType::f64 : DType::f32;
   AttentionOutput result{Tensor::empty(q.shape(), q.dtype(), q.device()),
                          Tensor::empty({q.size(0), q.size(2), q.size(1)}, statistics, q.device())};
-  const AttentionInput in{q, k, v, *plan, scale};
+  const AttentionInput in{q, k, v, *plan, scale, change ? &change : nullptr};
   AttentionWorkspace workspace = forward_workspace(in);
   count_pairs("attention_forward", plan, q, 4);
   SCCA_ON_DEVICE(q.device(), attention_forward(in, result, workspace));
-  if (auto node = record<AttentionNode>(result.out, {&q, &k, &v})) {
+  if (auto node = record<AttentionNode>(result.out, {&q, &k, &v, &change.sink_H})) {
     node->q = q;  // every wanted gradient reads all of these: even dv needs the weights again
     node->k = k;
     node->v = v;
     node->out = result.out;
     node->log_sum_exp = result.log_sum_exp;
+    node->sink = change.sink_H;
     node->plan = plan;
     node->scale = scale;
+    node->change = change;
+    node->change.sink_H = {};  // its own node would be kept alive
   }
   return result.out;
 }

@@ -4,6 +4,7 @@
 #include "core/dispatch.h"
 #include "core/tensor.h"
 #include "ops/attention_plan.h"
+#include "ops/score_change.h"
 
 namespace scca {
 
@@ -17,13 +18,21 @@ namespace scca {
 /// Memory is O(S): forward keeps out and one log-sum-exp per query and head. Time follows the visible pairs.
 /// The same bits at any thread count. Throws Error on shapes, dtypes or a head count that do not fit the
 /// plan.
+///
+/// `change` stands between scale q_i . k_j and the softmax (ops/score_change.h); its sink has a gradient too.
+/// Only the kernel for f64 on the CPU applies one, up to kMostChangedTokens tokens: elsewhere it is an Error.
+/// Where a change makes every score of a query -inf, that query sees no key.
 Tensor attention(const Tensor& q_BTHK, const Tensor& k_BSGK, const Tensor& v_BSGK, const PlanPtr& plan,
-                 double scale = 0);
+                 double scale = 0, const ScoreChange& change = {});
+
+/// What a score at a time is quick enough for: some seconds a head of width 64.
+inline constexpr int64_t kMostChangedTokens = 4096;
 
 struct AttentionInput {
   const Tensor &q, &k, &v;
   const AttentionPlan& plan;
   double scale;
+  const ScoreChange* change = nullptr;  // null: none
 };
 
 /// log_sum_exp is [B, H, T] in f32 (f64 for f64), -inf for a query that sees nothing.
@@ -33,7 +42,7 @@ struct AttentionOutput {
 
 /// An empty one is not wanted; the others are overwritten.
 struct AttentionGradients {
-  Tensor q, k, v;
+  Tensor q, k, v, sink_H = {};
 };
 
 /// What the kernels write and read beside. `k_sums`, `v_sums` [B, H, S, K] in f32: dK and dV by query head,
@@ -81,12 +90,10 @@ struct AttentionShape {
 };
 
 namespace cpu {
-/// The per-row f64 kernels of attention_reference.cpp.
-void attention_forward_rows(const AttentionShape& shape, const double* q, const double* k, const double* v,
-                            const AttentionPlan& plan, double scale, double* out, double* log_sum_exp);
-void attention_backward_rows(const AttentionShape& shape, const double* q, const double* k, const double* v,
-                             const double* out, const double* log_sum_exp, const AttentionPlan& plan,
-                             double scale, const double* dout, double* dq, double* dk, double* dv);
+/// The per-row f64 kernels of attention_reference.cpp, which alone look at `in.change`.
+void attention_forward_rows(const AttentionInput& in, AttentionOutput& result);
+void attention_backward_rows(const AttentionInput& in, const AttentionOutput& result, const Tensor& dout,
+                             AttentionGradients& gradients);
 }  // namespace cpu
 
 }  // namespace scca

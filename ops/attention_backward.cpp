@@ -291,17 +291,13 @@ void backward(const AttentionInput& in, const AttentionOutput& result, const Ten
 
 void attention_backward(const AttentionInput& in, const AttentionOutput& result, const Tensor& dout,
                         AttentionGradients& gradients, AttentionWorkspace& workspace) {
-  const auto f64_of = [](auto& tensor) { return tensor ? tensor.template data<double>() : nullptr; };
   switch (in.q.dtype()) {
     case DType::f32:
       return backward<float>(in, result, dout, gradients, workspace);
     case DType::bf16:
       return backward<bf16>(in, result, dout, gradients, workspace);
     default:
-      return attention_backward_rows(AttentionShape(in.q, in.k), f64_of(in.q), f64_of(in.k), f64_of(in.v),
-                                     f64_of(result.out), f64_of(result.log_sum_exp), in.plan, in.scale,
-                                     f64_of(dout), f64_of(gradients.q), f64_of(gradients.k),
-                                     f64_of(gradients.v));
+      return attention_backward_rows(in, result, dout, gradients);
   }
 }
 

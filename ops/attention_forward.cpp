@@ -150,9 +150,7 @@ void attention_forward(const AttentionInput& in, AttentionOutput& result, Attent
     case DType::bf16:
       return forward<bf16>(in, result);
     default:
-      return attention_forward_rows(AttentionShape(in.q, in.k), in.q.data<double>(), in.k.data<double>(),
-                                    in.v.data<double>(), in.plan, in.scale, result.out.data<double>(),
-                                    result.log_sum_exp.data<double>());
+      return attention_forward_rows(in, result);
   }
 }
 

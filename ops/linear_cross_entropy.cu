@@ -1,31 +1,13 @@
-#include <limits>
-
 #include "core/elementwise.cuh"
 #include "ops/linear_cross_entropy.h"
+#include "ops/running_softmax.cuh"
 
 namespace scca::cuda {
 namespace {
 
-/// The largest of some logits, and the sum of exp(logit - largest).
-struct Softmax {
-  float largest = std::numeric_limits<float>::lowest(),
-        sum = 0;  // not -inf: a logit of -inf would make NaN of it
-
-  template <int K>
-  __device__ void add(const Floats<K>& x) {
-    float now = largest;
-#pragma unroll
-    for (int k = 0; k < K; ++k) now = fmaxf(now, x.at[k]);
-    sum *= expf(largest - now);
-#pragma unroll
-    for (int k = 0; k < K; ++k) sum += expf(x.at[k] - now);
-    largest = now;
-  }
-};
-
-/// One row a block: largest and sum in one pass (Milakov & Gimelshein, arXiv 1805.02867, algorithm 3),
-/// gradient in a second. Moves 4 bytes a logit, with a gradient 12, of which the second reading often comes
-/// from the L2 cache: the rows at work are fewer than it holds up to a vocabulary of some 50000.
+/// One row a block: largest and sum in one pass, gradient in a second. Moves 4 bytes a logit, with a gradient
+/// 12, of which the second reading often comes from the L2 cache: the rows at work are fewer than it holds up
+/// to a vocabulary of some 50000.
 template <int N>
 __global__ void __launch_bounds__(kMostThreads)
     softmax_rows(float* logits, const int32_t* targets, int64_t ignore_index, int64_t vocabulary,
@@ -41,7 +23,7 @@ __global__ void __launch_bounds__(kMostThreads)
     return;
   }
   const float at_target = x[target];
-  Softmax mine;
+  RunningSoftmax mine;
   for_each_pack<N>(vocabulary, threadIdx.x, blockDim.x, [&]<int K>(int64_t i) { mine.add(load<K>(x + i)); });
   const float largest = block_max(mine.largest, scratch[0]);
   const float sum = block_sum(mine.sum * expf(mine.largest - largest), scratch[1]);

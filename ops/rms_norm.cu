@@ -3,27 +3,10 @@
 #include "ops/rms_norm.h"
 #include "ops/row_groups.cuh"
 #include "ops/row_groups.h"
+#include "ops/row_team.cuh"
 
 namespace scca::cuda {
 namespace {
-
-/// The threads that share a row: a warp of a block where rows are narrow, else the whole block.
-template <bool kWarp>
-struct Team {
-  static constexpr int kBlock = kWarp ? kThreads : kMostThreads;  // the most threads of a block
-  static constexpr int kRows = kWarp ? kBlock / 32 : 1;           // its rows
-
-  __device__ static int64_t row() {
-    return static_cast<int64_t>(blockIdx.x) * kRows + (kWarp ? static_cast<int>(threadIdx.x) / 32 : 0);
-  }
-  __device__ static int thread() { return static_cast<int>(kWarp ? threadIdx.x % 32 : threadIdx.x); }
-  __device__ static int threads() { return static_cast<int>(kWarp ? 32 : blockDim.x); }
-  __device__ static float sum(float x) {
-    if constexpr (kWarp) return warp_sum(x);
-    __shared__ float scratch[32];
-    return block_sum(x, scratch);
-  }
-};
 
 /// Moves 2 n elements where a row of x fits into shared memory (`kept` bytes), else 3 n. A thread reads back
 /// what it wrote there, so nobody waits.
@@ -106,31 +89,12 @@ __global__ void backward_weight(const T* x, const float* scales, const T* dy, in
   store(partial + blockIdx.y * width + column, sum);
 }
 
-/// How a kernel of one team a row is launched: f<a warp is a team>(launch, rows of x and dy are kept).
-template <int N, class T, class F>
-void launch_rows(int64_t rows, int64_t width, size_t rows_kept, const F& f) {
-  constexpr size_t most_kept = 64 << 10;  // every device from 8.0 on gives a block 99 KiB
-  const auto with = [&]<bool kWarp>() {
-    const size_t bytes = Team<kWarp>::kRows * rows_kept * static_cast<size_t>(width) * sizeof(T);
-    const bool kept = bytes <= most_kept;
-    const unsigned blocks = blocks_along_x("rms_norm", (rows + Team<kWarp>::kRows - 1) / Team<kWarp>::kRows);
-    f.template operator()<kWarp>(
-        Launch{"rms_norm", blocks, kWarp ? kThreads : threads_for(width / N, kMostThreads), kept ? bytes : 0},
-        kept);
-  };
-  if (width <= 32 * 4 * N) {
-    with.template operator()<true>();
-  } else {
-    with.template operator()<false>();
-  }
-}
-
 }  // namespace
 
 void rms_norm_forward(const Tensor& x, const Tensor& weight, double eps, Tensor& y, Tensor& scale) {
   const int64_t rows = scale.numel(), width = x.size(-1);
   visit_rows_and_parameter("rms_norm", x, weight, aligned(x, weight, y), [&]<class T, class W, int N>() {
-    launch_rows<N, T>(rows, width, 1, [&]<bool kWarp>(const Launch& at, bool kept) {
+    launch_rows<N, T>("rms_norm", rows, width, 1, [&]<bool kWarp>(const Launch& at, bool kept) {
       launch(at, forward<kWarp, N, T, W>, data<T>(x), data<W>(weight), static_cast<float>(eps), rows, width,
              kept, data<T>(y), data<float>(scale));
     });
@@ -142,7 +106,7 @@ void rms_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& scal
   const int64_t rows = scale.numel(), width = x.size(-1);
   visit_rows_and_parameter("rms_norm", x, weight, aligned(x, weight, dy, dx), [&]<class T, class W, int N>() {
     if (dx) {
-      launch_rows<N, T>(rows, width, 2, [&]<bool kWarp>(const Launch& at, bool kept) {
+      launch_rows<N, T>("rms_norm", rows, width, 2, [&]<bool kWarp>(const Launch& at, bool kept) {
         launch(at, backward_rows<kWarp, N, T, W>, data<T>(x), data<W>(weight), data<float>(scale),
                data<T>(dy), rows, width, kept, data<T>(dx));
       });

@@ -15,13 +15,18 @@
 #include "ops/add_bias.h"
 #include "ops/attention.h"
 #include "ops/cast.h"
+#include "ops/columns.h"
 #include "ops/dropout.h"
 #include "ops/embedding.h"
 #include "ops/linear_cross_entropy.h"
 #include "ops/matmul.h"
+#include "ops/mul.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
 #include "ops/row_groups.h"
+#include "ops/sigmoid.h"
+#include "ops/softmax.h"
+#include "ops/sum.h"
 #include "ops/swiglu.h"
 #include "tests/cuda_emulator/include/cuemu/counters.h"
 #include "tests/op_check.h"
@@ -103,6 +108,58 @@ TEST_CASE("large: element by element") {
     cpu::swiglu_backward(a, b, dy, small, small_dup);
     check_end(dgate, small);
     check_end(dup, small_dup);
+  }
+}
+
+TEST_CASE("large: products, a factor a row, sigmoids and columns") {
+  for (const Device device : WithMemory(14)) {
+    const Tensor a = some(1), b = some(2), factor = Tensor::full({1, 1}, 3, DType::bf16);
+    const Tensor large_a = large(a, device), large_b = large(b, device),
+                 large_factor = ending_with(factor, {kRows, 1}, device);
+    Tensor y = large(DType::bf16, device), small = Tensor::zeros({1, kWidth}, DType::bf16);
+    SCCA_ON_DEVICE(device, multiply(large_a, large_b, y));
+    cpu::multiply(a, b, small);
+    check_end(y, small);
+    SCCA_ON_DEVICE(device, multiply(large_a, large_factor, y));
+    cpu::multiply(a, factor, small);
+    check_end(y, small);
+    SCCA_ON_DEVICE(device, sigmoid_forward(large_a, y));
+    cpu::sigmoid_forward(a, small);
+    check_end(y, small);
+    Tensor dx = small.clone();
+    SCCA_ON_DEVICE(device, sigmoid_backward(large_a, large_b, y));
+    cpu::sigmoid_backward(a, b, dx);
+    check_end(y, dx);
+    Tensor dots = Tensor::zeros({kRows, 1}, DType::bf16, device), small_dots = factor.clone();
+    SCCA_ON_DEVICE(device, row_dots(large_a, large_b, dots));
+    cpu::row_dots(a, b, small_dots);
+    check_end(dots, small_dots);
+    const int64_t half = kWidth / 2;  // to an odd place: one element at a time
+    SCCA_ON_DEVICE(device, copy_columns(large_a, {kWidth, half}, y, {kWidth, half - 1}, kRows, half));
+    cpu::copy_columns(a, {kWidth, half}, dx, {kWidth, half - 1}, 1, half);
+    check_end(y, dx);
+  }
+}
+
+TEST_CASE("large: softmax and sums of rows") {
+  for (const Device device : WithMemory(14)) {
+    const Tensor x = some(1), dy = some(2), three = Tensor::full({1, 1}, 3, DType::bf16);
+    const Tensor large_x = large(x, device), large_dy = large(dy, device);
+    Tensor y = large(DType::bf16, device), small = x.clone();
+    SCCA_ON_DEVICE(device, softmax_forward(large_x, y));
+    cpu::softmax_forward(x, small);
+    check_end(y, small);
+    SCCA_ON_DEVICE(device, softmax_backward(large_x, large_dy, y));
+    cpu::softmax_backward(x, dy, small);
+    check_end(y, small);
+    Tensor sums = Tensor::zeros({kRows, 1}, DType::f32, device), small_sum = Tensor::zeros({1, 1});
+    SCCA_ON_DEVICE(device, sum_pieces(large_x, kWidth, sums));
+    cpu::sum_pieces(x, kWidth, small_sum);
+    check_end(sums, small_sum);
+    const Tensor large_three = ending_with(three, {kRows, 1}, device);
+    SCCA_ON_DEVICE(device, spread_pieces(large_three, kWidth, y));
+    cpu::spread_pieces(three, kWidth, small);
+    check_end(y, small);
   }
 }
 

@@ -13,7 +13,8 @@ namespace scca {
 namespace {
 
 const TextStyle kTitleStyle{.size = 21, .bold = true}, kLabelStyle{.size = 16, .align = Align::center},
-    kNameStyle{.size = 14, .color = colors::kGrey}, kValueStyle{.size = 14, .align = Align::center};
+    kNameStyle{.size = kHeatmapNameSize, .color = colors::kGrey},
+    kValueStyle{.size = 14, .align = Align::center};
 constexpr int kMargin = 24, kBarWidth = 20, kBarGap = 36, kWidestForTitle = 1200;
 constexpr Color kMissingColor{238, 238, 238};
 
@@ -85,20 +86,37 @@ class HeatmapPicture {
     return width;
   }
 
+  /// Where a value stands on the scale, from 0 to 1.
+  double share(double value) const {
+    const double share = std::clamp((value - low_) / (high_ - low_), 0.0, 1.0);
+    return map_.root ? std::sqrt(share) : share;
+  }
+
+  void set_bar() {
+    bar_axis_.low = low_;
+    bar_axis_.high = high_;
+    const int most = std::clamp(rows() * cell_height_ / 40, 2, 6);
+    if (!map_.root) return set_ticks(bar_axis_, most);
+    for (int i = 0; i < most; ++i) {  // evenly along the bar
+      const double root = i / (most - 1.0);
+      bar_axis_.ticks.push_back(low_ + (high_ - low_) * root * root);
+      bar_axis_.labels.push_back(short_label(bar_axis_.ticks.back()));
+    }
+  }
+
   void measure() {
     std::vector<std::string> texts;
     for (double v : map_.values)
       if (std::isfinite(v)) texts.push_back(value_text(v, high_ - low_));
     double value_width = widest(texts, kValueStyle) + 14;
     double name_width = widest(map_.column_names, kNameStyle);
-    cell_width_ = std::clamp(1080 / columns(), 6, 90);
-    cell_height_ = std::clamp(640 / rows(), 6, 44);
-    show_values_ = value_width - 10 <= cell_width_ && cell_height_ >= 18;
+    cell_width_ =
+        map_.square ? square_cell(std::max(rows(), columns())) : std::clamp(1080 / columns(), 6, 90);
+    cell_height_ = map_.square ? cell_width_ : std::clamp(640 / rows(), 6, 44);
+    show_values_ = !map_.square && value_width - 10 <= cell_width_ && cell_height_ >= 18;
     names_upwards_ = name_width + 8 > cell_width_;
 
-    bar_axis_.low = low_;
-    bar_axis_.high = high_;
-    set_ticks(bar_axis_, std::clamp(rows() * cell_height_ / 40, 2, 6));
+    set_bar();
     left_ = kMargin + (map_.row_label.empty() ? 0 : 28) + (map_.row_looks.empty() ? 0 : sample_room) +
             static_cast<int>(widest(map_.row_names, kNameStyle)) + 10;
     right_ = left_ + columns() * cell_width_;
@@ -124,9 +142,8 @@ class HeatmapPicture {
       for (int column = 0; column < columns(); ++column) {
         double value = map_.values[static_cast<size_t>(row) * columns() + column];
         double x = left_ + column * cell_width_, y = top_ + row * cell_height_;
-        double share = (value - low_) / (high_ - low_);
         bool measured = std::isfinite(value);
-        Color color = measured ? scale_color(share) : kMissingColor;
+        Color color = measured ? scale_color(share(value)) : kMissingColor;
         canvas.rect(x, y, x + cell_width_ - gap, y + cell_height_ - gap, color);
         if (!show_values_) continue;
         TextStyle style = kValueStyle;
@@ -137,6 +154,16 @@ class HeatmapPicture {
     }
   }
 
+  /// Which names are written, where each takes 17 pixels of cells this wide.
+  static std::vector<size_t> written(const std::vector<std::string>& names, int cell) {
+    std::vector<size_t> written;
+    for (size_t i = 0; i < names.size(); ++i) {
+      const bool room = written.empty() || static_cast<int>(i - written.back()) * cell >= 17;
+      if (room && !names[i].empty()) written.push_back(i);
+    }
+    return written;
+  }
+
   /// Where cells are thinner than text, every second, third ... name.
   void draw_names(Canvas& canvas) const {
     TextStyle right = kNameStyle, below = kNameStyle, upwards = kLabelStyle;
@@ -144,17 +171,17 @@ class HeatmapPicture {
     below.align = names_upwards_ ? Align::right : Align::center;
     below.upwards = names_upwards_;
     upwards.upwards = true;
-    int row_step = (17 + cell_height_ - 1) / cell_height_, column_step = (17 + cell_width_ - 1) / cell_width_;
-    for (int row = 0; row < rows(); row += row_step) {
-      Point at{left_ - 9.0, top_ + (row + 0.5) * cell_height_};
+    for (const size_t row : written(map_.row_names, cell_height_)) {
+      Point at{left_ - 9.0, top_ + (static_cast<double>(row) + 0.5) * cell_height_};
       if (!map_.row_looks.empty()) {
         draw_sample(canvas, {at.x - kSampleWidth, at.y}, map_.row_looks[row], false);
         at.x -= sample_room;
       }
       canvas.text(at, map_.row_names[row], right);
     }
-    for (int column = 0; column < columns(); column += names_upwards_ ? column_step : 1)
-      canvas.text({left_ + (column + 0.5) * cell_width_, bottom_ + (names_upwards_ ? 7.0 : 13.0)},
+    for (const size_t column : written(map_.column_names, names_upwards_ ? cell_width_ : 17))
+      canvas.text({left_ + (static_cast<double>(column) + 0.5) * cell_width_,
+                   bottom_ + (names_upwards_ ? 7.0 : 13.0)},
                   map_.column_names[column], below);
     canvas.text({(left_ + right_) / 2.0, height_ - kMargin - 2.0}, map_.column_label, kLabelStyle);
     canvas.text({kMargin + 8.0, (top_ + bottom_) / 2.0}, map_.row_label, upwards);
@@ -165,7 +192,7 @@ class HeatmapPicture {
     for (int y = 0; y < length; ++y)
       canvas.rect(x, top_ + y, x + kBarWidth, top_ + y + 1, scale_color(1 - (y + 0.5) / length));
     for (size_t i = 0; i < bar_axis_.ticks.size(); ++i) {
-      double y = bottom_ - 1 - bar_axis_.share(bar_axis_.ticks[i]) * length;
+      double y = bottom_ - 1 - share(bar_axis_.ticks[i]) * length;
       double line = std::clamp(std::round(y), top_ + 0.0, bottom_ - 2.0);
       canvas.rect(x + kBarWidth, line, x + kBarWidth + 4, line + 1, colors::kGrey);
       canvas.text({x + kBarWidth + 8, y}, bar_axis_.labels[i], kNameStyle);
@@ -185,6 +212,8 @@ class HeatmapPicture {
 };
 
 }  // namespace
+
+int square_cell(int64_t count) { return static_cast<int>(std::clamp<int64_t>(960 / count, 2, 28)); }
 
 void write_heatmap(const std::string& path, const Heatmap& map) {
   SCCA_CHECK(!map.row_names.empty() && !map.column_names.empty() &&

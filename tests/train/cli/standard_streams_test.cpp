@@ -48,7 +48,8 @@ struct Workplace {
     for (const std::string& line :
          {"tokenize --text Tim" + model, "tokenize --decode 346,306" + model,
           "generate --prompt Tim --max-tokens 3" + model, "logits --ids 1,2" + model,
-          "eval --context 129" + text + model, "eval recall --context 256 --passages 1" + text + model,
+          "attention --text Tim --layer 0 --head 0" + model, "eval --context 129" + text + model,
+          "eval recall --context 256 --passages 1" + text + model,
           "eval passkey --lengths 256 --trials 1 --depths 50" + model,
           "eval ruler --lengths 500 --trials 1 --tasks niah_single_1" + model,
           "eval longbench --context 300 --data " + (folder / "qasper.jsonl").string() + model,

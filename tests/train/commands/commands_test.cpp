@@ -260,8 +260,8 @@ TEST_CASE("commands: info says what there is") {
 }
 
 TEST_CASE("commands: every subcommand explains itself") {
-  for (const std::string command :
-       {"eval", "compare", "logits", "tokenize", "generate", "patterns", "info", "merge", "bench"}) {
+  for (const std::string command : {"eval", "compare", "logits", "tokenize", "generate", "attention",
+                                    "patterns", "info", "merge", "bench"}) {
     const RunResult help = run_scca({command, "--help"});
     CAPTURE(command);
     CHECK(help.code == 0);

@@ -53,6 +53,46 @@ TEST_CASE("heatmap: a fixed scale holds although the values span less") {
   CHECK(picture.count({35, 144, 140}) > 2 * 80 * 30);  // halfway between the two middle stops
 }
 
+TEST_CASE("heatmap: square cells, and colours by the root") {
+  PictureFolder folder;
+  Heatmap map = grid(2, 3, {0.25, 0, 0, 0, 0, 0});
+  map.low = 0;
+  map.high = 1;
+  map.square = true;
+  write_heatmap(folder.file("linear.png"), map);
+  map.root = true;
+  write_heatmap(folder.file("root.png"), map);
+  const PngPixels linear(folder.file("linear.png")), root(folder.file("root.png"));
+  const Color half{35, 144, 140};  // halfway between the two middle stops
+  CHECK(linear.count(half) < 100);
+  CHECK(root.count(half) >= 27 * 27);
+  CHECK(root.count(half) < 27 * 27 + 100);
+  CHECK(root.count(kLowest) >= 5 * 27 * 27);
+  CHECK(square_cell(1) == 28);
+  CHECK(square_cell(96) == 10);
+  CHECK(square_cell(100000) == 2);
+}
+
+TEST_CASE("heatmap: empty names take no room from the others") {
+  PictureFolder folder;
+  Heatmap map = grid(100, 100, std::vector<double>(10000, 0.5));
+  map.square = true;
+  const auto ink = [&](const std::vector<size_t>& named) {
+    map.row_names.assign(100, "");
+    for (const size_t row : named) map.row_names[row] = "W";
+    write_heatmap(folder.file("h.png"), map);
+    const PngPixels picture(folder.file("h.png"));
+    int ink = 0;
+    for (int y = 100; y < 200; ++y)  // below the title
+      for (int x = 50; x < 68; ++x) ink += picture.at(x, y) != colors::kWhite;
+    return ink;
+  };
+  const int one = ink({7});
+  CHECK(one > 20);
+  CHECK(ink({7, 11}) == 2 * one);  // 36 pixels apart: every second row would have left both out
+  CHECK(ink({7, 8}) == one);       // 9 pixels: the second has no room
+}
+
 TEST_CASE("heatmap: one cell, constant values, long names and many cells are drawn") {
   PictureFolder folder;
   write_heatmap(folder.file("h.png"), grid(1, 1, {3}));

@@ -27,8 +27,8 @@ void add_text_flags(CLI::App& app, TextFlags& flags);
 inline constexpr const char* kLineEndsHelp = "Leave CR LF and CR as they are; else they become LF";
 void add_line_ends_flag(CLI::App& app, bool& keep_line_ends);
 
-/// What is to be tokenised at once: the whole of `file`, or `text` where no file is named, with LF for line
-/// ends as tokenize_data. Throws Error as read_text (train/data/documents.h).
+/// What is to be tokenised at once: the whole of `file` ("-": of stdin), or `text` where no file is named,
+/// with LF for line ends as tokenize_data. Throws Error as read_text (train/data/documents.h).
 std::string read_prompt(const std::string& file, std::string text, bool keep_line_ends);
 
 /// The documents as one sequence, each followed by EOS. Throws Error when there is no text.

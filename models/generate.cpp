@@ -119,8 +119,7 @@ std::vector<float> Generator::next_logits(const std::vector<int32_t>& tokens,
   Tensor x;
   while (cache_.length < all) {
     int64_t end = std::min(all, cache_.length + prompt_chunk_);
-    if (cache_.length > 0 &&
-        !(model_.continues(cache_, end, attention) && model_.continues(cache_, all, attention))) {
+    if (!model_.continues(cache_, end, attention)) {
       cached_.clear();
       cache_.length = 0;
       end = all;

@@ -45,7 +45,12 @@ MatmulWorkspace workspace_of(const Tensor& a, const Tensor& b, const Tensor& c,
   return w;
 }
 
+thread_local bool same_bits = false;
+
 }  // namespace
+
+SameBitsAtAnyThreadCount::SameBitsAtAnyThreadCount() : before_(same_bits) { same_bits = true; }
+SameBitsAtAnyThreadCount::~SameBitsAtAnyThreadCount() { same_bits = before_; }
 
 void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
   SCCA_CHECK(a.rank() == 2 && b.rank() == 2 && c.rank() == 2, "matmul: expected matrices, found ",
@@ -75,25 +80,40 @@ dnnl::memory::data_type dnnl_type(DType dtype) {
 /// oneDNN takes microseconds to prepare a product; a training step makes the same few dozen again and again.
 class DnnlMatmuls {
  public:
-  /// Operands of f32, or of bf16 where bf16_is_native().
-  void run(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
-    const int64_t m = c.size(0), n = c.size(1), k = a.size(options.transpose_a ? 0 : 1);
-    const Key key{
-        m,         n,        k, options.transpose_a, options.transpose_b, options.scale, options.accumulate,
-        a.dtype(), c.dtype()};
+  /// Columns [begin, end) of c by one call of oneDNN. Operands of f32, or of bf16 where bf16_is_native().
+  void run(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options, int64_t begin,
+           int64_t end) {
+    const int64_t m = c.size(0), n = end - begin, k = a.size(options.transpose_a ? 0 : 1);
+    const int64_t row = c.size(1);  // elements from one row of c, or of b as it is, to the next
+    const int64_t b_begin = begin * (options.transpose_b ? k : 1);
+    // what oneDNN prepares depends on how many threads it finds
+    const Key key{m,
+                  n,
+                  k,
+                  row,
+                  thread_count(),
+                  options.transpose_a,
+                  options.transpose_b,
+                  options.scale,
+                  options.accumulate,
+                  a.dtype(),
+                  c.dtype()};
     auto found = prepared_.find(key);
     if (found == prepared_.end()) {
       if (prepared_.size() >= kMostPrepared) prepared_.clear();  // lengths that never repeat must not pile up
       found =
-          prepared_.emplace(key, prepare(m, n, k, options, dnnl_type(a.dtype()), dnnl_type(c.dtype()))).first;
+          prepared_.emplace(key, prepare(m, n, k, row, options, dnnl_type(a.dtype()), dnnl_type(c.dtype())))
+              .first;
     }
     const auto& [desc, product, scale] = found->second;
     const auto memory = [&](const dnnl::memory::desc& d, const std::byte* t) {
       return dnnl::memory(d, engine_, const_cast<std::byte*>(t));
     };
-    std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, memory(desc.src_desc(), a.raw())},
-                                                    {DNNL_ARG_WEIGHTS, memory(desc.weights_desc(), b.raw())},
-                                                    {DNNL_ARG_DST, memory(desc.dst_desc(), c.raw())}};
+    std::unordered_map<int, dnnl::memory> arguments{
+        {DNNL_ARG_SRC, memory(desc.src_desc(), a.raw())},
+        {DNNL_ARG_WEIGHTS,
+         memory(desc.weights_desc(), b.raw() + b_begin * static_cast<int64_t>(size_of(b.dtype())))},
+        {DNNL_ARG_DST, memory(desc.dst_desc(), c.raw() + begin * static_cast<int64_t>(size_of(c.dtype())))}};
 #if DNNL_VERSION_MAJOR >= 3
     if (scale) arguments.emplace(DNNL_ARG_ATTR_SCALES | DNNL_ARG_SRC, *scale);
 #endif
@@ -102,7 +122,7 @@ class DnnlMatmuls {
   }
 
  private:
-  using Key = std::tuple<int64_t, int64_t, int64_t, bool, bool, double, bool, DType, DType>;
+  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int, bool, bool, double, bool, DType, DType>;
   struct Prepared {
     dnnl::matmul::primitive_desc desc;
     dnnl::matmul product;
@@ -110,14 +130,15 @@ class DnnlMatmuls {
   };
   static constexpr size_t kMostPrepared = 512;
 
-  Prepared prepare(int64_t m, int64_t n, int64_t k, const MatmulOptions& options,
+  Prepared prepare(int64_t m, int64_t n, int64_t k, int64_t row, const MatmulOptions& options,
                    dnnl::memory::data_type operand, dnnl::memory::data_type result) const {
-    const auto matrix = [&](int64_t rows, int64_t cols, bool transposed, dnnl::memory::data_type type) {
+    const auto matrix = [&](int64_t rows, int64_t cols, bool transposed, int64_t stride,
+                            dnnl::memory::data_type type) {
       return dnnl::memory::desc({rows, cols}, type,
-                                transposed ? dnnl::memory::dims{1, rows} : dnnl::memory::dims{cols, 1});
+                                transposed ? dnnl::memory::dims{1, rows} : dnnl::memory::dims{stride, 1});
     };
-    const auto a = matrix(m, k, options.transpose_a, operand), b = matrix(k, n, options.transpose_b, operand),
-               c = matrix(m, n, false, result);
+    const auto a = matrix(m, k, options.transpose_a, k, operand),
+               b = matrix(k, n, options.transpose_b, row, operand), c = matrix(m, n, false, row, result);
     dnnl::primitive_attr attributes;
     if (options.accumulate) {
       dnnl::post_ops sum;
@@ -147,6 +168,30 @@ class DnnlMatmuls {
 DnnlMatmuls& products() {
   static thread_local DnnlMatmuls of_this_thread;
   return of_this_thread;
+}
+
+/// One thread, as oneDNN counts them, whether or not others are at work.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+/// The whole product: by oneDNN's own division, or in blocks of columns that its shape alone decides.
+void run_product(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+  const int64_t n = c.size(1);
+  if (!same_bits) return products().run(a, b, c, options, 0, n);
+  const int64_t width = std::clamp<int64_t>(n / 16 / 32 * 32, 64, 512), blocks = (n + width - 1) / width;
+  parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
+    const OneThread one;
+    for (int64_t block = begin; block < end; ++block)
+      products().run(a, b, c, options, block * width, std::min(n, (block + 1) * width));
+  });
 }
 
 constexpr int64_t kTile = 16;  // floats in a cache line
@@ -181,11 +226,11 @@ void transpose(const Tensor& a, Tensor& t) {
 }
 
 void matmul_f32(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options, Tensor& turned_a) {
-  if (!turned_a) return products().run(a, b, c, options);
+  if (!turned_a) return run_product(a, b, c, options);
   transpose(a, turned_a);
   MatmulOptions plain_a = options;
   plain_a.transpose_a = false;
-  products().run(turned_a, b, c, plain_a);
+  run_product(turned_a, b, c, plain_a);
 }
 
 void widen(const Tensor& t, Tensor& wide) {
@@ -200,7 +245,7 @@ void widen(const Tensor& t, Tensor& wide) {
 /// bf16 in, f32 arithmetic, rounded once.
 void matmul_bf16(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options,
                  MatmulWorkspace& w) {
-  if (!w.wide_a) return products().run(a, b, c, options);
+  if (!w.wide_a) return run_product(a, b, c, options);
   widen(a, w.wide_a);
   widen(b, w.wide_b);
   if (!w.wide_c) return matmul_f32(w.wide_a, w.wide_b, c, options, w.turned_a);

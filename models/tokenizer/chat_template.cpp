@@ -209,6 +209,11 @@ std::vector<ChatPart> ChatTemplate::render(const std::vector<ChatMessage>& messa
   return out.parts();
 }
 
+std::string_view ChatTemplate::content_of(std::string_view answer) const {
+  if (answer.starts_with(form_.answer.before)) answer.remove_prefix(form_.answer.before.size());
+  return answer;
+}
+
 ChatPart ChatTemplate::end() const {
   Writer out(form_);
   out.form(form_.answer.behind, true);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/tokenizer/chat_form.h"
@@ -46,6 +47,9 @@ class ChatTemplate {
   std::vector<ChatPart> render(const std::vector<ChatMessage>& messages, bool open) const;
   /// The token that ends an answer.
   ChatPart end() const;
+  /// What a model that goes on from an open chat says, without the space that LLaMA-2's and Mistral's answers
+  /// begin with.
+  std::string_view content_of(std::string_view answer) const;
 
  private:
   ChatForm form_;

@@ -171,7 +171,7 @@ def tokenizer_of(name, more):
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=config["bos_token"], eos_token=config["eos_token"])
 
 
-TOKENIZERS = {"chatml": ("smollm2", ["<|im_start|>", "<|im_end|>"]), "llama2": ("sentencepiece", []), "mistral": ("sentencepiece", []),
+TOKENIZERS = {"chatml": ("smollm2", ["<|im_start|>", "<|im_end|>"]), "llama2": ("sentencepiece", []), "mistral": ("sentencepiece", []), "zephyr": ("metaspace", []),
               "llama3": ("llama3", ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"])}
 
 

@@ -1,6 +1,11 @@
 #include "ops/linear.h"
 
 #include <doctest/doctest.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
 
 #include "ops/matmul.h"
 #include "tests/op_check.h"
@@ -54,4 +59,72 @@ TEST_CASE("matmul: a transposed A whose rows lie 4 KiB apart is transposed first
 TEST_CASE("matmul: shapes that do not fit are named") {
   CHECK_THROWS_WITH_AS(linear(Tensor::zeros({2, 4}), Tensor::zeros({3, 5})),
                        "linear: x is [2, 4], weight is [3, 5]; x's last size must be weight's second", Error);
+}
+
+namespace {
+
+class Threads {
+ public:
+  explicit Threads(int count) : before_(omp_get_max_threads()) { omp_set_num_threads(count); }
+  ~Threads() { omp_set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
+}  // namespace
+
+TEST_CASE("matmul: the same bits at any thread count where they are asked for") {
+  struct Case {
+    int64_t m, k, n;
+    DType dtype = DType::f32;
+  };
+  for (const auto& [m, k, n, dtype] :
+       {Case{1, 64, 64}, Case{64, 64, 64}, Case{64, 64, 172}, Case{8, 172, 64}, Case{8, 2048, 256},
+        Case{8, 8192, 16}, Case{33, 129, 31}, Case{5, 96, 3000}, Case{64, 64, 64, DType::bf16},
+        Case{9, 33, 65, DType::f64}}) {
+    CAPTURE(m);
+    CAPTURE(k);
+    CAPTURE(n);
+    const Tensor a = random_tensor({m, k}, dtype, 1), b = random_tensor({n, k}, dtype, 2),
+                 turned = random_tensor({k, n}, dtype, 3), start = random_tensor({m, n}, dtype, 4);
+    const auto products = [&](int threads) {
+      const Threads some(threads);
+      std::vector<Tensor> made{start.clone(), start.clone()};
+      matmul_into(a, b, made[0], {.transpose_b = true});
+      matmul_into(a, turned, made[1], {.scale = 0.5, .accumulate = true});
+      return made;
+    };
+    const std::vector<Tensor> plain = products(2);
+    std::vector<Tensor> one;
+    {
+      const SameBitsAtAnyThreadCount guard;
+      one = products(1);
+      for (const int threads : {2, 3, 4, 5, 8, 16}) {
+        const std::vector<Tensor> more = products(threads);
+        for (size_t i = 0; i < one.size(); ++i) CHECK(same_bits(one[i], more[i]));
+      }
+    }
+    // f32's rounding of k terms of at most 1, and bf16's of the result
+    const double most =
+        static_cast<double>(k) * (static_cast<double>(k) * 0x1p-24 + (dtype == DType::bf16 ? 0x1p-8 : 0));
+    for (size_t i = 0; i < one.size(); ++i) CHECK(max_difference(one[i], plain[i]) <= most);
+  }
+}
+
+TEST_CASE("matmul: the same bits at any thread count also where oneDNN divides sums among threads") {
+  // Its AVX2 code does, and a process says which code it takes before its first product.
+  if (std::getenv("DNNL_MAX_CPU_ISA")) return;
+  std::string self(4096, 0);
+  const ssize_t length = readlink("/proc/self/exe", self.data(), self.size());
+  REQUIRE(length > 0);
+  self.resize(static_cast<size_t>(length));
+  const std::string command = "DNNL_MAX_CPU_ISA=AVX2 '" + self +
+                              "' --no-intro --test-case='matmul: the same bits at any thread count where*'";
+  FILE* output = popen(command.c_str(), "r");
+  REQUIRE(output);
+  std::string said(10000, 0);
+  said.resize(std::fread(said.data(), 1, said.size(), output));
+  CHECK(pclose(output) == 0);
+  CHECK(said.find(" 1 passed") != std::string::npos);
 }

@@ -30,4 +30,8 @@ void check_stdout() {
          "; is the disk full, or the reader gone?");
 }
 
+void check_stdin() {
+  if (std::ferror(stdin) != 0 || std::cin.bad()) fail("stdin cannot be read; is it closed, or a folder?");
+}
+
 }  // namespace scca

@@ -11,4 +11,7 @@ void open_standard_streams();
 /// Flushes stdout. Throws Error when something printed since the program's start could not be written.
 void check_stdout();
 
+/// To be asked once stdin gives nothing more. Throws Error where that is not because it ended.
+void check_stdin();
+
 }  // namespace scca

@@ -4,14 +4,18 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <charconv>
+#include <iostream>
+#include <iterator>
 
 #include "core/check.h"
 #include "core/joined.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
+#include "train/cli/standard_streams.h"
 #include "train/data/data.h"
 #include "train/data/document_encoder.h"
 #include "train/data/documents.h"
+#include "train/data/file_kind.h"
 #include "train/report/messages.h"
 
 namespace scca {
@@ -35,15 +39,30 @@ void add_line_ends_flag(CLI::App& app, bool& keep_line_ends) {
   app.add_flag("--keep-line-ends", keep_line_ends, kLineEndsHelp);
 }
 
+namespace {
+
+std::string read_stdin(TextForm& form) {
+  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+  check_stdin();
+  refuse_binary(std::string_view(text).substr(0, size_t{1} << 16), "stdin");
+  check_text(text, "stdin");
+  form.apply(text);
+  return text;
+}
+
+}  // namespace
+
 std::string read_prompt(const std::string& file, std::string text, bool keep_line_ends) {
   TextForm form(keep_line_ends);
-  if (!file.empty()) {
+  if (file == "-") {
+    text = read_stdin(form);
+  } else if (!file.empty()) {
     text = read_text(file, form);
   } else {
     form.apply(text);
   }
   if (const Message changes = form.changes(); !changes.text.empty())
-    note(message_of(file.empty() ? "the text" : file, ": ", changes));
+    note(message_of(file.empty() ? "the text" : file == "-" ? "stdin" : file, ": ", changes));
   return text;
 }
 

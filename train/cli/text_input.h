@@ -36,8 +36,8 @@ inline constexpr const char* kTextFieldHelp =
 /// With the names of the built-in forms.
 std::string chat_template_help();
 
-/// What is to be tokenised at once: the whole of `file`, or `text` where no file is named, with LF for line
-/// ends as tokenize_data. Throws Error as read_text (train/data/documents.h).
+/// What is to be tokenised at once: the whole of `file` ("-": of stdin), or `text` where no file is named,
+/// with LF for line ends as tokenize_data. Throws Error as read_text (train/data/documents.h).
 std::string read_prompt(const std::string& file, std::string text, bool keep_line_ends);
 
 /// The documents as one sequence, each followed by EOS. Throws Error when there is no text.

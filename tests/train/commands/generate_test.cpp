@@ -188,7 +188,25 @@ TEST_CASE("generate --chat: lines of stdin are turns, each asked with those befo
 TEST_CASE("generate --chat: a terminal is asked, and long chats are told of") {
   const RunResult far = generate({"--chat", "--chat-template", "llama2", "--max-tokens", "600"}, "Once\n");
   CHECK(contains(far.err, "warning: "));
-  CHECK(!contains(far.err, "> "));  // a pipe is not
+  CHECK(!contains(far.err, "> "));  // a file is not
+
+  const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  REQUIRE(master >= 0);
+  REQUIRE(grantpt(master) == 0);
+  REQUIRE(unlockpt(master) == 0);
+  const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  REQUIRE(terminal >= 0);
+  RunningScca run(with({"generate", "--model", kModel}, kLlama2), 0,
+                  [terminal] { dup2(terminal, STDIN_FILENO); });
+  REQUIRE(run.until([&] { return contains(run.err(), "> "); }));
+  REQUIRE(write(master, "Once\n", 5) == 5);
+  REQUIRE(run.until([&] { return contains(run.out(), "\n"); }));
+  REQUIRE(write(master, "\x04", 1) == 1);  // Ctrl-D
+  const RunResult asked = run.wait();
+  close(terminal);
+  close(master);
+  CHECK(asked.code == 0);
+  CHECK(contains(asked.err, "answer: "));
 }
 
 TEST_CASE("generate --chat: what cannot be is refused in a line") {

@@ -194,6 +194,11 @@ TEST_CASE("finetune: commands that ask a model follow its own sliding window too
   const std::string model = windowed_model(place);
   std::string ids = "1";
   for (int i = 0; i < 40; ++i) ids += "," + std::to_string(300 + 5 * i % 200);
+  const auto without_speeds = [](nlohmann::json figures) {
+    if (!figures.is_object()) return figures;
+    for (const char* speed : {"prompt_tokens_per_s", "answer_tokens_per_s"}) figures.erase(speed);
+    return figures;
+  };
   const auto same = [&](Words command) {
     command.insert(command.end(), {"--model", model, "--json"});
     CAPTURE(command[0]);
@@ -204,8 +209,8 @@ TEST_CASE("finetune: commands that ask a model follow its own sliding window too
     with.back() = "full";
     CHECK(says(own, "attention: window(chunk=9), the model's own\n"));
     CHECK(!says(given, "the model's own"));
-    CHECK(own.json() == given.json());
-    CHECK(own.json() != run_scca(with).json());
+    CHECK(without_speeds(own.json()) == without_speeds(given.json()));
+    CHECK(without_speeds(own.json()) != without_speeds(run_scca(with).json()));
   };
   same({"logits", "--ids", ids});
   same({"generate", "--prompt", "Once upon a time there was a little girl named Lily", "--max-tokens", "40",

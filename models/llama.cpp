@@ -265,8 +265,8 @@ Tensor Llama::token_losses(const Tensor& ids_BT, const ForwardOptions& options) 
   NoGrad no_grad;
   const int64_t batch = ids_BT.size(0), tokens = ids_BT.size(1);
   const Tensor targets = next_tokens(ids_BT, options.documents).reshape({ids_BT.numel()});
-  const Tensor all =
-      scca::token_losses(hidden(ids_BT, options), cast(head(), dtype), targets, kNoTarget).to(Device::cpu);
+  const Tensor each = scca::token_losses(hidden(ids_BT, options), cast(head(), dtype), targets, kNoTarget);
+  const Tensor all = cast(each.to(Device::cpu), DType::f32);
   Tensor losses = Tensor::empty({batch, tokens - 1});
   for (int64_t row = 0; row < batch; ++row) {
     std::copy_n(all.data<float>() + row * tokens, tokens - 1, losses.data<float>() + row * (tokens - 1));

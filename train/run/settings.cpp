@@ -36,7 +36,10 @@ SettingTable data_settings(TrainSettings& s) {
            .member = &s.chat_template,
            .help = chat_template_help(),
            .type = "NAME",
-           .accepts = [](const std::string& name) { chat_form_named(name); }},
+           .accepts =
+               [](const std::string& name) {
+                 if (!name.empty()) chat_form_named(name);
+               }},
           {.name = "loss",
            .member = &s.loss,
            .help = "What of chats and completions is learned",

@@ -28,6 +28,9 @@ void add_text_flags(CLI::App& app, TextFlags& flags) {
   add_line_ends_flag(app, flags.keep_line_ends);
   app.add_option("--text-field", flags.text_field, kTextFieldHelp)->type_name("NAME");
   app.add_option("--chat-template", flags.chat_template, chat_template_help())->type_name("NAME");
+  app.add_option("--token-cache", flags.token_cache, kTokenCacheHelp)
+      ->type_name("FOLDER|off")
+      ->capture_default_str();
 }
 
 std::string chat_template_help() {
@@ -70,14 +73,14 @@ std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& fl
   if (flags.max_tokens < 0)
     fail<UsageError>("--max-tokens ", flags.max_tokens, ": expected 1 or more, or 0 for all");
   const DocumentEncoder encode(tokenizer, {.bos = flags.bos, .chat_template = flags.chat_template});
-  std::vector<int32_t> tokens =
-      tokenize_data(
-          flags.data, encode,
-          {.what = "--data", .keep_line_ends = flags.keep_line_ends, .text_field = flags.text_field})
-          .ids;
-  if (flags.max_tokens > 0 && static_cast<int64_t>(tokens.size()) > flags.max_tokens)
-    tokens.resize(static_cast<size_t>(flags.max_tokens));
-  return tokens;
+  const TokenText text = tokenize_data(flags.data, encode,
+                                       {.what = "--data",
+                                        .keep_line_ends = flags.keep_line_ends,
+                                        .text_field = flags.text_field,
+                                        .token_cache = flags.token_cache,
+                                        .encoding = encode.description(),
+                                        .encoding_files = encode.files()});
+  return text.first(flags.max_tokens);
 }
 
 std::vector<int32_t> parse_ids(std::string_view text, const std::string& flag) {

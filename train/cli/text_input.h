@@ -18,10 +18,11 @@ struct TextFlags {
   int64_t max_tokens = 0;    // the first so many; 0: all
   std::string bos = "auto";  // before every document; see train/data/bos.h
   bool keep_line_ends = false;
+  std::string token_cache = "auto";
   std::string text_field, chat_template;  // train/data/record_form.h, models/tokenizer/chat_template.h
 };
 
-/// --data, --max-tokens, --keep-line-ends, --text-field and --chat-template.
+/// --data, --max-tokens, --keep-line-ends, --text-field, --chat-template and --token-cache.
 void add_text_flags(CLI::App& app, TextFlags& flags);
 
 /// --keep-line-ends: of every command that reads text.
@@ -33,6 +34,8 @@ inline constexpr const char* kDataHelp =
 inline constexpr const char* kTextFieldHelp =
     "The field of a JSON record that holds its text (default: text, messages, conversations, prompt and "
     "completion, or instruction and output)";
+inline constexpr const char* kTokenCacheHelp =
+    "Where the tokens of texts above 16 MB are kept for the next time; auto: in ~/.cache/scca/tokens";
 /// With the names of the built-in forms.
 std::string chat_template_help();
 

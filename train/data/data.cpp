@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "models/llama.h"
 #include "train/data/documents.h"
+#include "train/data/token_cache.h"
 #include "train/report/messages.h"
 #include "train/report/progress.h"
 
@@ -95,14 +96,12 @@ class Kinds {
 
 }  // namespace
 
-TokenText tokenize_data(const std::vector<std::string>& paths, const EncodeDocument& encode,
-                        const ReadingOptions& options) {
+namespace {
+
+/// By reading and encoding.
+TokenText tokenized(const std::vector<std::filesystem::path>& files, int64_t bytes,
+                    const EncodeDocument& encode, const ReadingOptions& options) {
   const auto note_of = [&](const Message& line) { note(message_of(options.what, ": ", line)); };
-  const std::vector<std::filesystem::path> files = data_files(paths, note_of);
-  int64_t bytes = 0;
-  for (const auto& file : files)
-    if (std::filesystem::is_regular_file(file))
-      bytes += static_cast<int64_t>(std::filesystem::file_size(file));
   Tokenizing tokenizing(encode, bytes);
   DocumentForm form(options.keep_line_ends, options.text_field);
   Kinds kinds;
@@ -117,8 +116,43 @@ TokenText tokenize_data(const std::vector<std::string>& paths, const EncodeDocum
   TokenText text = tokenizing.finish();
   if (const Message changes = form.text.changes(); !changes.text.empty()) note_of(changes);
   if (const std::string found = kinds.text(); !found.empty()) note_of(found);
+  return text;
+}
+
+/// Of regular files; -1 where one is none, such as a pipe.
+int64_t bytes_of(const std::vector<std::filesystem::path>& files) {
+  int64_t bytes = 0;
+  for (const auto& file : files) {
+    if (!std::filesystem::is_regular_file(file)) return -1;
+    bytes += static_cast<int64_t>(std::filesystem::file_size(file));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+TokenText tokenize_data(const std::vector<std::string>& paths, const EncodeDocument& encode,
+                        const ReadingOptions& options) {
+  const auto note_of = [&](const Message& line) { note(message_of(options.what, ": ", line)); };
+  const std::vector<std::filesystem::path> files = data_files(paths, note_of);
+  const int64_t bytes = bytes_of(files);
+  const bool kept = bytes >= options.least_kept && !options.encoding.empty();
+  const TokenCache cache(kept ? token_cache_folder(options.token_cache) : std::filesystem::path(), note_of);
+  std::string key;
+  if (kept) {
+    std::vector<std::filesystem::path> all = files;
+    all.insert(all.end(), options.encoding_files.begin(), options.encoding_files.end());
+    key = token_cache_key(all, concat(options.encoding, "\ntext_field ", options.text_field,
+                                      "\nkeep_line_ends ", options.keep_line_ends));
+    if (auto text = cache.find(key)) {
+      note_of(concat(text->tokens(), " tokens from ", cache.file_of(key).string()));
+      return std::move(*text);
+    }
+  }
+  TokenText text = tokenized(files, std::max<int64_t>(bytes, 0), encode, options);
   SCCA_CHECK(text.tokens() > 0, options.what, ": there is no text in ",
              paths.size() == 1 ? paths[0] : "these files");
+  if (kept) cache.keep(key, text);
   return text;
 }
 
@@ -151,7 +185,7 @@ void TokenRows::add(TokenText text, double weight) {
 /// Of the row that begins at `begin`: the next token, where it is learned and of the same document.
 void TokenRows::set_targets(int64_t begin, int32_t* targets) const {
   const int64_t end = begin + context_;
-  std::copy(text_.ids.begin() + begin + 1, text_.ids.begin() + end, targets);
+  std::copy(text_.ids().begin() + begin + 1, text_.ids().begin() + end, targets);
   targets[context_ - 1] = kNoTarget;
   const auto leave_out = [&](int64_t from, int64_t to) {  // tokens of the text that are not predicted
     for (int64_t i = std::max(from, begin + 1); i < std::min(to, end); ++i)
@@ -170,7 +204,7 @@ RowBatch TokenRows::batch_of(const std::vector<int64_t>& rows) const {
   if (options_.pack_documents) batch.documents.emplace();
   for (int64_t i = 0; i < count; ++i) {
     const int64_t begin = begins_[static_cast<size_t>(rows[static_cast<size_t>(i)])];
-    std::copy_n(text_.ids.begin() + begin, context_, batch.ids.data<int32_t>() + i * context_);
+    std::copy_n(text_.ids().begin() + begin, context_, batch.ids.data<int32_t>() + i * context_);
     set_targets(begin, batch.targets.data<int32_t>() + i * context_);
     if (!options_.pack_documents) continue;
     auto start = std::ranges::lower_bound(text_.starts, begin);
@@ -197,8 +231,7 @@ RowBatch TokenRows::in_order(int64_t first, int64_t count) const {
 }
 
 uint64_t TokenRows::fingerprint() const {
-  uint64_t hash =
-      hash_bytes(text_.ids.data(), text_.ids.size() * sizeof(int32_t), static_cast<uint64_t>(context_));
+  uint64_t hash = hash_bytes(text_.ids().data(), text_.ids().size_bytes(), static_cast<uint64_t>(context_));
   if (!text_.given.empty())
     hash = hash_bytes(text_.given.data(), text_.given.size() * sizeof(TokenText::Span), hash);
   if (options_.pack_documents)

@@ -2,6 +2,7 @@
 // Documents to rows of tokens: they are tokenised once, joined, and cut into rows of N tokens, each of which
 // gives N - 1 predictions or fewer. The tail that fills no row is dropped.
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -23,6 +24,11 @@ struct ReadingOptions {
   Message what = Setting("data");  // the setting that named the paths, for messages
   bool keep_line_ends = false;     // else they become LF (models/tokenizer/text_form.h)
   std::string text_field = {};     // train/data/record_form.h
+  /// Where the tokens of large texts are kept (train/data/token_cache.h), with what `encode` is, in words and
+  /// in files; without words nothing is kept.
+  std::string token_cache = "auto", encoding = {};
+  std::vector<std::filesystem::path> encoding_files = {};
+  int64_t least_kept = int64_t{16} << 20;  // bytes of files; less is tokenised in a second
 };
 
 /// All documents of the files and folders as one sequence. What was changed, what was left out of folders,

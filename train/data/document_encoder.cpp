@@ -28,6 +28,26 @@ EncodedDocument DocumentEncoder::operator()(const Document& document) const {
   return text(document.text);
 }
 
+std::string DocumentEncoder::description() const {
+  if (tokenizer_.path().empty()) return "";  // which tokenizer it is, no file says
+  return concat("bos ", bos_, "\nchat_template ", options_.chat_template, "\nanswers_only ",
+                options_.answers_only);
+}
+
+std::vector<fs::path> DocumentEncoder::files() const {
+  const fs::path& path = tokenizer_.path();
+  if (path.empty()) return {};
+  if (!fs::is_directory(path)) return {path};
+  std::vector<fs::path> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+    const std::string ending = entry.path().extension().string();
+    if (entry.is_regular_file() && (ending == ".json" || ending == ".model" || ending == ".jinja"))
+      files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 int32_t DocumentEncoder::eos() const {
   SCCA_CHECK(tokenizer_.eos_id() >= 0,
              "the tokenizer does not say which token ends a document; name its eos_token in a "

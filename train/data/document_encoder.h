@@ -1,9 +1,11 @@
 #pragma once
 // Documents to ids: what stands around a text or a chat, and what of it is learned.
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "models/tokenizer/chat_template.h"
 #include "models/tokenizer/tokenizer.h"
@@ -22,6 +24,12 @@ class DocumentEncoder {
  public:
   /// Throws Error as puts_bos, UsageError for a form that is not built in.
   DocumentEncoder(const Tokenizer& tokenizer, EncodingOptions options);
+
+  /// What it does with a document, in words, beside what the tokenizer's files say; empty for a tokenizer
+  /// that was read from none.
+  std::string description() const;
+  /// The files that say what it does: the tokenizer's and the template's.
+  std::vector<std::filesystem::path> files() const;
 
   /// A text has EOS behind it, prompt and completion too; a chat has what its template puts there. Of a text
   /// all is learned. Throws Error for a tokenizer that does not say what ends a document, a chat without an

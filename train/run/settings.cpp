@@ -40,6 +40,11 @@ SettingTable data_settings(TrainSettings& s) {
                [](const std::string& name) {
                  if (!name.empty()) chat_form_named(name);
                }},
+          {.name = "token_cache",
+           .member = &s.token_cache,
+           .help = kTokenCacheHelp,
+           .type = "FOLDER|off",
+           .may_differ = true},
           {.name = "loss",
            .member = &s.loss,
            .help = "What of chats and completions is learned",

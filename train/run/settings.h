@@ -23,7 +23,8 @@ struct TrainSettings {
   std::string text_field;        // of JSON records; empty: by the record's form (train/data/record_form.h)
   std::string chat_template;     // a built-in form; empty: the model's own
   std::string loss = "answers";  // of chats and completions; or all
-  std::string pack = "rows";     // or documents, which then do not see each other
+  std::string token_cache = "auto";  // train/data/token_cache.h
+  std::string pack = "rows";         // or documents, which then do not see each other
   std::string out;
   bool resume = false;
   int64_t context = 0;     // tokens of a row

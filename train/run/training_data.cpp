@@ -10,7 +10,7 @@ TokenRows rows_of(const TrainSettings& train, const Tokenizer& tokenizer,
   const DocumentEncoder encode = encoder_of(train, tokenizer);
   std::vector<std::pair<TokenText, double>> texts;
   for (const auto& [paths, weight] : mixture)
-    texts.emplace_back(tokenize_data(paths, encode, reading_of(train, flag)), weight);
+    texts.emplace_back(tokenize_data(paths, encode, reading_of(train, encode, flag)), weight);
   return TokenRows(std::move(texts), train.context,
                    {.what = flag, .pack_documents = train.pack == "documents"});
 }
@@ -23,8 +23,13 @@ DocumentEncoder encoder_of(const TrainSettings& train, const Tokenizer& tokenize
       {.bos = train.bos, .chat_template = train.chat_template, .answers_only = train.loss == "answers"});
 }
 
-ReadingOptions reading_of(const TrainSettings& train, const char* flag) {
-  return {.what = flag, .keep_line_ends = train.keep_line_ends, .text_field = train.text_field};
+ReadingOptions reading_of(const TrainSettings& train, const DocumentEncoder& encode, const char* flag) {
+  return {.what = flag,
+          .keep_line_ends = train.keep_line_ends,
+          .text_field = train.text_field,
+          .token_cache = train.token_cache,
+          .encoding = encode.description(),
+          .encoding_files = encode.files()};
 }
 
 TokenRows training_rows(const TrainSettings& train, const Tokenizer& tokenizer) {

@@ -9,7 +9,7 @@ namespace scca {
 /// How documents become ids. Holds on to `tokenizer`.
 DocumentEncoder encoder_of(const TrainSettings& train, const Tokenizer& tokenizer);
 /// How files are read; `flag` is the one that names them.
-ReadingOptions reading_of(const TrainSettings& train, const char* flag);
+ReadingOptions reading_of(const TrainSettings& train, const DocumentEncoder& encode, const char* flag);
 
 /// Rows of --data, mixed where the paths have weights. Throws Error as tokenize_data, TokenRows and
 /// mixture_of.

@@ -55,9 +55,9 @@ class StudyRun {
   explicit StudyRun(const Study& study)
       : study_(study), settings_(study.settings), tokenizer_(load_tokenizer(study.settings.finetune.model)) {
     const TrainSettings& train = settings_.finetune.train;
-    tokens_ = tokenize_data(train.eval_data, encoder_of(train, tokenizer_), reading_of(train, "--eval-data")).ids;
-    if (static_cast<int64_t>(tokens_.size()) > train.eval_tokens)
-      tokens_.resize(static_cast<size_t>(train.eval_tokens));
+    const DocumentEncoder encode = encoder_of(train, tokenizer_);
+    tokens_ = tokenize_data(train.eval_data, encode, reading_of(train, encode, "--eval-data"))
+                  .first(train.eval_tokens);
     // Two windows for a standard error; recall puts a passage beside them.
     const int64_t longest = settings_.lengths.back();
     const int64_t needed = 2 * longest + (settings_.recall_passages > 0 ? kPassageTokens : 0);

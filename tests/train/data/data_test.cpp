@@ -45,14 +45,13 @@ EncodedDocument encoded(const Document& document) {
 }
 
 std::string tokenized(const std::vector<std::string>& paths, const ReadingOptions& options = {}) {
-  return joined_text(tokenize_data(paths, encoded, options).ids);
+  return joined_text(tokenize_data(paths, encoded, options).first(0));
 }
 
 TokenText counting(int64_t count) {
-  TokenText text;
-  text.ids.resize(static_cast<size_t>(count));
-  std::iota(text.ids.begin(), text.ids.end(), 0);
-  return text;
+  std::vector<int32_t> ids(static_cast<size_t>(count));
+  std::iota(ids.begin(), ids.end(), 0);
+  return TokenText(ids);
 }
 
 std::vector<int32_t> numbers(const Tensor& ids) { return ids.to_vector<int32_t>(); }
@@ -215,10 +214,9 @@ TEST_CASE("data: the fingerprint tells data and contexts apart") {
   CHECK(TokenRows(counting(100), 10).fingerprint() == same);
   CHECK(TokenRows(counting(100), 20).fingerprint() != same);
   CHECK(TokenRows(counting(99), 10).fingerprint() != same);
-  std::swap(tokens.ids[3], tokens.ids[50]);
-  CHECK(TokenRows(tokens, 10).fingerprint() != same);
-  std::swap(tokens.ids[3], tokens.ids[50]);
-  CHECK(TokenRows(tokens, 10).fingerprint() == same);
+  std::vector<int32_t> swapped = tokens.first(0);
+  std::swap(swapped[3], swapped[50]);
+  CHECK(TokenRows(TokenText(swapped), 10).fingerprint() != same);
   tokens.given = {{3, 4}};
   CHECK(TokenRows(tokens, 10).fingerprint() != same);
   tokens.given.clear();
@@ -277,4 +275,42 @@ TEST_CASE("data: several texts are mixed by their weights, each in whole rows of
   int64_t second = 0;
   for (int64_t i = 0; i < 4000; ++i) second += order(i) >= 4;
   CHECK(std::abs(second - 1000) < 137);  // five deviations of sqrt(4000 * 3 / 16)
+}
+
+TEST_CASE("data: the same texts are tokenised once, others and changed ones again") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "a.txt", own = folder / "tokenizer.json";
+  write_file(file, "one");
+  write_file(own, "{}");
+  int calls = 0;
+  const auto counted = [&](const Document& document) {
+    ++calls;
+    return encoded(document);
+  };
+  ReadingOptions options{.token_cache = folder / "cache", .encoding = "words", .encoding_files = {own}};
+  const auto read = [&] { return joined_text(tokenize_data({file}, counted, options).first(0)); };
+  read();
+  CHECK(calls == 1);  // a short text is not kept
+  CHECK(!std::filesystem::exists(folder / "cache"));
+  options.least_kept = 1;
+  for (int i = 0; i < 3; ++i) CHECK(read() == "one|");
+  CHECK(calls == 2);
+  options.encoding = "other words";
+  read();
+  options.text_field = "body";
+  read();
+  options.keep_line_ends = true;
+  read();
+  CHECK(calls == 5);
+  write_file(own, "{ }");  // another tokenizer
+  CHECK(read() == "one|");
+  CHECK(calls == 6);
+  write_file(file, "two");  // of the same size
+  CHECK(read() == "two|");
+  CHECK(calls == 7);
+  CHECK(read() == "two|");
+  CHECK(calls == 7);
+  options.token_cache = "off";
+  read();
+  CHECK(calls == 8);
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "core/file.h"
 #include "models/tokenizer/chat_ids.h"
 #include "nn/json.h"
@@ -71,6 +73,19 @@ TEST_CASE("document encoder: a chat has what its template puts around it, and it
   CHECK(learned(document).find("A boy.") != std::string::npos);
   CHECK(learned(document).find("Who") == std::string::npos);
   CHECK(DocumentEncoder(stories(), {.chat_template = "llama2"})(kChat).learned.empty());
+}
+
+TEST_CASE("document encoder: what decides over its ids is said, in words and files") {
+  const auto words = [](EncodingOptions options) {
+    return DocumentEncoder(stories(), options).description();
+  };
+  const std::string plain = words({});
+  CHECK(words({.bos = "on"}) != plain);
+  CHECK(words({.chat_template = "llama2"}) != plain);
+  CHECK(words({.answers_only = true}) != plain);
+  const std::vector<std::filesystem::path> files = DocumentEncoder(stories(), {}).files();
+  CHECK(std::ranges::find(files, std::filesystem::path(kStories) / "tokenizer.model") != files.end());
+  CHECK(DocumentEncoder(Tokenizer(kStories + "/tokenizer.model"), {}).files().size() == 1);
 }
 
 TEST_CASE("document encoder: what cannot be encoded says where it stands") {

@@ -12,7 +12,9 @@ TEST_CASE("token text: documents behind each other, with what is given and what 
   text.append({{4, 5}, {false, false}});  // goes on where the last given span ended
   text.append({{6, 7, 8}});
   text.append({{9}, {true}});
-  CHECK(text.ids == std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9});
+  CHECK(text.first(0) == std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9});
+  CHECK(text.first(2) == std::vector<int32_t>{1, 2});
+  CHECK(text.first(20).size() == 9);
   CHECK(text.starts == std::vector<int64_t>{0, 3, 5, 8});
   REQUIRE(text.given.size() == 2);
   CHECK(text.given[0].begin == 0);

@@ -177,8 +177,8 @@ const NameSet kKept{"rope",         "rope_factor",  "dtype",        "lora_rank",
                     "lr_final",     "seed",         "weight_decay", "attention",     "checkpointing",
                     "lora_targets", "lora_dropout", "text_field",   "chat_template", "loss",
                     "pack"};
-const NameSet kFree{"model",      "device",      "data", "keep_line_ends", "steps", "eval_data",
-                    "eval_every", "eval_tokens", "out",  "save_every"};
+const NameSet kFree{"model",      "device",      "data", "keep_line_ends", "steps",      "eval_data",
+                    "eval_every", "eval_tokens", "out",  "save_every",     "token_cache"};
 const NameSet kRecorded{"command",      "version",           "derived",
                         "model_config", "model_fingerprint", "data_fingerprint"};
 
@@ -216,17 +216,18 @@ TEST_CASE("settings: each of a study; more are kept there, and seeds may grow") 
 TEST_CASE("settings: every member has its line") {
   {
     TrainSettings s;
-    auto& [data, eval_data, bos, keep_line_ends, text_field, chat_template, loss, pack, out, resume, context,
-           steps, batch, grad_accum, lr, warmup, schedule, lr_final, clip, weight_decay, seed, attention,
-           usual_attention, checkpointing, force, save_every, eval_every, eval_tokens] = s;
+    auto& [data, eval_data, bos, keep_line_ends, text_field, chat_template, loss, token_cache, pack, out,
+           resume, context, steps, batch, grad_accum, lr, warmup, schedule, lr_final, clip, weight_decay,
+           seed, attention, usual_attention, checkpointing, force, save_every, eval_every, eval_tokens] = s;
     CHECK(usual_attention == "full");  // of a command
     CHECK(members(train_settings(s)) ==
-          std::set<const void*>{
-              &data,       &eval_data,    &bos,        &keep_line_ends, &text_field,    &chat_template,
-              &loss,       &pack,         &out,        &resume,         &context,       &steps,
-              &batch,      &grad_accum,   &lr,         &warmup,         &schedule,      &lr_final,
-              &clip,       &weight_decay, &seed,       &attention,      &checkpointing, &force,
-              &save_every, &eval_every,   &eval_tokens});
+          std::set<const void*>{&data,         &eval_data,     &bos,         &keep_line_ends,
+                                &text_field,   &chat_template, &token_cache, &loss,
+                                &pack,         &out,           &resume,      &context,
+                                &steps,        &batch,         &grad_accum,  &lr,
+                                &warmup,       &schedule,      &lr_final,    &clip,
+                                &weight_decay, &seed,          &attention,   &checkpointing,
+                                &force,        &save_every,    &eval_every,  &eval_tokens});
   }
   {
     ModelFlags flags;

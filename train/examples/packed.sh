@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Short documents in long rows: what they cost when they see each other, and when they do not (--pack documents). The paragraphs
 # of the demo's books are the documents, the demo's model is the base; full attention and SCCA, the same rows, the same steps.
-#   train/examples/packed.sh [OUT]       results: OUT, default runs/packed; three minutes on 2 cores
+#   train/examples/packed.sh [OUT]       results: OUT, default runs/packed; under a minute on 2 cores
 #   CONTEXT=2048 STEPS=12                tokens of a row, and how long to train
 #   SCCA=build/scca                      a program that is built already
 set -euo pipefail

@@ -27,10 +27,14 @@ void add_text_flags(CLI::App& app, TextFlags& flags) {
       ->transform(token_count(kMostTextTokens));
   add_line_ends_flag(app, flags.keep_line_ends);
   app.add_option("--text-field", flags.text_field, kTextFieldHelp)->type_name("NAME");
-  app.add_option("--chat-template", flags.chat_template, chat_template_help())->type_name("NAME");
+  add_chat_template_flag(app, flags.chat_template);
   app.add_option("--token-cache", flags.token_cache, kTokenCacheHelp)
       ->type_name("FOLDER|off")
       ->capture_default_str();
+}
+
+CLI::Option* add_chat_template_flag(CLI::App& app, std::string& chat_template) {
+  return app.add_option("--chat-template", chat_template, chat_template_help())->type_name("NAME");
 }
 
 std::string chat_template_help() {

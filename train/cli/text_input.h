@@ -9,7 +9,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace scca {
 
@@ -36,6 +37,7 @@ inline constexpr const char* kTextFieldHelp =
     "completion, or instruction and output)";
 inline constexpr const char* kTokenCacheHelp =
     "Where the tokens of texts above 16 MB are kept for the next time; auto: in ~/.cache/scca/tokens";
+CLI::Option* add_chat_template_flag(CLI::App& app, std::string& chat_template);
 /// With the names of the built-in forms.
 std::string chat_template_help();
 

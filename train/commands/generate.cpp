@@ -7,7 +7,6 @@
 #include <memory>
 
 #include "core/check.h"
-#include "core/joined.h"
 #include "models/generate_text.h"
 #include "models/tokenizer/text_form.h"
 #include "train/cli/command.h"
@@ -219,10 +218,7 @@ void add_chat_flags(CLI::App& app, Flags& flags) {
   app.add_option("--system", flags.system, "What the system says before the first message")
       ->type_name("TEXT")
       ->needs(chat);
-  app.add_option("--chat-template", flags.chat_template,
-                 "Form of the chat: " + joined(chat_form_names()) + " (default: the model's own)")
-      ->transform(any_word("NAME"))
-      ->needs(chat);
+  add_chat_template_flag(app, flags.chat_template)->needs(chat);
   app.get_option("--bos")->excludes(chat);  // BOS is the template's
 }
 

@@ -1,7 +1,6 @@
 #include "train/data/data.h"
 
 #include <algorithm>
-#include <exception>
 #include <numeric>
 #include <optional>
 
@@ -49,17 +48,9 @@ class Tokenizing {
 
   void encode_waiting() {
     std::vector<EncodedDocument> encoded(waiting_.size());
-    std::vector<std::exception_ptr> failed(
-        waiting_.size());  // so that the first is told, on any thread count
     parallel_tasks(static_cast<int64_t>(waiting_.size()), [&](int64_t i) {
-      try {
-        encoded[static_cast<size_t>(i)] = encode_(waiting_[static_cast<size_t>(i)]);
-      } catch (...) {
-        failed[static_cast<size_t>(i)] = std::current_exception();
-      }
+      encoded[static_cast<size_t>(i)] = encode_(waiting_[static_cast<size_t>(i)]);
     });
-    for (const std::exception_ptr& failure : failed)
-      if (failure) std::rethrow_exception(failure);
     for (const EncodedDocument& document : encoded) text_.append(document);
     done_bytes_ += waiting_bytes_;
     waiting_bytes_ = 0;
@@ -94,10 +85,6 @@ class Kinds {
   int64_t texts_ = 0, chats_ = 0, completions_ = 0;
 };
 
-}  // namespace
-
-namespace {
-
 /// By reading and encoding.
 TokenText tokenized(const std::vector<std::filesystem::path>& files, int64_t bytes,
                     const EncodeDocument& encode, const ReadingOptions& options) {
@@ -119,8 +106,8 @@ TokenText tokenized(const std::vector<std::filesystem::path>& files, int64_t byt
   return text;
 }
 
-/// Of regular files; -1 where one is none, such as a pipe.
-int64_t bytes_of(const std::vector<std::filesystem::path>& files) {
+/// -1 where one is no regular file, such as a pipe.
+int64_t bytes_of_files(const std::vector<std::filesystem::path>& files) {
   int64_t bytes = 0;
   for (const auto& file : files) {
     if (!std::filesystem::is_regular_file(file)) return -1;
@@ -135,7 +122,7 @@ TokenText tokenize_data(const std::vector<std::string>& paths, const EncodeDocum
                         const ReadingOptions& options) {
   const auto note_of = [&](const Message& line) { note(message_of(options.what, ": ", line)); };
   const std::vector<std::filesystem::path> files = data_files(paths, note_of);
-  const int64_t bytes = bytes_of(files);
+  const int64_t bytes = bytes_of_files(files);
   const bool kept = bytes >= options.least_kept && !options.encoding.empty();
   const TokenCache cache(kept ? token_cache_folder(options.token_cache) : std::filesystem::path(), note_of);
   std::string key;
@@ -172,54 +159,47 @@ void TokenRows::add(TokenText text, double weight) {
   SCCA_CHECK(tokens >= context_, options_.what, ": holds ", tokens, " tokens, but one row takes ", context_,
              " (", Setting("context"), "); give more text or a shorter ", Setting("context"));
   text_.append_text(std::move(text));
-  std::vector<int32_t> targets(static_cast<size_t>(context_));
-  for (int64_t begin = offset; begin + context_ <= offset + tokens; begin += context_) {
-    set_targets(begin, targets.data());
-    if (std::ranges::count(targets, kNoTarget) < context_) begins_.push_back(begin);
-  }
+  for (int64_t begin = offset; begin + context_ <= offset + tokens; begin += context_)
+    if (const RowBatch row = batch_at({&begin, 1}); row.predictions > 0)
+      rows_.push_back({begin, row.predictions});
   SCCA_CHECK(rows() > before, options_.what, ": nothing is to be learned in its ", tokens,
              " tokens; there is no answer in a whole row");
   shares_.push_back({rows() - before, weight});
 }
 
-/// Of the row that begins at `begin`: the next token, where it is learned and of the same document.
-void TokenRows::set_targets(int64_t begin, int32_t* targets) const {
+/// Takes what is not learned out of the targets of a row that begins at `begin`.
+void TokenRows::leave_out_given(int64_t begin, int32_t* targets) const {
   const int64_t end = begin + context_;
-  std::copy(text_.ids().begin() + begin + 1, text_.ids().begin() + end, targets);
-  targets[context_ - 1] = kNoTarget;
-  const auto leave_out = [&](int64_t from, int64_t to) {  // tokens of the text that are not predicted
-    for (int64_t i = std::max(from, begin + 1); i < std::min(to, end); ++i)
-      targets[i - 1 - begin] = kNoTarget;
-  };
   auto span = std::ranges::upper_bound(text_.given, begin, {}, &TokenText::Span::end);
-  for (; span != text_.given.end() && span->begin < end; ++span) leave_out(span->begin, span->end);
-  if (!options_.pack_documents) return;
-  auto start = std::ranges::upper_bound(text_.starts, begin);
-  for (; start != text_.starts.end() && *start < end; ++start) leave_out(*start, *start + 1);
+  for (; span != text_.given.end() && span->begin < end; ++span)
+    for (int64_t i = std::max(span->begin, begin + 1); i < std::min(span->end, end); ++i)
+      targets[i - 1 - begin] = kNoTarget;
 }
 
-RowBatch TokenRows::batch_of(const std::vector<int64_t>& rows) const {
-  const auto count = static_cast<int64_t>(rows.size());
-  RowBatch batch{Tensor::empty({count, context_}, DType::i32), Tensor::empty({count, context_}, DType::i32)};
+/// The rows that begin at these positions.
+RowBatch TokenRows::batch_at(std::span<const int64_t> begins) const {
+  const auto count = static_cast<int64_t>(begins.size());
+  RowBatch batch{.ids = Tensor::empty({count, context_}, DType::i32), .targets = {}};
   if (options_.pack_documents) batch.documents.emplace();
   for (int64_t i = 0; i < count; ++i) {
-    const int64_t begin = begins_[static_cast<size_t>(rows[static_cast<size_t>(i)])];
+    const int64_t begin = begins[static_cast<size_t>(i)];
     std::copy_n(text_.ids().begin() + begin, context_, batch.ids.data<int32_t>() + i * context_);
-    set_targets(begin, batch.targets.data<int32_t>() + i * context_);
     if (!options_.pack_documents) continue;
     auto start = std::ranges::lower_bound(text_.starts, begin);
     for (; start != text_.starts.end() && *start < begin + context_; ++start)
       batch.documents->push_back(i * context_ + *start - begin);
   }
-  const int32_t* targets = batch.targets.data<int32_t>();
+  batch.targets = next_tokens(batch.ids, batch.documents);
+  int32_t* targets = batch.targets.data<int32_t>();
+  for (int64_t i = 0; i < count; ++i) leave_out_given(begins[static_cast<size_t>(i)], targets + i * context_);
   batch.predictions = count * context_ - std::count(targets, targets + count * context_, kNoTarget);
   return batch;
 }
 
-RowBatch TokenRows::batch(RowOrder& order, int64_t first, int64_t count) const {
-  std::vector<int64_t> rows;
-  for (int64_t i = 0; i < count; ++i) rows.push_back(order(first + i));
-  return batch_of(rows);
+RowBatch TokenRows::batch(std::span<const int64_t> rows) const {
+  std::vector<int64_t> begins;
+  for (const int64_t row : rows) begins.push_back(rows_[static_cast<size_t>(row)].begin);
+  return batch_at(begins);
 }
 
 RowBatch TokenRows::in_order(int64_t first, int64_t count) const {
@@ -227,7 +207,13 @@ RowBatch TokenRows::in_order(int64_t first, int64_t count) const {
              " of ", rows());
   std::vector<int64_t> which(static_cast<size_t>(count));
   std::iota(which.begin(), which.end(), first);
-  return batch_of(which);
+  return batch(which);
+}
+
+int64_t TokenRows::predictions(std::span<const int64_t> rows) const {
+  int64_t sum = 0;
+  for (const int64_t row : rows) sum += rows_[static_cast<size_t>(row)].predictions;
+  return sum;
 }
 
 uint64_t TokenRows::fingerprint() const {

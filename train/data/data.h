@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,7 +58,7 @@ class TokenRows {
   TokenRows(TokenText text, int64_t context, RowOptions options = {});
   TokenRows(std::vector<std::pair<TokenText, double>> texts, int64_t context, RowOptions options = {});
 
-  int64_t rows() const { return static_cast<int64_t>(begins_.size()); }
+  int64_t rows() const { return static_cast<int64_t>(rows_.size()); }
   int64_t context() const { return context_; }
   int64_t tokens() const { return text_.tokens(); }
   /// How many of them are learned.
@@ -66,23 +67,28 @@ class TokenRows {
   /// In which the rows come in training.
   RowOrder order(uint64_t seed) const { return RowOrder(seed, shares_); }
 
-  /// Rows at positions [first, first + count) of `order`.
-  RowBatch batch(RowOrder& order, int64_t first, int64_t count) const;
+  RowBatch batch(std::span<const int64_t> rows) const;
   /// Rows [first, first + count) as the text has them.
   RowBatch in_order(int64_t first, int64_t count) const;
+
+  /// How many predictions these rows have.
+  int64_t predictions(std::span<const int64_t> rows) const;
 
   /// A hash of all tokens and of what is done with them: other data is noticed when a run is resumed.
   uint64_t fingerprint() const;
 
  private:
+  struct Row {
+    int64_t begin, predictions;
+  };
   void add(TokenText text, double weight);
-  RowBatch batch_of(const std::vector<int64_t>& rows) const;
-  void set_targets(int64_t begin, int32_t* targets) const;
+  void leave_out_given(int64_t begin, int32_t* targets) const;
+  RowBatch batch_at(std::span<const int64_t> begins) const;
 
   TokenText text_;
   int64_t context_;
   RowOptions options_;
-  std::vector<int64_t> begins_;  // of the rows, in the text
+  std::vector<Row> rows_;
   std::vector<RowShare> shares_;
 };
 

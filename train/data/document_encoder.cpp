@@ -10,6 +10,16 @@
 
 namespace scca {
 namespace fs = std::filesystem;
+namespace {
+
+/// The folder or .gguf file that a tokenizer belongs to: of a file of its own the folder around it, in which
+/// its chat template stands.
+fs::path model_of(const fs::path& tokenizer) {
+  if (fs::is_directory(tokenizer) || is_gguf(tokenizer)) return tokenizer;
+  return tokenizer.has_parent_path() ? tokenizer.parent_path() : fs::path(".");
+}
+
+}  // namespace
 
 DocumentEncoder::DocumentEncoder(const Tokenizer& tokenizer, EncodingOptions options)
     : tokenizer_(tokenizer), options_(std::move(options)), bos_(puts_bos(options_.bos, tokenizer)) {
@@ -35,16 +45,18 @@ std::string DocumentEncoder::description() const {
 }
 
 std::vector<fs::path> DocumentEncoder::files() const {
-  const fs::path& path = tokenizer_.path();
-  if (path.empty()) return {};
-  if (!fs::is_directory(path)) return {path};
+  if (tokenizer_.path().empty()) return {};
+  const fs::path model = model_of(tokenizer_.path());
+  if (!fs::is_directory(model)) return {model};
   std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(model)) {
     const std::string ending = entry.path().extension().string();
     if (entry.is_regular_file() && (ending == ".json" || ending == ".model" || ending == ".jinja"))
       files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
+  // Which of them is read, where it was named by itself.
+  if (tokenizer_.path() != model) files.push_back(tokenizer_.path());
   return files;
 }
 
@@ -83,10 +95,7 @@ EncodedDocument DocumentEncoder::answered(const std::vector<ChatPart>& parts) co
 
 const ChatTemplate& DocumentEncoder::chat() const {
   std::call_once(chat_->once, [&] {
-    const fs::path& path = tokenizer_.path();
-    // A tokenizer's file alone: the template stands beside it.
-    const fs::path model = fs::is_directory(path) || is_gguf(path) ? path : path.parent_path();
-    chat_->form = ChatTemplate::of_model(model, options_.chat_template);
+    chat_->form = ChatTemplate::of_model(model_of(tokenizer_.path()), options_.chat_template);
   });
   return *chat_->form;
 }

@@ -33,6 +33,12 @@ int64_t RowOrder::operator()(int64_t position) {
   return text.first_row + row_at(text, text.drawn);
 }
 
+std::vector<int64_t> RowOrder::rows(int64_t first, int64_t count) {
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < count; ++i) rows.push_back((*this)(first + i));
+  return rows;
+}
+
 RowOrder::Shuffled& RowOrder::drawn_at(int64_t position) {
   const double at = uniform01(philox(seed_ ^ 0x6d69787475726521u, static_cast<uint64_t>(position))[0]);
   return *std::ranges::find_if(texts_, [&](const Shuffled& text) { return at < text.until; });

@@ -20,6 +20,8 @@ class RowOrder {
   RowOrder(uint64_t seed, const std::vector<RowShare>& shares);
   /// The row at `position` = 0, 1, ... over all epochs.
   int64_t operator()(int64_t position);
+  /// Those at positions first, ..., first + count - 1.
+  std::vector<int64_t> rows(int64_t first, int64_t count);
 
  private:
   struct Shuffled {

@@ -68,11 +68,12 @@ StepPlan planned(const MakeModel& make, const TrainSettings& settings, Planning:
   const int64_t passes = std::min(settings.grad_accum, kMostPasses);
   reset_peak(plan.device);
   for (int64_t step = 1; step <= kSteps; ++step) {
-    forward_backward(model, forward, passes, [&](int64_t) {
+    const int64_t predictions = settings.batch * (settings.context - 1);
+    forward_backward(model, forward, {passes, passes * predictions}, [&](int64_t) {
       const Shape rows{settings.batch, settings.context};
       return RowBatch{.ids = Tensor::empty(rows, DType::i32),
                       .targets = Tensor::empty(rows, DType::i32),
-                      .predictions = settings.batch * (settings.context - 1)};
+                      .predictions = predictions};
     });
     const Region region("the optimizer");
     optimizer.gradient_norm();

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <iostream>
+#include <span>
 
 #include "core/autograd.h"
 #include "core/check.h"
@@ -120,8 +121,11 @@ void Trainer::announce() const {
 StepMetrics Trainer::train_step() {
   const TrainSettings& train = task_.train;
   const double started = now_seconds();
-  const double loss = forward_backward(model_, forward_, train.grad_accum, [&](int64_t pass) {
-    return task_.data->batch(order_, (step_ * train.grad_accum + pass) * train.batch, train.batch);
+  const std::vector<int64_t> rows = order_.rows(step_ * train.rows_per_step(), train.rows_per_step());
+  const StepPasses passes{train.grad_accum, task_.data->predictions(rows)};
+  const double loss = forward_backward(model_, forward_, passes, [&](int64_t pass) {
+    return task_.data->batch(
+        std::span(rows).subspan(static_cast<size_t>(pass * train.batch), static_cast<size_t>(train.batch)));
   });
   const double norm = std::isfinite(loss) ? optimizer_.gradient_norm() : loss;
   if (!std::isfinite(norm))

@@ -202,9 +202,9 @@ TEST_CASE("data: a batch follows from its position alone, across epochs too") {
   const TokenRows rows(counting(5 * 3), 3);
   RowOrder walked(1, rows.rows());
   for (int64_t first = 0; first < 16; first += 2) {
-    const std::vector<int32_t> expected = numbers(rows.batch(walked, first, 2).ids);
+    const std::vector<int32_t> expected = numbers(rows.batch(walked.rows(first, 2)).ids);
     RowOrder fresh(1, rows.rows());  // as after a resume
-    CHECK(numbers(rows.batch(fresh, first, 2).ids) == expected);
+    CHECK(numbers(rows.batch(fresh.rows(first, 2)).ids) == expected);
   }
 }
 
@@ -247,6 +247,8 @@ TEST_CASE("data: what a row predicts: the answers, and with packed documents not
   const RowBatch apart = packed.in_order(0, 2);
   CHECK(numbers(apart.targets) == std::vector<int32_t>{no, no, 3, 4, no, 6, no, 8, 9, 10, 11, 12, no, no});
   CHECK(apart.predictions == 8);
+  CHECK(packed.predictions(std::vector<int64_t>{0, 1}) == 8);
+  CHECK(packed.predictions(std::vector<int64_t>{1}) == packed.in_order(1, 1).predictions);
   CHECK(*apart.documents == DocumentStarts{0, 5, 13});
   CHECK(*packed.in_order(1, 1).documents == DocumentStarts{6});
 

@@ -85,7 +85,11 @@ TEST_CASE("document encoder: what decides over its ids is said, in words and fil
   CHECK(words({.answers_only = true}) != plain);
   const std::vector<std::filesystem::path> files = DocumentEncoder(stories(), {}).files();
   CHECK(std::ranges::find(files, std::filesystem::path(kStories) / "tokenizer.model") != files.end());
-  CHECK(DocumentEncoder(Tokenizer(kStories + "/tokenizer.model"), {}).files().size() == 1);
+  // Of a tokenizer's own file too: the template beside it shapes chats.
+  const Tokenizer lone(kStories + "/tokenizer.model");
+  const std::vector<std::filesystem::path> beside = DocumentEncoder(lone, {}).files();
+  CHECK(beside.size() == files.size() + 1);
+  CHECK(std::ranges::find(beside, lone.path()) != beside.end());
 }
 
 TEST_CASE("document encoder: what cannot be encoded says where it stands") {

@@ -89,7 +89,8 @@ int64_t measured_peak(const Case& c, Device device) {
                                .checkpointing = c.train.checkpointing};
   reset_peak(device);
   for (int64_t step = 1; step <= 2; ++step) {
-    forward_backward(model, forward, c.train.grad_accum, [&](int64_t) { return rows_of(c); });
+    const int64_t passes = c.train.grad_accum, predictions = c.train.batch * (c.train.context - 1);
+    forward_backward(model, forward, {passes, passes * predictions}, [&](int64_t) { return rows_of(c); });
     optimizer.step(step, {.lr = 1e-4}, std::min(1.0, 1 / optimizer.gradient_norm()));
   }
   return memory_counters(device).peak_bytes - before;

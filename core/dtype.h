@@ -1,13 +1,14 @@
 #pragma once
 // Element types and devices. f32 and bf16 are for work, f64 makes gradient checks exact (CPU only), i32 holds
-// token ids.
+// token ids. The others keep frozen matrices in few bits, in blocks of a row's elements
+// (ops/block_formats.h): products and look-ups read them, nothing writes them, and they have no gradient.
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 
 namespace scca {
 
-enum class DType : uint8_t { f32, bf16, f64, i32 };
+enum class DType : uint8_t { f32, bf16, f64, i32, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, nf4 };
 enum class Device : uint8_t { cpu, cuda };
 
 /// The upper half of a float: 8 bits of exponent, 7 of mantissa. Rounds to nearest even; NaN stays NaN.
@@ -63,20 +64,31 @@ struct AccumulatorOf<double> {
 template <class T>
 using Accumulator = typename AccumulatorOf<T>::type;
 
-inline const char* name_of(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return "f32";
-    case DType::bf16:
-      return "bf16";
-    case DType::f64:
-      return "f64";
-    case DType::i32:
-      return "i32";
-  }
-  return "unknown";
+/// How elements lie in memory: each block of `elements` takes `bytes`, and a row of them begins with `head`
+/// bytes.
+struct DTypeLayout {
+  const char* name;
+  int64_t elements;
+  size_t bytes, head;
+};
+constexpr DTypeLayout layout_of(DType dtype) {
+  constexpr DTypeLayout layouts[] = {{"f32", 1, 4, 0},      {"bf16", 1, 2, 0},     {"f64", 1, 8, 0},
+                                     {"i32", 1, 4, 0},      {"q4_0", 32, 18, 0},   {"q4_1", 32, 20, 0},
+                                     {"q5_0", 32, 22, 0},   {"q5_1", 32, 24, 0},   {"q8_0", 32, 34, 0},
+                                     {"q4_k", 256, 144, 0}, {"q5_k", 256, 176, 0}, {"q6_k", 256, 210, 0},
+                                     {"nf4", 64, 33, 4}};
+  return layouts[static_cast<size_t>(dtype)];
 }
-inline size_t size_of(DType dtype) { return dtype == DType::bf16 ? 2 : dtype == DType::f64 ? 8 : 4; }
+inline const char* name_of(DType dtype) { return layout_of(dtype).name; }
+/// Whether elements stand in blocks, so that none has an address.
+constexpr bool is_blocks(DType dtype) { return layout_of(dtype).elements > 1; }
+/// Of an element that has an address.
+constexpr size_t size_of(DType dtype) { return layout_of(dtype).bytes; }
+/// Of a row of whole blocks.
+constexpr size_t row_bytes(DType dtype, int64_t elements) {
+  const DTypeLayout layout = layout_of(dtype);
+  return layout.head + static_cast<size_t>(elements / layout.elements) * layout.bytes;
+}
 inline const char* name_of(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
 
 }  // namespace scca

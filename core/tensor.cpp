@@ -41,6 +41,15 @@ std::string to_string(const Shape& shape) {
   return text + "]";
 }
 
+size_t bytes_of(const Shape& shape, DType dtype) {
+  const int64_t count = numel(shape);
+  if (!is_blocks(dtype)) return static_cast<size_t>(count) * size_of(dtype);
+  SCCA_CHECK(shape.size() == 2 && shape[1] % layout_of(dtype).elements == 0, "tensor: ", to_string(shape),
+             " is no matrix with rows of whole blocks of ", layout_of(dtype).elements, ", as ",
+             name_of(dtype), " needs them");
+  return static_cast<size_t>(shape[0]) * row_bytes(dtype, shape[1]);
+}
+
 Tensor Tensor::over(std::shared_ptr<Storage> storage, size_t byte_offset, Shape shape, DType dtype) {
   Tensor t;
   t.storage_ = std::move(storage);
@@ -56,7 +65,7 @@ Tensor Tensor::over(std::shared_ptr<Storage> storage, size_t byte_offset, Shape 
 
 Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
   for (const int64_t size : shape) SCCA_CHECK(size >= 0, "tensor: negative size in shape ", to_string(shape));
-  auto storage = Storage::allocate(static_cast<size_t>(scca::numel(shape)) * size_of(dtype), device);
+  auto storage = Storage::allocate(bytes_of(shape, dtype), device);
   return over(std::move(storage), 0, std::move(shape), dtype);
 }
 
@@ -96,6 +105,8 @@ Tensor Tensor::reshape(Shape shape) && {
                " does not divide into the given sizes");
     *unknown = numel_ / rest;
   }
+  SCCA_CHECK(!is_blocks(dtype_) || shape == shape_, "reshape: ", to_string(shape_), " of ", name_of(dtype_),
+             " keeps its rows, which are blocks");
   SCCA_CHECK(scca::numel(shape) == numel_, "reshape: ", to_string(shape_), " has ", numel_, " elements, ",
              to_string(shape), " has ", scca::numel(shape));
   shape_ = std::move(shape);
@@ -107,9 +118,8 @@ Tensor Tensor::rows(int64_t begin, int64_t count) const {
              begin + count, ") of shape ", to_string(shape_));
   Shape shape = shape_;
   shape[0] = count;
-  const int64_t row = shape_[0] ? numel_ / shape_[0] : 0;
-  Tensor y = over(storage_, byte_offset_ + static_cast<size_t>(begin * row) * size_of(dtype_),
-                  std::move(shape), dtype_);
+  const size_t row = shape_[0] ? bytes() / static_cast<size_t>(shape_[0]) : 0;
+  Tensor y = over(storage_, byte_offset_ + static_cast<size_t>(begin) * row, std::move(shape), dtype_);
   if (auto node = record<RowsNode>(y, {this})) {
     node->whole = shape_;
     node->begin = begin;
@@ -165,6 +175,8 @@ Tensor& Tensor::set_requires_grad(bool wanted) {
   }
   SCCA_CHECK(dtype_ != DType::i32, "set_requires_grad: tensor ", to_string(shape_),
              " is i32; integers have no gradient");
+  SCCA_CHECK(!is_blocks(dtype_), "set_requires_grad: tensor ", to_string(shape_), " is ", name_of(dtype_),
+             ", which is only read; cast it to f32 first");
   SCCA_CHECK(!node_ || as_leaf(node_), "set_requires_grad: tensor ", to_string(shape_), " is the output of ",
              node_->name(), "; detach() it first to make a leaf of it");
   if (!node_) {

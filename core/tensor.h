@@ -21,6 +21,8 @@ using Shape = std::vector<int64_t>;
 int64_t numel(const Shape& shape);
 /// "[2, 3]"
 std::string to_string(const Shape& shape);
+/// What the elements take. Throws Error for a block dtype unless it is a matrix whose rows are whole blocks.
+size_t bytes_of(const Shape& shape, DType dtype);
 
 class Tensor {
  public:
@@ -50,7 +52,7 @@ class Tensor {
   /// Size of one dimension; -1 is the last.
   int64_t size(int64_t dim) const;
   int64_t numel() const { return numel_; }
-  size_t bytes() const { return static_cast<size_t>(numel_) * size_of(dtype_); }
+  size_t bytes() const { return bytes_of(shape_, dtype_); }
   DType dtype() const { return dtype_; }
   Device device() const { return storage_ ? storage_->device() : Device::cpu; }
 
@@ -76,7 +78,7 @@ class Tensor {
   std::vector<T> to_vector() const;
 
   /// The same elements under another shape; one size may be -1. Free, also for autograd: gradients take the
-  /// shape of the tensor that was made.
+  /// shape of the tensor that was made. Throws Error for a block dtype, whose rows stay rows.
   Tensor reshape(Shape shape) const&;
   Tensor reshape(Shape shape) &&;  // keeps a unique handle unique, so that the next op may work in place
   /// Rows [begin, begin + count) of the first dimension, sharing storage. An op: gradients flow into those
@@ -104,7 +106,7 @@ class Tensor {
 
   bool requires_grad() const { return node_ != nullptr; }
   /// Makes this a leaf whose gradient is wanted (or not). Every copy made afterwards shares the leaf. Throws
-  /// Error for an op's output (detach() it first) and for integers.
+  /// Error for an op's output (detach() it first), for integers and for block dtypes.
   Tensor& set_requires_grad(bool wanted = true);
   /// The gradient gathered in a leaf; empty before the first backward, or where none is wanted. Throws Error
   /// for an op's output, which keeps none.

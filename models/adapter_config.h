@@ -18,6 +18,7 @@ struct AdapterInfo {
   std::string base_model;         // where the base lies, for the reader of the file
   std::string base_fingerprint =
       {};  // of the base's weights (models/fingerprint.h); empty where none is known
+  std::string base_dtype = "same";  // the base was in (models/base_dtype.h), for a reader of the run alone
 };
 
 /// What the file says of each layer.

@@ -22,7 +22,7 @@ std::string format_of(const std::string& name, const Shape& shape, const std::st
   const bool outside = name == "model.embed_tokens.weight" || name == "lm_head.weight";
   const std::string wanted = dtype == "Q4_0" && outside ? "Q8_0" : dtype;
   const BlockFormat* format = block_format(wanted);
-  return format && shape.back() % format->weights != 0 ? "F16" : wanted;
+  return format && shape.back() % format->weights() != 0 ? "F16" : wanted;
 }
 
 /// Rows of `weight` as the file has them: those of q and k in llama.cpp's order, times `factor`.

@@ -17,6 +17,7 @@
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/linear_cross_entropy.h"
+#include "ops/matmul.h"
 #include "ops/rms_norm.h"
 #include "ops/swiglu.h"
 
@@ -249,7 +250,7 @@ Tensor Llama::logits(const Tensor& ids_BT, const ForwardOptions& options) const 
   return head_logits(hidden(ids_BT, options));
 }
 
-Tensor Llama::head_logits(const Tensor& hidden) const { return linear(hidden, cast(head(), dtype)); }
+Tensor Llama::head_logits(const Tensor& hidden) const { return linear(hidden, as_operand(head(), dtype)); }
 
 Tensor Llama::loss(const Tensor& ids_BT, const ForwardOptions& options) const {
   return loss_of(ids_BT, next_tokens(ids_BT, options.documents), options);
@@ -258,14 +259,16 @@ Tensor Llama::loss(const Tensor& ids_BT, const ForwardOptions& options) const {
 Tensor Llama::loss_of(const Tensor& ids_BT, const Tensor& targets_BT, const ForwardOptions& options) const {
   const Tensor x = hidden(ids_BT, options);
   const Region region("the loss");
-  return linear_cross_entropy(x, cast(head(), dtype), targets_BT.reshape({targets_BT.numel()}), kNoTarget);
+  return linear_cross_entropy(x, as_operand(head(), dtype), targets_BT.reshape({targets_BT.numel()}),
+                              kNoTarget);
 }
 
 Tensor Llama::token_losses(const Tensor& ids_BT, const ForwardOptions& options) const {
   NoGrad no_grad;
   const int64_t batch = ids_BT.size(0), tokens = ids_BT.size(1);
   const Tensor targets = next_tokens(ids_BT, options.documents).reshape({ids_BT.numel()});
-  const Tensor each = scca::token_losses(hidden(ids_BT, options), cast(head(), dtype), targets, kNoTarget);
+  const Tensor each =
+      scca::token_losses(hidden(ids_BT, options), as_operand(head(), dtype), targets, kNoTarget);
   const Tensor all = cast(each.to(Device::cpu), DType::f32);
   Tensor losses = Tensor::empty({batch, tokens - 1});
   for (int64_t row = 0; row < batch; ++row) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/base_dtype.h"
 #include "models/config.h"
 #include "models/files/stored_tensor.h"
 #include "nn/linear.h"
@@ -104,12 +105,14 @@ struct LlamaBlock {
 class Llama {
  public:
   /// Reads a Hugging Face folder (config.json, model.safetensors or its shards) or a GGUF file. `dtype` is
-  /// what frozen weights are kept and activations computed in: f32, bf16, or f64 for exact tests. Throws
-  /// Error naming the file and tensor at fault.
-  static Llama load(const std::string& folder, DType dtype = DType::f32);
+  /// what frozen weights are kept and activations computed in: f32, bf16, or f64 for exact tests; `base` may
+  /// keep frozen matrices in few bits. Throws Error naming the file and tensor at fault.
+  static Llama load(const std::string& folder, DType dtype = DType::f32, BaseDType base = BaseDType::same);
   /// Random weights: N(0, initializer_range^2), biases 0, norms 1, the projections into the residual stream
-  /// 1/sqrt(2 layers) of that (GPT-2's rule). `dtype` as for load.
-  static Llama initialised(const LlamaConfig& config, uint64_t seed, DType dtype = DType::f32);
+  /// 1/sqrt(2 layers) of that (GPT-2's rule). `dtype` as for load; `kept` says what each parameter is kept
+  /// in, where that is another.
+  static Llama initialised(const LlamaConfig& config, uint64_t seed, DType dtype = DType::f32,
+                           const ParameterDTypes& kept = {});
 
   /// Moves all weights to `device`, where everything is computed from then on. To be called before the
   /// learning weights are chosen. Ids are given in host memory in either case.

@@ -13,6 +13,7 @@
 #include "models/llama.h"
 #include "models/weights.h"
 #include "ops/cast.h"
+#include "ops/quantize.h"
 
 namespace scca {
 namespace {
@@ -22,15 +23,17 @@ std::string last_part(const std::string& name) { return name.substr(name.rfind('
 
 }  // namespace
 
-Llama Llama::load(const std::string& folder, DType dtype) {
+Llama Llama::load(const std::string& folder, DType dtype, BaseDType base) {
   if (!std::filesystem::is_directory(folder) && !is_gguf(folder)) fail(why_no_model(folder, "config.json"));
   const LlamaConfig config = read_config(folder);
   const Weights weights(folder);
   std::set<std::string> names;
   for (const auto& [name, shape] : parameter_shapes(config)) names.insert(name);
   weights.check_extra(names, config.tie_word_embeddings);
-  return Llama(config, dtype,
-               [&](const std::string& name, const Shape& shape) { return weights.load(name, dtype, shape); });
+  const ParameterDTypes kept = parameter_dtypes(base, dtype, &weights);
+  return Llama(config, dtype, [&](const std::string& name, const Shape& shape) {
+    return weights.load(name, kept(name, shape), shape);
+  });
 }
 
 void Llama::to(Device device) {
@@ -42,7 +45,7 @@ void Llama::to(Device device) {
   rope_positions_ = 0;  // the table is on the old device
 }
 
-Llama Llama::initialised(const LlamaConfig& config, uint64_t seed, DType dtype) {
+Llama Llama::initialised(const LlamaConfig& config, uint64_t seed, DType dtype, const ParameterDTypes& kept) {
   const RandomState before = random_state();
   set_random_state({seed, 0});
   const double into_stream = 1 / std::sqrt(2.0 * static_cast<double>(config.num_hidden_layers));
@@ -51,7 +54,8 @@ Llama Llama::initialised(const LlamaConfig& config, uint64_t seed, DType dtype) 
     Tensor weight = Tensor::empty(shape);
     const bool writes_stream = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
     fill_normal(weight, config.initializer_range * (writes_stream ? into_stream : 1));
-    return cast(weight, dtype);
+    const DType as = kept ? kept(name, shape) : dtype;
+    return is_blocks(as) ? quantized(weight, as) : cast(weight, as);
   });
   set_random_state(before);
   return model;
@@ -142,7 +146,7 @@ void Llama::set_trainable(const std::set<std::string>& what) {
     weight.set_requires_grad(false);
     if (!wanted) return;
     // Learning weights are f32 and this model's own: a mapped file is read only.
-    if (weight.dtype() == DType::bf16) weight = cast(weight, DType::f32);
+    if (weight.dtype() == DType::bf16 || is_blocks(weight.dtype())) weight = cast(weight, DType::f32);
     if (weight.borrowed()) weight = weight.clone();
     weight.set_requires_grad();
   });

@@ -7,6 +7,7 @@
 #include "models/files/model_folder.h"
 #include "models/gguf_model.h"
 #include "nn/json.h"
+#include "ops/quantize.h"
 
 namespace scca {
 namespace fs = std::filesystem;
@@ -93,9 +94,10 @@ void Weights::check_extra(const std::set<std::string>& expected, bool tied) cons
 Tensor Weights::load(const std::string& name, DType dtype) const {
   const Place& place = place_of(name);
   const StoredTensor& stored = place.tensor;
-  const bool aligned = reinterpret_cast<uintptr_t>(stored.data) % size_of(dtype) == 0;
+  const bool aligned = is_blocks(dtype) || reinterpret_cast<uintptr_t>(stored.data) % size_of(dtype) == 0;
   if (is_stored_as(stored, dtype) && aligned && stored.bytes > 0)
     return Tensor::over(Storage::borrow(stored.data, stored.bytes, place.mapping), 0, stored.shape, dtype);
+  if (is_blocks(dtype) && stored.dtype != stored_name(dtype)) return quantized(load(name, DType::f32), dtype);
   Tensor tensor = Tensor::empty(stored.shape, dtype);
   const auto done = [&](const std::byte* begin, size_t bytes) { place.mapping->forget(begin, bytes); };
   SCCA_CHECK(read_elements(stored, tensor, done), place.file.string(), ": tensor \"", name, "\" holds ",

@@ -38,7 +38,8 @@ class Weights {
   /// The tensor as `dtype`. F32, F16, BF16, F64 and the block formats are converted (rounded to the nearest),
   /// I32 is read as i32. Where the file holds just that dtype nothing is copied: the tensor lies in the
   /// mapping and must not be written (clone() what will be trained). What was converted leaves memory: only
-  /// the result takes room. Throws Error when there is no such tensor or its dtype has no reading as `dtype`.
+  /// the result takes room. A block dtype: blocks of that kind as they are, and other numbers made into them
+  /// (ops/quantize.h). Throws Error when there is no such tensor or its dtype has no reading as `dtype`.
   Tensor load(const std::string& name, DType dtype) const;
   /// As above; throws Error when the shape is not `expected`.
   Tensor load(const std::string& name, DType dtype, const Shape& expected) const;

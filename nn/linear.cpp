@@ -1,13 +1,13 @@
 #include "nn/linear.h"
 
 #include "ops/add_bias.h"
-#include "ops/cast.h"
 #include "ops/linear.h"
+#include "ops/matmul.h"
 
 namespace scca {
 
 Tensor Linear::operator()(const Tensor& x, bool training) const {
-  Tensor y = linear(x, cast(weight_OI, x.dtype()));
+  Tensor y = linear(x, as_operand(weight_OI, x.dtype()));
   if (bias_O) y = add_bias(std::move(y), bias_O);
   return lora ? (*lora)(std::move(y), x, training) : y;
 }

@@ -9,8 +9,8 @@
 namespace scca {
 
 struct Linear {
-  Tensor weight_OI;
-  Tensor bias_O;  // empty: none
+  Tensor weight_OI;  // of a block dtype where it is frozen in few bits
+  Tensor bias_O;     // empty: none
   std::optional<Lora> lora;
 
   /// x [..., I] -> [..., O]. `training` turns LoRA's dropout on.

@@ -44,7 +44,7 @@ Tensor Lora::merged_into(const Tensor& weight_OI) const {
   NoGrad no_grad;
   Tensor sum = cast(weight_OI.detach(), DType::f32).clone();
   matmul_into(b_OR, a_RI, sum, {.scale = scale, .accumulate = true});
-  return cast(sum, weight_OI.dtype());
+  return is_blocks(weight_OI.dtype()) ? sum : cast(sum, weight_OI.dtype());
 }
 
 }  // namespace scca

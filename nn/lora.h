@@ -32,7 +32,7 @@ struct Lora {
   /// base + scale * B A dropout(x); `base` is updated in place when its only handle is passed.
   Tensor operator()(Tensor base, const Tensor& x, bool training) const;
 
-  /// weight + scale * B A, in f32, in the weight's dtype.
+  /// weight + scale * B A, in f32, in the weight's dtype; f32 where that is of blocks.
   Tensor merged_into(const Tensor& weight_OI) const;
 };
 

@@ -2,13 +2,18 @@
 
 #include "core/autograd.h"
 #include "core/parallel.h"
+#include "ops/dequantize.h"
 
 namespace scca {
 namespace {
 
 Tensor converted(const Tensor& x, DType dtype) {
   Tensor y = Tensor::empty(x.shape(), dtype, x.device());
-  SCCA_ON_DEVICE(x.device(), convert(x, y));
+  if (is_blocks(x.dtype())) {
+    SCCA_ON_DEVICE(x.device(), dequantize(x, 0, y));
+  } else {
+    SCCA_ON_DEVICE(x.device(), convert(x, y));
+  }
   return y;
 }
 

@@ -6,7 +6,7 @@
 namespace scca {
 
 /// The same values in `dtype` (f32, bf16 or f64), rounded to nearest even; the gradient is cast back. The
-/// same dtype gives the handle itself.
+/// same dtype gives the handle itself. x may be of a block dtype: then the whole becomes numbers.
 Tensor cast(const Tensor& x, DType dtype);
 
 SCCA_KERNELS(void convert(const Tensor& x, Tensor& y);)

@@ -4,6 +4,7 @@
 
 #include "core/autograd.h"
 #include "core/parallel.h"
+#include "ops/dequantize.h"
 
 namespace scca {
 namespace {
@@ -71,15 +72,20 @@ Tensor embedding(const Tensor& ids, const Tensor& table, DType out) {
              name_of(ids.dtype()), " on ", name_of(ids.device()), ", expected i32 on cpu");
   SCCA_CHECK(table.rank() == 2, "embedding: table is ", to_string(table.shape()),
              ", expected [vocabulary, width]");
-  SCCA_CHECK(table.dtype() == out || table.dtype() == DType::f32, "embedding: table is ",
+  const bool blocks = is_blocks(table.dtype());
+  SCCA_CHECK(blocks || table.dtype() == out || table.dtype() == DType::f32, "embedding: table is ",
              name_of(table.dtype()), ", output is ", name_of(out),
-             "; the table must be f32 or as the output");
+             "; the table must be f32, of a block dtype, or as the output");
   check_ids(ids, table.size(0));
   Shape shape = ids.shape();
   shape.push_back(table.size(1));
   Tensor y = Tensor::empty(shape, out, table.device());
   const Tensor ids_there = ids.to(table.device());
-  SCCA_ON_DEVICE(table.device(), embedding_forward(ids_there, table, y));
+  if (blocks) {
+    SCCA_ON_DEVICE(table.device(), dequantize_rows(ids_there, table, y));
+  } else {
+    SCCA_ON_DEVICE(table.device(), embedding_forward(ids_there, table, y));
+  }
   if (auto node = record<EmbeddingNode>(y, {&table, &ids})) {
     node->ids = ids;
     node->table_shape = table.shape();

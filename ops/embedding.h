@@ -7,9 +7,9 @@
 
 namespace scca {
 
-/// y[..., :] = table[ids[...], :]: ids i32 of any shape, on the CPU; table [V, D] of dtype `out` or f32; y
-/// [..., D] of dtype `out`, on the table's device. Only the table has a gradient: a row's is the sum over its
-/// tokens in their order. Throws Error naming an id outside [0, V) and where it stands.
+/// y[..., :] = table[ids[...], :]: ids i32 of any shape, on the CPU; table [V, D] of dtype `out`, f32 or a
+/// block dtype; y [..., D] of dtype `out`, on the table's device. Only the table has a gradient: a row's is
+/// the sum over its tokens in their order. Throws Error naming an id outside [0, V) and where it stands.
 Tensor embedding(const Tensor& ids, const Tensor& table_VD, DType out);
 
 /// The tokens of a text by their id: those of ids[r] stand at positions[begins[r] ... begins[r + 1] - 1], in

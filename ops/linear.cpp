@@ -12,8 +12,8 @@ void check_shapes(const char* op, const Tensor& x, const Tensor& weight) {
   SCCA_CHECK(weight.rank() == 2 && x.rank() >= 1 && x.size(-1) == weight.size(1), op, ": x is ",
              to_string(x.shape()), ", weight is ", to_string(weight.shape()),
              "; x's last size must be weight's second");
-  SCCA_CHECK(x.dtype() == weight.dtype(), op, ": x is ", name_of(x.dtype()), ", weight is ",
-             name_of(weight.dtype()), "; cast the weight first");
+  SCCA_CHECK(x.dtype() == weight.dtype() || is_blocks(weight.dtype()), op, ": x is ", name_of(x.dtype()),
+             ", weight is ", name_of(weight.dtype()), "; cast the weight first");
 }
 
 /// dx = s dy W, dW = s dy^T x.

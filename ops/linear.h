@@ -5,7 +5,8 @@
 namespace scca {
 
 /// y[..., O] = sum_i x[..., i] weight[O, i]: x [..., I], weight [O, I] (Hugging Face's order), y [..., O].
-/// A frozen weight is kept for dx and x is dropped; an input without gradient is dropped likewise.
+/// weight is of x's dtype, or frozen and of a block dtype. A frozen weight is kept for dx and x is dropped;
+/// an input without gradient is dropped likewise.
 Tensor linear(const Tensor& x, const Tensor& weight_OI);
 
 /// base + scale * (x W^T), for the low-rank update of LoRA: base [..., O]. `base` is written in place when

@@ -58,16 +58,17 @@ Problem checked(const char* op, const Tensor& hidden, const Tensor& weight, cons
              ": targets are ", to_string(targets.shape()), " ", name_of(targets.dtype()), " on ",
              name_of(targets.device()), ", expected ", rows, " of i32 on cpu, one per row of hidden ",
              to_string(hidden.shape()));
-  SCCA_CHECK((hidden.dtype() == DType::f64) == (weight.dtype() == DType::f64), op, ": hidden is ",
+  const bool blocks = is_blocks(weight.dtype());
+  SCCA_CHECK(blocks || (hidden.dtype() == DType::f64) == (weight.dtype() == DType::f64), op, ": hidden is ",
              name_of(hidden.dtype()), ", weight is ", name_of(weight.dtype()), "; f64 goes with f64 only");
   const Device device = hidden.device();
   // the CPU multiplies in f32 whatever it is given: there the weight is widened once, not once a chunk
   const bool bf16_products =
-      device != Device::cpu && hidden.dtype() == DType::bf16 && weight.dtype() == DType::bf16;
+      device != Device::cpu && hidden.dtype() == DType::bf16 && (blocks || weight.dtype() == DType::bf16);
   const DType operand = hidden.dtype() == DType::f64 ? DType::f64 : bf16_products ? DType::bf16 : DType::f32;
   NoGrad no_grad;
   return {hidden.reshape({rows, hidden.size(-1)}).detach(),
-          cast(weight.detach(), operand),
+          as_operand(weight.detach(), operand),
           targets.to(device).reshape({rows}),
           ignore_index,
           count_targets(op, targets, ignore_index, weight.size(0)),

@@ -8,12 +8,13 @@
 
 #include "core/parallel.h"
 #include "core/planning.h"
+#include "ops/cast.h"
+#include "ops/matmul_blocks.h"
 
 namespace scca {
 namespace {
 
-/// Whether oneDNN multiplies bf16 by the CPU's own instructions (AVX-512 with bf16, AMX). Without them it is
-/// slower than f32, or refuses.
+/// Of the CPU: without these instructions oneDNN is slower with bf16 than with f32, or refuses.
 bool bf16_is_native() {
 #if DNNL_VERSION_MAJOR >= 3
   static const bool native = [] {
@@ -34,7 +35,7 @@ bool bf16_is_native() {
 MatmulWorkspace workspace_of(const Tensor& a, const Tensor& b, const Tensor& c,
                              const MatmulOptions& options) {
   MatmulWorkspace w;
-  const bool widens = a.dtype() == DType::bf16 && !bf16_is_native();
+  const bool widens = a.dtype() == DType::bf16 && !multiplies_bf16(a.device());
   if (a.device() != Device::cpu || (a.dtype() != DType::f32 && !widens)) return w;
   if (widens) {
     w.wide_a = Tensor::empty(a.shape());
@@ -52,6 +53,12 @@ thread_local bool same_bits = false;
 SameBitsAtAnyThreadCount::SameBitsAtAnyThreadCount() : before_(same_bits) { same_bits = true; }
 SameBitsAtAnyThreadCount::~SameBitsAtAnyThreadCount() { same_bits = before_; }
 
+bool multiplies_bf16(Device device) { return device != Device::cpu || bf16_is_native(); }
+
+Tensor as_operand(const Tensor& weight, DType dtype) {
+  return is_blocks(weight.dtype()) ? weight : cast(weight, dtype);
+}
+
 void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
   SCCA_CHECK(a.rank() == 2 && b.rank() == 2 && c.rank() == 2, "matmul: expected matrices, found ",
              to_string(a.shape()), " x ", to_string(b.shape()), " -> ", to_string(c.shape()));
@@ -60,12 +67,13 @@ void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOption
   SCCA_CHECK(k == k_of_b && c.size(0) == m && c.size(1) == n, "matmul: ", to_string(a.shape()),
              options.transpose_a ? "^T" : "", " x ", to_string(b.shape()), options.transpose_b ? "^T" : "",
              " does not give ", to_string(c.shape()));
-  SCCA_CHECK(a.dtype() == b.dtype() &&
+  SCCA_CHECK((a.dtype() == b.dtype() || is_blocks(b.dtype())) &&
                  (a.dtype() == c.dtype() || (a.dtype() == DType::bf16 && c.dtype() == DType::f32)),
              "matmul: dtypes ", name_of(a.dtype()), ", ", name_of(b.dtype()), " and ", name_of(c.dtype()),
              " differ; cast first");
   if (m == 0 || n == 0) return;
   count_flops("matmul", 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k));
+  if (is_blocks(b.dtype())) return matmul_blocks_into(a, b, c, options);
   MatmulWorkspace workspace = workspace_of(a, b, c, options);
   SCCA_ON_DEVICE(a.device(), matmul(a, b, c, options, workspace));
 }
@@ -77,43 +85,73 @@ dnnl::memory::data_type dnnl_type(DType dtype) {
   return dtype == DType::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
 }
 
+/// A matrix, or a part of one: `rows` of `columns` elements, `stride` elements apart.
+struct View {
+  const std::byte* at;
+  int64_t rows, columns, stride;
+  DType dtype;
+
+  View(const MatrixPart& slice)
+      : at(slice.matrix.raw()),
+        rows(slice.matrix.size(0)),
+        columns(slice.count),
+        stride(slice.matrix.size(1)),
+        dtype(slice.matrix.dtype()) {
+    move(slice.begin);
+  }
+  View columns_of(int64_t begin, int64_t count) const {
+    View part = *this;
+    part.columns = count;
+    part.move(begin);
+    return part;
+  }
+  View rows_of(int64_t begin, int64_t count) const {
+    View part = *this;
+    part.rows = count;
+    part.move(begin * stride);
+    return part;
+  }
+  template <class T>
+  const T* data() const {
+    return reinterpret_cast<const T*>(at);
+  }
+
+ private:
+  void move(int64_t elements) { at += elements * static_cast<int64_t>(size_of(dtype)); }
+};
+
 /// oneDNN takes microseconds to prepare a product; a training step makes the same few dozen again and again.
 class DnnlMatmuls {
  public:
-  /// Columns [begin, end) of c by one call of oneDNN. Operands of f32, or of bf16 where bf16_is_native().
-  void run(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options, int64_t begin,
-           int64_t end) {
-    const int64_t m = c.size(0), n = end - begin, k = a.size(options.transpose_a ? 0 : 1);
-    const int64_t row = c.size(1);  // elements from one row of c, or of b as it is, to the next
-    const int64_t b_begin = begin * (options.transpose_b ? k : 1);
+  /// By one call of oneDNN. Operands of f32, or of bf16 where bf16_is_native().
+  void run(const View& a, const View& b, const View& c, const MatmulOptions& options) {
+    const int64_t k = options.transpose_a ? a.rows : a.columns;
     // what oneDNN prepares depends on how many threads it finds
-    const Key key{m,
-                  n,
+    const Key key{c.rows,
+                  c.columns,
                   k,
-                  row,
+                  a.stride,
+                  b.stride,
+                  c.stride,
                   thread_count(),
                   options.transpose_a,
                   options.transpose_b,
                   options.scale,
                   options.accumulate,
-                  a.dtype(),
-                  c.dtype()};
+                  a.dtype,
+                  c.dtype};
     auto found = prepared_.find(key);
     if (found == prepared_.end()) {
       if (prepared_.size() >= kMostPrepared) prepared_.clear();  // lengths that never repeat must not pile up
-      found =
-          prepared_.emplace(key, prepare(m, n, k, row, options, dnnl_type(a.dtype()), dnnl_type(c.dtype())))
-              .first;
+      found = prepared_.emplace(key, prepare(a, b, c, options)).first;
     }
     const auto& [desc, product, scale] = found->second;
-    const auto memory = [&](const dnnl::memory::desc& d, const std::byte* t) {
-      return dnnl::memory(d, engine_, const_cast<std::byte*>(t));
+    const auto memory = [&](const dnnl::memory::desc& d, const View& view) {
+      return dnnl::memory(d, engine_, const_cast<std::byte*>(view.at));
     };
-    std::unordered_map<int, dnnl::memory> arguments{
-        {DNNL_ARG_SRC, memory(desc.src_desc(), a.raw())},
-        {DNNL_ARG_WEIGHTS,
-         memory(desc.weights_desc(), b.raw() + b_begin * static_cast<int64_t>(size_of(b.dtype())))},
-        {DNNL_ARG_DST, memory(desc.dst_desc(), c.raw() + begin * static_cast<int64_t>(size_of(c.dtype())))}};
+    std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, memory(desc.src_desc(), a)},
+                                                    {DNNL_ARG_WEIGHTS, memory(desc.weights_desc(), b)},
+                                                    {DNNL_ARG_DST, memory(desc.dst_desc(), c)}};
 #if DNNL_VERSION_MAJOR >= 3
     if (scale) arguments.emplace(DNNL_ARG_ATTR_SCALES | DNNL_ARG_SRC, *scale);
 #endif
@@ -122,7 +160,8 @@ class DnnlMatmuls {
   }
 
  private:
-  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int, bool, bool, double, bool, DType, DType>;
+  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int, bool, bool, double, bool,
+                         DType, DType>;
   struct Prepared {
     dnnl::matmul::primitive_desc desc;
     dnnl::matmul product;
@@ -130,15 +169,16 @@ class DnnlMatmuls {
   };
   static constexpr size_t kMostPrepared = 512;
 
-  Prepared prepare(int64_t m, int64_t n, int64_t k, int64_t row, const MatmulOptions& options,
-                   dnnl::memory::data_type operand, dnnl::memory::data_type result) const {
-    const auto matrix = [&](int64_t rows, int64_t cols, bool transposed, int64_t stride,
-                            dnnl::memory::data_type type) {
-      return dnnl::memory::desc({rows, cols}, type,
-                                transposed ? dnnl::memory::dims{1, rows} : dnnl::memory::dims{stride, 1});
+  Prepared prepare(const View& a_view, const View& b_view, const View& c_view,
+                   const MatmulOptions& options) const {
+    const auto matrix = [](const View& view, bool transposed) {
+      return transposed ? dnnl::memory::desc({view.columns, view.rows}, dnnl_type(view.dtype),
+                                             dnnl::memory::dims{1, view.stride})
+                        : dnnl::memory::desc({view.rows, view.columns}, dnnl_type(view.dtype),
+                                             dnnl::memory::dims{view.stride, 1});
     };
-    const auto a = matrix(m, k, options.transpose_a, k, operand),
-               b = matrix(k, n, options.transpose_b, row, operand), c = matrix(m, n, false, row, result);
+    const auto a = matrix(a_view, options.transpose_a), b = matrix(b_view, options.transpose_b),
+               c = matrix(c_view, false);
     dnnl::primitive_attr attributes;
     if (options.accumulate) {
       dnnl::post_ops sum;
@@ -183,14 +223,17 @@ class OneThread {
 };
 
 /// The whole product: by oneDNN's own division, or in blocks of columns that its shape alone decides.
-void run_product(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
-  const int64_t n = c.size(1);
-  if (!same_bits) return products().run(a, b, c, options, 0, n);
+void run_product(const View& a, const View& b, const View& c, const MatmulOptions& options) {
+  const int64_t n = c.columns;
+  if (!same_bits) return products().run(a, b, c, options);
   const int64_t width = std::clamp<int64_t>(n / 16 / 32 * 32, 64, 512), blocks = (n + width - 1) / width;
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
     const OneThread one;
-    for (int64_t block = begin; block < end; ++block)
-      products().run(a, b, c, options, block * width, std::min(n, (block + 1) * width));
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t from = block * width, count = std::min(width, n - from);
+      products().run(a, options.transpose_b ? b.rows_of(from, count) : b.columns_of(from, count),
+                     c.columns_of(from, count), options);
+    }
   });
 }
 
@@ -225,12 +268,13 @@ void transpose(const Tensor& a, Tensor& t) {
   });
 }
 
-void matmul_f32(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options, Tensor& turned_a) {
-  if (!turned_a) return run_product(a, b, c, options);
-  transpose(a, turned_a);
+void matmul_f32(const MatrixPart& a, const Tensor& b, const MatrixPart& c, const MatmulOptions& options,
+                Tensor& turned_a) {
+  if (!turned_a) return run_product(a, MatrixPart(b), c, options);
+  transpose(a.matrix, turned_a);
   MatmulOptions plain_a = options;
   plain_a.transpose_a = false;
-  run_product(turned_a, b, c, plain_a);
+  run_product(MatrixPart(turned_a), MatrixPart(b), c, plain_a);
 }
 
 void widen(const Tensor& t, Tensor& wide) {
@@ -243,36 +287,37 @@ void widen(const Tensor& t, Tensor& wide) {
 }
 
 /// bf16 in, f32 arithmetic, rounded once.
-void matmul_bf16(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options,
+void matmul_bf16(const MatrixPart& a, const Tensor& b, const MatrixPart& c, const MatmulOptions& options,
                  MatmulWorkspace& w) {
-  if (!w.wide_a) return run_product(a, b, c, options);
-  widen(a, w.wide_a);
+  if (!w.wide_a) return run_product(a, MatrixPart(b), c, options);
+  widen(a.matrix, w.wide_a);
   widen(b, w.wide_b);
   if (!w.wide_c) return matmul_f32(w.wide_a, w.wide_b, c, options, w.turned_a);
-  if (options.accumulate) widen(c, w.wide_c);
+  if (options.accumulate) widen(c.matrix, w.wide_c);
   matmul_f32(w.wide_a, w.wide_b, w.wide_c, options, w.turned_a);
   const float* from = w.wide_c.data<float>();
-  bf16* to = c.data<bf16>();
-  parallel_for(c.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
+  Tensor narrow = c.matrix;
+  bf16* to = narrow.data<bf16>();
+  parallel_for(narrow.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) to[i] = bf16(from[i]);
   });
 }
 
 /// The definition, in f64: a plain loop (oneDNN has no f64), for exact gradient checks.
-void matmul_f64(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
-  const int64_t m = c.size(0), n = c.size(1), k = a.size(options.transpose_a ? 0 : 1);
-  const int64_t a_row = options.transpose_a ? 1 : k, a_col = options.transpose_a ? m : 1;
-  const int64_t b_row = options.transpose_b ? 1 : n, b_col = options.transpose_b ? k : 1;
-  const double* x = a.data<double>();
-  const double* y = b.data<double>();
-  double* out = c.data<double>();
-  parallel_for(m, 1, [=](int64_t begin, int64_t end) {
+void matmul_f64(const View& a, const View& b, const View& c, const MatmulOptions& options) {
+  const int64_t n = c.columns, k = options.transpose_a ? a.rows : a.columns;
+  const int64_t a_row = options.transpose_a ? 1 : a.stride, a_col = options.transpose_a ? a.stride : 1;
+  const int64_t b_row = options.transpose_b ? 1 : b.stride, b_col = options.transpose_b ? b.stride : 1;
+  const double *x = a.data<double>(), *y = b.data<double>();
+  auto* out = const_cast<double*>(c.data<double>());
+  parallel_for(c.rows, 1, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       for (int64_t j = 0; j < n; ++j) {
         double sum = 0;
         for (int64_t p = 0; p < k; ++p) sum += x[i * a_row + p * a_col] * y[p * b_row + j * b_col];
-        out[i * n + j] = options.scale * sum + (options.accumulate ? out[i * n + j] : 0.0);
+        double& to = out[i * c.stride + j];
+        to = options.scale * sum + (options.accumulate ? to : 0.0);
       }
     }
   });
@@ -280,17 +325,18 @@ void matmul_f64(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions
 
 }  // namespace
 
-void matmul(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options,
+void matmul(const MatrixPart& a, const Tensor& b, MatrixPart c, const MatmulOptions& options,
             MatmulWorkspace& workspace) {
-  switch (a.dtype()) {
+  c.matrix.raw();  // counts as a write
+  switch (a.matrix.dtype()) {
     case DType::f32:
       return matmul_f32(a, b, c, options, workspace.turned_a);
     case DType::bf16:
       return matmul_bf16(a, b, c, options, workspace);
     case DType::f64:
-      return matmul_f64(a, b, c, options);
+      return matmul_f64(a, MatrixPart(b), c, options);
     default:
-      fail("matmul: dtype ", name_of(a.dtype()), ", expected f32, bf16 or f64");
+      fail("matmul: dtype ", name_of(a.matrix.dtype()), ", expected f32, bf16 or f64");
   }
 }
 

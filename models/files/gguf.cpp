@@ -6,10 +6,11 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "core/half.h"
 #include "core/parallel.h"
 #include "models/files/block_formats.h"
-#include "models/files/half.h"
 #include "models/files/model_folder.h"
+#include "ops/quantize.h"
 
 namespace scca {
 namespace fs = std::filesystem;
@@ -39,7 +40,7 @@ const std::vector<Storage>& storages() {
     std::vector<Storage> all{{0, "F32", 1, 4}, {1, "F16", 1, 2},  {30, "BF16", 1, 2}, {28, "F64", 1, 8},
                              {24, "I8", 1, 1}, {25, "I16", 1, 2}, {26, "I32", 1, 4},  {27, "I64", 1, 8}};
     for (const BlockFormat& format : block_formats())
-      all.push_back({format.type, format.name, format.weights, format.bytes});
+      all.push_back({format.type, format.name, format.weights(), layout_of(format.dtype).bytes});
     return all;
   }();
   return kStorages;
@@ -304,22 +305,14 @@ bool encode_row(const std::string& dtype, const std::vector<float>& row, std::by
     }
     return holds;
   }
-  const BlockFormat& format = *block_format(dtype);
-  bool holds = true;
-  for (size_t i = 0; i < row.size(); i += static_cast<size_t>(format.weights), out += format.bytes) {
-    format.encode(row.data() + i, out);
-    uint16_t scale;
-    std::memcpy(&scale, out, sizeof scale);
-    holds = holds && std::isfinite(from_half(scale));
-  }
-  return holds;
+  return quantize_row(block_format(dtype)->dtype, row.data(), static_cast<int64_t>(row.size()), out);
 }
 
 const Storage& storage_of(const std::string& dtype) {
   const auto found = std::ranges::find(storages(), std::string_view(dtype), &Storage::name);
   const BlockFormat* format = block_format(dtype);
   SCCA_CHECK(
-      found != storages().end() && (format ? format->encode != nullptr : dtype == "F32" || dtype == "F16"),
+      found != storages().end() && (format ? can_quantize(format->dtype) : dtype == "F32" || dtype == "F16"),
       "gguf: ", dtype, " is not written; expected F32, F16, Q8_0 or Q4_0");
   return *found;
 }

@@ -1,15 +1,17 @@
 #include "models/files/stored_tensor.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 #include <vector>
 
 #include "core/check.h"
 #include "core/dispatch.h"
+#include "core/half.h"
 #include "core/hash.h"
 #include "core/parallel.h"
 #include "models/files/block_formats.h"
-#include "models/files/half.h"
+#include "ops/dequantize.h"
 
 namespace scca {
 namespace {
@@ -23,15 +25,6 @@ void read_plain(const std::byte* from, int64_t count, To* to) {
     From element;
     std::memcpy(static_cast<void*>(&element), from + i * static_cast<int64_t>(sizeof(From)), sizeof(From));
     to[i] = static_cast<To>(value(element));
-  }
-}
-
-template <class To>
-void read_blocks(const BlockFormat& format, const std::byte* from, int64_t count, To* to) {
-  std::vector<float> block(static_cast<size_t>(format.weights));
-  for (int64_t i = 0; i < count; i += format.weights, from += format.bytes) {
-    format.decode(from, block.data());
-    for (int64_t j = 0; j < format.weights; ++j) to[i + j] = static_cast<To>(block[static_cast<size_t>(j)]);
   }
 }
 
@@ -49,13 +42,17 @@ Reader<To> reader_of(const std::string& dtype) {
   if (dtype == "F16") return read_plain<uint16_t, from_half, To>;
   const BlockFormat* format = block_format(dtype);
   if (!format) return {};
-  return [format](const std::byte* from, int64_t count, To* to) { read_blocks(*format, from, count, to); };
+  return [blocks = format->dtype](const std::byte* from, int64_t count, To* to) {
+    dequantize_row(blocks, from, count, to);
+  };
 }
+
+/// Row `row` of the file, of `width` elements, to its place in the model.
+using ReadRow = std::function<void(const std::byte* from, int64_t width, int64_t row_of_model)>;
 
 /// In rows, so that a block is never cut and rows may change their places; in pieces of a few megabytes, each
 /// reported when it has been read.
-template <class To>
-void read_rows(const StoredTensor& stored, const Reader<To>& read, To* to, const Done& done) {
+void read_rows(const StoredTensor& stored, const ReadRow& read, const Done& done) {
   constexpr int64_t kPiece = int64_t{8} << 20;
   const int64_t count = numel(stored.shape);
   if (count == 0) return;
@@ -67,7 +64,7 @@ void read_rows(const StoredTensor& stored, const Reader<To>& read, To* to, const
     const int64_t now = std::min(some, rows - first);
     parallel_for(now, std::max<int64_t>(1, kElementwiseGrain / width), [&](int64_t begin, int64_t end) {
       for (int64_t row = first + begin; row < first + end; ++row)
-        read(stored.data + row * row_bytes, width, to + row_in_model(row, stored.interleaved) * width);
+        read(stored.data + row * row_bytes, width, row_in_model(row, stored.interleaved));
     });
     if (done) done(stored.data + first * row_bytes, static_cast<size_t>(now * row_bytes));
   }
@@ -85,18 +82,10 @@ uint64_t hash_of(const StoredTensor& tensor) {
   return hash_bytes(tensor.data, tensor.bytes, hash_text(tensor.dtype + to_string(tensor.shape)));
 }
 
-const char* stored_name(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return "F32";
-    case DType::bf16:
-      return "BF16";
-    case DType::f64:
-      return "F64";
-    case DType::i32:
-      return "I32";
-  }
-  return "unknown";
+std::string stored_name(DType dtype) {
+  std::string name = name_of(dtype);
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
+  return name;
 }
 
 std::span<const StoredFloat> stored_floats() {
@@ -136,10 +125,27 @@ bool read_elements(const StoredTensor& stored, Tensor& to, const Done& done) {
     return true;
   }
   if (to.dtype() == DType::i32) return false;
+  if (is_blocks(to.dtype())) {  // rows change their places, as they are
+    if (stored.dtype != stored_name(to.dtype())) return false;
+    std::byte* out = to.raw();
+    const size_t bytes = row_bytes(to.dtype(), to.size(-1));
+    read_rows(
+        stored,
+        [&](const std::byte* from, int64_t, int64_t row) {
+          std::memcpy(out + static_cast<size_t>(row) * bytes, from, bytes);
+        },
+        done);
+    return true;
+  }
   return visit_float(to.dtype(), "weights", [&]<class To>() {
     const Reader<To> read = reader_of<To>(stored.dtype);
-    if (read) read_rows(stored, read, to.data<To>(), done);
-    return static_cast<bool>(read);
+    if (!read) return false;
+    To* out = to.data<To>();
+    read_rows(
+        stored,
+        [&](const std::byte* from, int64_t width, int64_t row) { read(from, width, out + row * width); },
+        done);
+    return true;
   });
 }
 

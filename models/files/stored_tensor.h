@@ -31,7 +31,7 @@ int64_t row_in_model(int64_t stored, int64_t interleaved);
 uint64_t hash_of(const StoredTensor& tensor);
 
 /// The file's name of a dtype: "F32".
-const char* stored_name(DType dtype);
+std::string stored_name(DType dtype);
 
 /// A floating-point dtype that models are written as, by the names that it goes by.
 struct StoredFloat {
@@ -54,8 +54,9 @@ std::vector<uint16_t> as_halves(const Tensor& tensor);
 bool is_stored_as(const StoredTensor& stored, DType dtype);
 
 /// Fills `to`, of the same shape: floating-point numbers and block formats (models/files/block_formats.h) are
-/// converted to each other's nearest, integers copied. False when the dtype has no reading as `to`'s.
-/// done(begin, bytes) is told of bytes that were converted and are not looked at again.
+/// converted to the nearest floating-point numbers, integers copied, and blocks where `to` has the same.
+/// False when the dtype has no reading as `to`'s. done(begin, bytes) is told of bytes that were converted and
+/// are not looked at again.
 bool read_elements(const StoredTensor& stored, Tensor& to,
                    const std::function<void(const std::byte* begin, size_t bytes)>& done = {});
 

@@ -112,16 +112,16 @@ StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
   settings.context = options.context, settings.batch = options.batch;
   settings.checkpointing = options.checkpointing;
   settings.attention = options.attention;
-  const StepPlan plan = plan_step(model_of(config, options.place.dtype, device,
-                                           LoraOptions{.rank = options.lora_rank}, {"embed", "norm"}),
-                                  settings);
+  const Learning learning{LoraOptions{.rank = options.lora_rank}, {"embed", "norm"}};
+  const ParameterDTypes kept = parameter_dtypes(options.base, options.place.dtype, nullptr);
+  const StepPlan plan = plan_step(model_of(config, options.place.dtype, device, learning, kept), settings);
   check_memory(plan, settings, There::nothing);  // before the weights take it
   reset_peak(device);
   reset_peak_rss();
-  Llama model = Llama::initialised(config, 1, options.place.dtype);
+  Llama model = Llama::initialised(config, 1, options.place.dtype, kept);
   model.to(device);
-  model.add_lora({.rank = options.lora_rank});
-  model.set_trainable({"embed", "norm"});
+  model.add_lora(*learning.lora);
+  model.set_trainable(learning.base);
   StepFigure figure{.pattern = options.attention, .tokens = options.batch * options.context};
   count_parameters(model, figure);
   figure.planned_flops = plan.total_flops();

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "models/base_dtype.h"
 #include "models/config.h"
 #include "train/run/rate.h"
 
@@ -30,6 +31,7 @@ struct StepOptions {
   std::string attention = "full";
   int64_t context = 2048, batch = 2, lora_rank = 8;
   bool checkpointing = false;
+  BaseDType base = BaseDType::same;  // not stored: the weights are random
   double budget = 3;
   Place place = {};
 };

@@ -1,6 +1,7 @@
 #include "train/cli/model_flags.h"
 
 #include <iostream>
+#include <set>
 
 #include "core/check.h"
 #include "core/device.h"
@@ -30,6 +31,23 @@ void put_on_adapter(Llama& model, const ModelFlags& flags) {
                  "does; from here on they are two\n";
 }
 
+/// That a base in few bits is one, and which layers are not.
+void check_base(Llama& model, const ModelFlags& flags) {
+  if (flags.base_dtype == "same") return;
+  int64_t all = 0, kept = 0;
+  model.for_each_linear([&](const std::string&, const Linear& linear) {
+    ++all;
+    kept += is_blocks(linear.weight_OI.dtype());
+  });
+  if (kept == 0)
+    fail<UsageError>("--base-dtype ", flags.base_dtype, ": ", flags.model, " has ",
+                     flags.base_dtype == "stored" ? "no matrix in blocks; choose nf4 or q8_0"
+                                                  : "no matrix whose rows are whole blocks; leave it out");
+  if (kept < all)
+    std::cerr << "note: " << all - kept << " of " << all << " matrices of " << flags.model << " stay in "
+              << flags.dtype << ": they are not in blocks, or their rows are not whole ones\n";
+}
+
 }  // namespace
 
 SettingTable device_settings(ModelFlags& flags) {
@@ -46,6 +64,18 @@ SettingTable device_settings(ModelFlags& flags) {
            .may_differ = true}};
 }
 
+SettingRow base_dtype_setting(ModelFlags& flags) {
+  std::set<std::string> names;
+  for (const BaseDTypeName& known : base_dtypes()) names.emplace(known.name);
+  return {.name = "base_dtype",
+          .member = &flags.base_dtype,
+          .section = section::kMachine,
+          .help =
+              "Frozen matrices in few bits. same: none; stored: as a .gguf file has them; nf4, q8_0: the "
+              "blocks' linear layers (QLoRA)",
+          .takes = CLI::IsMember(names)};
+}
+
 SettingTable model_settings(ModelFlags& flags) {
   const SettingRow model{.name = "model",
                          .member = &flags.model,
@@ -54,7 +84,8 @@ SettingTable model_settings(ModelFlags& flags) {
                          .type = "MODEL",
                          .required = true,
                          .may_differ = true};
-  return SettingTable{model} + rope_settings(flags) + device_settings(flags);
+  return SettingTable{model} + rope_settings(flags) + SettingTable{base_dtype_setting(flags)} +
+         device_settings(flags);
 }
 
 void add_device_flags(CLI::App& app, ModelFlags& flags) {
@@ -70,6 +101,11 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
   begin_section(app, section::kMachine);
 }
 
+void add_exact_model_flags(CLI::App& app, ModelFlags& flags) {
+  add_model_flags(app, flags);
+  for (const char* flag : {"--dtype", "--base-dtype"}) app.remove_option(app.get_option(flag));
+}
+
 DType dtype_of(const ModelFlags& flags) { return flags.dtype == "bf16" ? DType::bf16 : DType::f32; }
 
 Device device_of(const ModelFlags& flags) {
@@ -81,7 +117,8 @@ Device device_of(const ModelFlags& flags) {
 
 Llama load_model(const ModelFlags& flags, int64_t context) {
   const Device device = device_of(flags);  // refused before anything is read
-  Llama model = Llama::load(flags.model, dtype_of(flags));
+  Llama model = Llama::load(flags.model, dtype_of(flags), base_dtype(flags.base_dtype));
+  check_base(model, flags);
   if (!flags.adapter.empty()) put_on_adapter(model, flags);
   const LlamaConfig config = with_rope_flags(model.config, flags, context);
   model.set_rope(config.rope, config.max_position_embeddings);

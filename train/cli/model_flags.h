@@ -23,15 +23,21 @@ struct ModelFlags {
   std::string rope = {};  // a type; empty: as the model's or the adapter's config.json has it
   std::optional<double> rope_factor = {};
   std::string dtype = "f32", device = "auto";
+  std::string base_dtype = "same";  // models/base_dtype.h
 };
 
 /// --dtype and --device.
 SettingTable device_settings(ModelFlags& flags);
-/// --model, RoPE's (train/cli/rope_flags.h) and the device's: those of a command that makes an adapter.
+/// --base-dtype.
+SettingRow base_dtype_setting(ModelFlags& flags);
+/// --model, --base-dtype, RoPE's (train/cli/rope_flags.h) and the device's: those of a command that makes an
+/// adapter.
 SettingTable model_settings(ModelFlags& flags);
 
 /// Those, and --adapter.
 void add_model_flags(CLI::App& app, ModelFlags& flags);
+/// The same for a command that adds an adapter into its base exactly, in f32: without --dtype, --base-dtype.
+void add_exact_model_flags(CLI::App& app, ModelFlags& flags);
 /// --dtype and --device alone.
 void add_device_flags(CLI::App& app, ModelFlags& flags);
 

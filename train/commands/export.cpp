@@ -67,9 +67,7 @@ int run(const Flags& flags) {
   if (out.extension() != ".gguf")
     fail<UsageError>("--out ", flags.out, ": expected a file name that ends in .gguf");
   if (fs::exists(out)) fail<UsageError>("--out ", flags.out, ": is already there; choose a new file");
-  ModelFlags exact = flags.model;
-  exact.dtype = "f32";
-  Llama model = load_model(exact);
+  Llama model = load_model(flags.model);
   if (out.has_parent_path()) fs::create_directories(out.parent_path());
   if (flags.adapter_alone) {
     adapter_content(flags, model).write(out);
@@ -90,8 +88,7 @@ int run(const Flags& flags) {
 
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  add_model_flags(app, flags->model);
-  app.remove_option(app.get_option("--dtype"));
+  add_exact_model_flags(app, flags->model);
   begin_section(app, section::kOutput);
   app.add_option("--out", flags->out, "The new file, NAME.gguf")->type_name("FILE")->required();
   app.add_option("--type", flags->type, "What the matrices are written as")

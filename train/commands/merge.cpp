@@ -26,9 +26,7 @@ int run(const Flags& flags) {
   fs::path out = fs::path(flags.out).lexically_normal();
   if (!out.has_filename()) out = out.parent_path();  // a trailing slash
   if (fs::exists(out)) fail<UsageError>("--out ", flags.out, ": is already there; choose a new folder");
-  ModelFlags exact = flags.model;
-  exact.dtype = "f32";  // the sum is taken in f32 and rounded once
-  Llama model = load_model(exact);
+  Llama model = load_model(flags.model);  // in f32: the sum is rounded once
   model.merge_lora();
   if (out.has_parent_path()) fs::create_directories(out.parent_path());
   FolderWriter folder(out);
@@ -46,9 +44,8 @@ int run(const Flags& flags) {
 
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  add_model_flags(app, flags->model);
+  add_exact_model_flags(app, flags->model);
   app.get_option("--adapter")->required();
-  app.remove_option(app.get_option("--dtype"));
   begin_section(app, section::kOutput);
   app.add_option("--dtype", flags->dtype,
                  "What the merged weights are written as (default: as the base's are)")

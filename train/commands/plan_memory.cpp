@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/device.h"
+#include "models/weights.h"
 #include "train/cli/command.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
@@ -139,6 +140,7 @@ nlohmann::json to_json(const Flags& flags, const MakeModel& model, const std::ve
   nlohmann::json result{{"parameters", plans[0].step.parameters},
                         {"learning", plans[0].step.learning},
                         {"dtype", flags.dtype},
+                        {"base_dtype", flags.finetune.model.base_dtype},
                         {"device", flags.device},
                         {"batch", train.batch},
                         {"context", train.context},
@@ -170,9 +172,13 @@ int run(Flags& flags) {
   expect("--grad-accum", train.grad_accum, 1, 1 << 16);
   for (const int64_t gigabytes : flags.cards) expect("--cards", gigabytes, 1, 1 << 20);
   const auto lora = finetune.lora.rank == 0 ? std::nullopt : std::optional(finetune.lora);
+  const DType dtype = flags.dtype == "bf16" ? DType::bf16 : DType::f32;
+  const BaseDType base = base_dtype(finetune.model.base_dtype);
+  std::optional<Weights> weights;  // their dtypes, none of their numbers
+  if (base == BaseDType::stored) weights.emplace(flags.config);
   const MakeModel model =
-      model_of(read_config(flags.config), flags.dtype == "bf16" ? DType::bf16 : DType::f32,
-               flags.device_kind(), lora, finetune.learning);
+      model_of(read_config(flags.config), dtype, flags.device_kind(), {lora, finetune.learning},
+               parameter_dtypes(base, dtype, weights ? &*weights : nullptr));
   std::vector<Plan> plans;
   for (const bool checkpointing : {true, false}) {
     TrainSettings settings = train;
@@ -194,7 +200,8 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   FinetuneSettings& finetune = flags->finetune;
   begin_section(app, section::kModel);
-  app.add_option("--model-config", flags->config, "A config.json, or its folder; no weights are read")
+  app.add_option("--model-config", flags->config,
+                 "A config.json, its folder or a .gguf file; no weights are read")
       ->type_name("PATH")
       ->required();
   SettingTable machine = device_settings(finetune.model);
@@ -207,7 +214,8 @@ Action set_up(CLI::App& app) {
   setting_of(lora, "lora_rank").help = "Rank of the updates; 0: no LoRA, as in pretrain";
   const SettingTable step =
       only(train_settings(finetune.train), {"context", "batch", "grad_accum", "attention"});
-  add_flags(app, in_section(section::kTraining, step) + machine + lora);
+  const SettingTable base{base_dtype_setting(finetune.model)};
+  add_flags(app, base + in_section(section::kTraining, step) + machine + lora);
   begin_section(app, section::kMachine);
   add_list(app, "--cards", flags->cards, whole_number(),
            "Memory to judge by, GB each (default: 16,32,80 on cuda); always: what is free here");

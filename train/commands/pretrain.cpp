@@ -82,7 +82,7 @@ int pretrain(PretrainFlags& flags) {
   const Tokenizer tokenizer(flags.tokenizer);
   check_vocabulary(tokenizer, config);
   const StepPlan plan =
-      plan_step(model_of(config, dtype_of(flags.model), device, std::nullopt, {"all"}), flags.train);
+      plan_step(model_of(config, dtype_of(flags.model), device, {.base = {"all"}}), flags.train);
   check_memory(plan, flags.train, There::nothing);  // before the weights take it
   Llama model = Llama::initialised(config, flags.train.seed);
   model.dtype = dtype_of(flags.model);

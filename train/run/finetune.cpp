@@ -100,8 +100,7 @@ Base load_base(const FinetuneSettings& settings) {
   Llama model = load_model(settings.model, settings.train.context);
   Tokenizer tokenizer = load_tokenizer(settings.model);
   check_vocabulary(tokenizer, model.config);
-  const StepPlan plan = plan_step(
-      model_of(model.config, model.dtype, model.device(), settings.lora, settings.learning), settings.train);
+  const StepPlan plan = plan_step(model_like(model, {settings.lora, settings.learning}), settings.train);
   check_memory(plan, settings.train, There::weights);  // before the adapters take it
   return {given, std::move(model), std::move(tokenizer)};
 }
@@ -173,7 +172,8 @@ int finetune(FinetuneSettings settings) {
   AdapterInfo info{.lora = settings.lora,
                    .trained = settings.learning,
                    .base_model = settings.model.model,
-                   .base_fingerprint = fingerprint_of(Weights(settings.model.model)).to_string()};
+                   .base_fingerprint = fingerprint_of(Weights(settings.model.model)).to_string(),
+                   .base_dtype = settings.model.base_dtype};
   info.trained.erase("none");
   const auto describe = [&](const std::filesystem::path& folder, const RunNumbers& numbers) {
     write_file(folder / "README.md",
@@ -181,10 +181,12 @@ int finetune(FinetuneSettings settings) {
   };
   const std::string both = concat("--model ", shell_word(settings.model.model), " --adapter ",
                                   shell_word(settings.train.out + "/adapter"));
+  const std::string kept =
+      settings.model.base_dtype == "same" ? "" : " --base-dtype " + settings.model.base_dtype;
   std::vector<std::string> next;
   if (settings.concluded)
-    next = {concat("scca eval ", both, " --data HELD_OUT_TEXT --context ", settings.train.context),
-            concat("scca generate ", both, " --prompt \"...\""),
+    next = {concat("scca eval ", both, kept, " --data HELD_OUT_TEXT --context ", settings.train.context),
+            concat("scca generate ", both, kept, " --prompt \"...\""),
             concat("scca merge ", both, " --out MERGED_MODEL   # a folder that needs no adapter"),
             concat("with PEFT: see ", shell_word(settings.train.out + "/adapter/README.md"))};
   return run_training(

@@ -86,6 +86,12 @@ StepPlan planned(const MakeModel& make, const TrainSettings& settings, Planning:
   return plan;
 }
 
+Llama learning_model(Llama model, const Learning& learning) {
+  if (learning.lora) model.add_lora(*learning.lora);
+  model.set_trainable(learning.base);
+  return model;
+}
+
 }  // namespace
 
 MakeModel model_like(const Llama& model) {
@@ -101,14 +107,16 @@ MakeModel model_like(const Llama& model) {
   };
 }
 
-MakeModel model_of(const LlamaConfig& config, DType dtype, Device device,
-                   const std::optional<LoraOptions>& lora, const std::set<std::string>& learning) {
+MakeModel model_like(const Llama& base, const Learning& learning) {
+  return [copy = model_like(base), learning] { return learning_model(copy(), learning); };
+}
+
+MakeModel model_of(const LlamaConfig& config, DType dtype, Device device, const Learning& learning,
+                   const ParameterDTypes& kept) {
   return [=] {
-    Llama model = Llama::initialised(config, 0, dtype);
+    Llama model = Llama::initialised(config, 0, dtype, kept);
     model.to(device);
-    if (lora) model.add_lora(*lora);
-    model.set_trainable(learning);
-    return model;
+    return learning_model(std::move(model), learning);
   };
 }
 

@@ -18,13 +18,20 @@ namespace scca {
 /// Makes the model of a run, its learning weights chosen. Called while planning: its tensors have no values.
 using MakeModel = std::function<Llama()>;
 
+/// What is to learn: LoRA or none, and these parts of the base (as for Llama::set_trainable). A MakeModel
+/// throws UsageError, when called, for a target or a part that the model does not have.
+struct Learning {
+  std::optional<LoraOptions> lora = {};
+  std::set<std::string> base = {};
+};
+
 /// Of a model that is there.
 MakeModel model_like(const Llama& model);
-/// Of this config, on `device`, which need not be here: with LoRA or without, and these parts of the base
-/// learning (as for Llama::set_trainable). Throws UsageError, when called, for a target or a part that it
-/// does not have.
-MakeModel model_of(const LlamaConfig& config, DType dtype, Device device,
-                   const std::optional<LoraOptions>& lora, const std::set<std::string>& learning);
+/// Of a base that is there, of which nothing learns yet.
+MakeModel model_like(const Llama& base, const Learning& learning);
+/// Of this config, on `device`, which need not be here. `kept` as for Llama::initialised.
+MakeModel model_of(const LlamaConfig& config, DType dtype, Device device, const Learning& learning,
+                   const ParameterDTypes& kept = {});
 
 struct StepPlan {
   Device device = Device::cpu;

@@ -40,7 +40,8 @@ std::string facts(const AdapterInfo& adapter, const LlamaConfig& base, const Lla
   const auto row = [&](const std::string& what, const std::string& value) {
     table += "| " + what + " | " + value + " |\n";
   };
-  row("base", code(adapter.base_model));
+  row("base", code(adapter.base_model) +
+                  (adapter.base_dtype == "same" ? "" : ", its frozen matrices " + code(adapter.base_dtype)));
   row("context", concat(rope_lengths(base).made_for, " tokens before, ", train.context, " now"));
   row("RoPE", describe_rope(trained));
   row("attention", concat(code(training_attention(train, trained)), " in training; ",

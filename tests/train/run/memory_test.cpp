@@ -25,6 +25,9 @@ struct Case {
   std::optional<LoraOptions> lora = LoraOptions{};
   std::set<std::string> learning{"embed", "norm"};
   TrainSettings train;
+  BaseDType base = BaseDType::same;
+
+  ParameterDTypes kept() const { return parameter_dtypes(base, dtype, nullptr); }
 };
 
 /// Sizes that none of the terms vanish in: 3 blocks, a vocabulary and a feed-forward layer of odd widths.
@@ -60,7 +63,7 @@ Case small_case(const std::string& name) {
 }
 
 Llama real_model(const Case& c, Device device = Device::cpu) {
-  Llama model = Llama::initialised(c.config, 3, c.dtype);
+  Llama model = Llama::initialised(c.config, 3, c.dtype, c.kept());
   model.to(device);
   if (c.lora) model.add_lora(*c.lora);
   model.set_trainable(c.learning);
@@ -68,7 +71,7 @@ Llama real_model(const Case& c, Device device = Device::cpu) {
 }
 
 MakeModel planned_model(const Case& c, Device device = Device::cpu) {
-  return model_of(c.config, c.dtype, device, c.lora, c.learning);
+  return model_of(c.config, c.dtype, device, {c.lora, c.learning}, c.kept());
 }
 
 RowBatch rows_of(const Case& c) {
@@ -165,6 +168,12 @@ std::vector<Case> others() {
       add("a long row", [](Case& c) { c.train.batch = 1, c.train.context = 700; });
       add("two tokens", [](Case& c) { c.train.batch = 1, c.train.context = 2; });
       add("a sparse pattern", [](Case& c) { c.train.attention = "scca-fixed(chunk=32)"; });
+      for (const BaseDType base : {BaseDType::q8_0, BaseDType::nf4}) {
+        add(concat("a base in few bits ", static_cast<int>(base)), [&](Case& c) {
+          c.config.hidden_size = 64, c.config.head_dim = 16, c.config.intermediate_size = 192;
+          c.base = base;
+        });
+      }
       for (const Family& family : families()) {
         add(family.model_type, [&](Case& c) { c.config = small_config(family); });
         add(concat(family.model_type, ", all, accumulated"), [&](Case& c) {
@@ -219,6 +228,8 @@ TEST_CASE(
       CHECK(there.peak.bytes == described.peak.bytes);
       CHECK(there.learning == described.learning);
       CHECK(there.parameters == described.parameters);
+      const Llama base = Llama::initialised(c.config, 3);
+      CHECK(plan_step(model_like(base, {c.lora, c.learning}), c.train).peak.bytes == described.peak.bytes);
     }
   }
 }

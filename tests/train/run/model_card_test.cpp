@@ -41,6 +41,9 @@ TEST_CASE("model card: base, RoPE, training and the lines that load it") {
   CHECK(contains(text, "config=AutoConfig.from_pretrained(\"runs/mine/adapter\"))"));
   CHECK(contains(text, "PEFT does not read it"));
   CHECK(!contains(text, "last training loss"));
+  CHECK(contains(text, "| base | `models/base` |"));
+  card.adapter.base_dtype = "nf4";
+  CHECK(contains(card.text(), "| base | `models/base`, its frozen matrices `nf4` |"));
   card.numbers = {
       .step = 36, .last_loss = 4.25, .judged_on = "4096 tokens of --eval-data", .before = 5, .after = 4};
   CHECK(contains(card.text(), "| training | 36 of 36 steps of 2 rows, 147456 tokens;"));

@@ -35,6 +35,7 @@ const std::vector<nlohmann::json> kValues{true,
                                           "on",
                                           "cosine",
                                           "bf16",
+                                          "nf4",
                                           "cpu",
                                           "local",
                                           "yarn",
@@ -171,7 +172,7 @@ TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow"
 }
 
 using NameSet = std::set<std::string>;
-const NameSet kKept{"rope",         "rope_factor",  "dtype",        "lora_rank",     "lora_alpha",
+const NameSet kKept{"base_dtype", "rope",         "rope_factor",  "dtype",        "lora_rank",     "lora_alpha",
                     "lora_rs",      "train",        "bos",          "context",       "batch",
                     "grad_accum",   "lr",           "clip",         "warmup",        "schedule",
                     "lr_final",     "seed",         "weight_decay", "attention",     "checkpointing",
@@ -231,10 +232,10 @@ TEST_CASE("settings: every member has its line") {
   }
   {
     ModelFlags flags;
-    auto& [model, adapter, rope, rope_factor, dtype, device] = flags;
+    auto& [model, adapter, rope, rope_factor, dtype, device, base_dtype] = flags;
     CHECK(adapter.empty());  // of commands that make none
     CHECK(members(model_settings(flags)) ==
-          std::set<const void*>{&model, &rope, &rope_factor, &dtype, &device});
+          std::set<const void*>{&model, &rope, &rope_factor, &dtype, &device, &base_dtype});
   }
   {
     FinetuneSettings s;

@@ -1,4 +1,4 @@
-#include "models/files/half.h"
+#include "core/half.h"
 
 #include <doctest/doctest.h>
 

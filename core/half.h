@@ -1,13 +1,13 @@
 #pragma once
-// The sixteen-bit floating-point numbers that files hold and no op computes with.
+// Sixteen-bit floating-point numbers that files and blocks of weights hold and no op computes with.
 #include <bit>
 #include <cmath>
 #include <cstdint>
 
 namespace scca {
 
-/// IEEE 754 binary16 as f32, exactly.
-inline float from_half(uint16_t half) {
+/// IEEE 754 binary16 as f32, exactly. (constexpr: so kernels on CUDA may call it.)
+constexpr float from_half(uint16_t half) {
   const uint32_t sign = uint32_t{half & 0x8000u} << 16;
   const uint32_t exponent = (half >> 10) & 0x1fu, mantissa = half & 0x3ffu;
   if (exponent == 0) {  // zero and the denormals: mantissa * 2^-24, exact in f32
@@ -33,6 +33,6 @@ inline uint16_t to_half(float value) {
   return sign | static_cast<uint16_t>((rounded >> 13) - (uint32_t{127 - 15} << 10));
 }
 
-inline float from_bf16(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+constexpr float from_bf16(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
 
 }  // namespace scca

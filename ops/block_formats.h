@@ -156,12 +156,13 @@ struct Nf4 {
   }
 };
 
-using Q4_0 = Small<DType::q4_0, false, false>;
-using Q4_1 = Small<DType::q4_1, true, false>;
-using Q5_0 = Small<DType::q5_0, false, true>;
-using Q5_1 = Small<DType::q5_1, true, true>;
-using Q4_K = Large<DType::q4_k, false>;
-using Q5_K = Large<DType::q5_k, true>;
+// Structs, so that a kernel is called by its format in lists of kernels.
+struct Q4_0 : Small<DType::q4_0, false, false> {};
+struct Q4_1 : Small<DType::q4_1, true, false> {};
+struct Q5_0 : Small<DType::q5_0, false, true> {};
+struct Q5_1 : Small<DType::q5_1, true, true> {};
+struct Q4_K : Large<DType::q4_k, false> {};
+struct Q5_K : Large<DType::q5_k, true> {};
 
 /// Calls f.template operator()<Format>() with a block dtype's format.
 template <class F>

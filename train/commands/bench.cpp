@@ -41,6 +41,7 @@ struct Figures {
   double peak = 0;  // GFLOP/s of matrix products, the best seen along the run
   std::vector<AttentionFigure> attention;
   std::vector<StepFigure> steps;
+  std::vector<StepFigure> nf4_step;   // one, `full` as in steps but for the base in few bits
   std::vector<StepFigure> long_step;  // one, or none with --quick
 
   const AttentionFigure& at(const std::string& pattern, int64_t tokens) const {
@@ -78,11 +79,13 @@ std::vector<std::function<void()>> work_of(Figures& figures, const LlamaConfig& 
       for (const std::string& pattern : {kSda, kDilated, kFlow}) add_attention(pattern, tokens);
   }
   add_peak();
+  StepOptions step{.context = flags.context, .batch = flags.batch, .budget = 3 * flags.budget()};
   for (const char* pattern : {"full", "scca-fixed"}) {
-    add_step(
-        figures.steps,
-        {.attention = pattern, .context = flags.context, .batch = flags.batch, .budget = 3 * flags.budget()});
+    step.attention = pattern;
+    add_step(figures.steps, step);
   }
+  step.attention = "full", step.base = BaseDType::nf4;
+  add_step(figures.nf4_step, step);
   add_peak();
   return work;
 }
@@ -152,6 +155,10 @@ std::vector<BenchRatio> ratios(const Figures& figures, const Flags& flags) {
   all.push_back({"step_expected",
                  "a step's time by its planned FLOPs and the matmul rate: how far off (worst)", off, 1.25,
                  false});
+  for (const StepFigure& step : figures.nf4_step) {
+    all.push_back({"step_nf4", "fine-tuning step, full, base in nf4: time over that of an f32 base",
+                   step.seconds / figures.steps.front().seconds, 1.25, false});
+  }
   for (const StepFigure& step : figures.long_step) {
     all.push_back({"long_step_gib", concat("step of ", step.tokens, " tokens, checkpointed: resident GiB"),
                    static_cast<double>(step.peak_rss_bytes) / (1 << 30), 3, false});
@@ -184,6 +191,7 @@ nlohmann::json to_json(const Figures& figures, const std::vector<BenchRatio>& al
                                    {"ns_per_pair", figure.ns_per_pair()}});
   }
   for (const StepFigure& step : figures.steps) result["step"][step.pattern] = step_json(step);
+  for (const StepFigure& step : figures.nf4_step) result["step"]["nf4"] = step_json(step);
   for (const StepFigure& step : figures.long_step) result["step"]["long"] = step_json(step);
   for (const BenchRatio& ratio : all) result["ratios"][ratio.name] = ratio.value;
   return result;
@@ -211,6 +219,7 @@ void print_steps(const Figures& figures) {
                      fixed(static_cast<double>(step.peak_rss_bytes) * 1e-6, 0)});
   };
   for (const StepFigure& step : figures.steps) add(step, step.pattern);
+  for (const StepFigure& step : figures.nf4_step) add(step, step.pattern + ", base in nf4");
   for (const StepFigure& step : figures.long_step) add(step, step.pattern + ", one row, checkpointed");
   std::cout << format_table(table) << "\n";
 }

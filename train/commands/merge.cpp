@@ -1,4 +1,4 @@
-// scca merge: an adapter into its base, as a Hugging Face folder that other programs read.
+// scca merge: an adapter into its base, or a base alone, as a Hugging Face folder that other programs read.
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -38,14 +38,13 @@ int run(const Flags& flags) {
     copy_companions(flags.model.model, folder.path());
   folder.commit();
   announce_rope(given_config(flags.model), model.config, 0);
-  std::cerr << "merged: " << out.string() << "\n";
+  std::cerr << (flags.model.adapter.empty() ? "converted (no adapter): " : "merged: ") << out.string() << "\n";
   return 0;
 }
 
 Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_exact_model_flags(app, flags->model);
-  app.get_option("--adapter")->required();
   begin_section(app, section::kOutput);
   app.add_option("--dtype", flags->dtype,
                  "What the merged weights are written as (default: as the base's are)")
@@ -55,7 +54,7 @@ Action set_up(CLI::App& app) {
 }
 
 const RegisterCommand line(
-    "merge", "Add an adapter into its base, as a Hugging Face folder", set_up,
+    "merge", "Write a base, or a base with its adapter added in, as a Hugging Face folder", set_up,
     "scca merge --model LLAMA_FOLDER --adapter runs/mine/adapter --dtype bf16 --out merged");
 
 }  // namespace

@@ -322,7 +322,7 @@ TEST_CASE("commands: a mistake is one line that says what to do, and an exit cod
       {{"tokenize", "--model", kModel, "--decode", "512"}, 2, "--decode: id 512"},
       {{"generate", "--model", kModel, "--prompt", ""}, 2, "--prompt: is empty"},
       {{"generate", "--model", kModel, "--prompt", "a", "--temperature", "-1"}, 2, "--temperature -1"},
-      {{"merge", "--model", kModel, "--out", "/tmp"}, 2, "--adapter"},
+      {{"merge", "--model", kModel, "--out", "/tmp"}, 2, "--out /tmp: is already there"},
       {{"bench", "--heads", "0"}, 2, "--heads 0"},
       {{"patterns", "full", "--tokens", "9", "--heads", "2147483647"}, 2, "expected at most 65536"},
       {{"patterns", "local(chunk=1)", "--tokens", "16m", "--heads", "2"}, 2, "expected at most 4194304"},

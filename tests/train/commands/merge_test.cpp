@@ -86,3 +86,16 @@ TEST_CASE("merge: a merged folder carries the RoPE that the flags asked for") {
   CHECK(lists.one_error_line());
   CHECK(lists.err.find("--rope longrope: it divides by the lists") != std::string::npos);
 }
+
+TEST_CASE("merge: without an adapter a GGUF file becomes a folder of the same model") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "base.gguf", out = folder / "base";
+  REQUIRE(run_scca({"export", "--model", kModel, "--type", "q8_0", "--out", file}).code == 0);
+  const RunResult made = run_scca({"merge", "--model", file, "--dtype", "f32", "--out", out});
+  CHECK(made.code == 0);
+  CHECK(made.err.ends_with("converted (no adapter): " + out + "\n"));
+  const auto logits = [](const std::string& model) {
+    return run_scca({"logits", "--model", model, "--ids", "1,403,407", "--json"}).json()["logits"];
+  };
+  CHECK(logits(out) == logits(file));
+}

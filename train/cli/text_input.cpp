@@ -81,6 +81,7 @@ std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& fl
                                        {.what = "--data",
                                         .keep_line_ends = flags.keep_line_ends,
                                         .text_field = flags.text_field,
+                                        .cut = encode.cut(),
                                         .token_cache = flags.token_cache,
                                         .encoding = encode.description(),
                                         .encoding_files = encode.files()});

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <random>
 #include <set>
 
@@ -22,6 +23,8 @@ using Left = CutPlaces::Left;
 
 const std::string kGolden = SCCA_SOURCE_DIR "/tests/golden/tokenizers/";
 const std::string kDemo = SCCA_SOURCE_DIR "/train/demo/base/tokenizer.model";
+// May not be redistributed: tested where they lie beside the checkout.
+const std::string kBeside = SCCA_SOURCE_DIR "/../shared/data/tokenizers/";
 const std::string kStories = SCCA_SOURCE_DIR "/tests/data/stories260K";
 
 /// Words of several scripts, runs of spaces and newlines, contractions, numbers, marks that compose, spaces
@@ -188,6 +191,17 @@ TEST_CASE("text cuts: every committed tokenizer gives the ids of the whole, and 
   }
   CHECK(check_cuts(Tokenizer(kDemo), {"<s>", "</s>", "<unk>", "<0x0A>"}) > 200);
   CHECK(check_cuts(Tokenizer(kStories), {"<s>"}) == 0);  // it rewrites spaces
+}
+
+TEST_CASE("text cuts: LLaMA's and GPT-2's own tokenizers") {
+  for (const std::string name : {"llama", "gpt2"}) {
+    if (!std::filesystem::exists(kBeside + name)) {
+      MESSAGE("skipped: no " << kBeside << name);
+      continue;
+    }
+    CAPTURE(name);
+    CHECK(check_cuts(Tokenizer(kBeside + name), {"<s>", "</s>", "<|endoftext|>"}, 4000) > 2000);
+  }
 }
 
 TEST_CASE("text cuts: every pre-tokenizer that has a name") {

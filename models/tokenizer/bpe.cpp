@@ -160,7 +160,8 @@ int64_t Bpe::encode(std::string_view word, std::vector<int32_t>& ids, size_t win
       ids.push_back(whole);
       return 0;
     }
-  if (word.size() / 2 > window && byte_level_ && std::ranges::find(byte_ids_, -1) == byte_ids_.end())
+  const auto known = [&](char byte) { return byte_ids_[static_cast<unsigned char>(byte)] >= 0; };
+  if (word.size() / 2 > window && byte_level_ && std::ranges::all_of(word, known))
     return encode_by_windows(word, ids, window);
   std::vector<int32_t> symbols;
   first_symbols(word, symbols);

@@ -20,7 +20,7 @@ class Bpe {
   Bpe(const BpeVocabulary& vocabulary, const std::string& where);
 
   /// Appends the ids of a word, which is valid UTF-8; returns how many pairs of symbols were looked up. Time
-  /// grows as n log n. Of a byte-level vocabulary with a piece for every byte a word above two windows is
+  /// grows as n log n. Of a byte-level vocabulary with pieces for all its bytes a word above two windows is
   /// encoded by windows of so many bytes (long_word.h); any other takes some 50 bytes of memory for each.
   int64_t encode(std::string_view word, std::vector<int32_t>& ids, size_t window = size_t{1} << 13) const;
 

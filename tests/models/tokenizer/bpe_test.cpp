@@ -107,9 +107,10 @@ TEST_CASE("bpe: a long word of bytes comes out by windows as it does whole") {
       bpe.encode(word, whole, kWhole);
       CHECK(by_windows == whole);
     }
-    vocabulary.pieces.back() = "zz";  // no piece for one of the bytes: whole, whatever the window
+    // A byte without a piece gives no id: then a word is encoded whole, whatever the window.
+    std::ranges::replace(vocabulary.pieces, "e", "zz");
     std::vector<int32_t> ids;
-    Bpe(vocabulary, "test").encode(std::string(300, 'a'), ids, 40);
+    Bpe(vocabulary, "test").encode(std::string(150, 'a') + "e" + std::string(150, 'a'), ids, 40);
     CHECK(ids == ids_of(Bpe(vocabulary, "test"), std::string(300, 'a')));
   }
 }

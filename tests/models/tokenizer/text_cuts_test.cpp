@@ -296,3 +296,19 @@ TEST_CASE("text cuts: the last place is named, and found behind much text withou
   CHECK(cuts.last("one " + std::string(1 << 20, ' ')) == 3);
   CHECK(cuts.last("one " + std::string(1 << 20, 'x')) == 3);
 }
+
+TEST_CASE("text cuts: of a text that is normalized only beside what form C leaves alone") {
+  const CutPlaces letters{Left::letters, Left::letters, true};
+  CutPlaces composing = letters;
+  composing.composes = true;
+  // U+FB1D becomes a letter and a mark, which as a sign takes the newline along.
+  for (const std::string text : {"\ufb1d\nx...", "\u0958 x...", "\u1100\n...."}) {
+    CAPTURE(text);
+    CHECK(TextCuts(letters, {}).last(text) > 0);
+    CHECK(TextCuts(composing, {}).last(text) == (text.substr(0, 2) == "\xef\xac" ? 4 : 0));
+  }
+  CHECK(TextCuts(letters, {}).last("\n\u1161....") == 1);
+  CHECK(TextCuts(composing, {}).last("\n\u1161....") == 0);
+  CHECK(TextCuts(composing, {}).last("\u00e9 ....") == 2);
+  CHECK(TextCuts(composing, {}).last("\u4f60\n....") == 3);
+}

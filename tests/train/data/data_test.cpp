@@ -361,3 +361,19 @@ TEST_CASE("data: a long text comes in parts, with its form and its faults as tho
     }
   }
 }
+
+TEST_CASE("data: neither a line end nor a character is cut where a block of a file ends") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "a.txt";
+  for (const std::string at : {"\r\n", "\r", "\xc3\xab", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xff"})
+    for (size_t before = (size_t{1} << 16) - 4; before <= size_t{1} << 16; ++before) {
+      const std::string front(before, 'a');
+      write_file(file, front + at + "b");
+      const std::string expected = front + (at[0] == '\r' ? "\n" : at) + "b|";
+      CAPTURE(before);
+      if (at == "\xff")
+        CHECK(contains(error_of([&] { tokenized({file}); }), concat("byte ", before, ",")));
+      else
+        CHECK((tokenized({file}) == expected));
+    }
+}

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -113,14 +114,16 @@ size_t FileReader::read(char* to, size_t most) {
 
 std::string read_text_file(const fs::path& path) {
   FileReader file(path);
-  std::string text;
-  text.reserve(file.size() + 1);
-  constexpr size_t kBlock = size_t{1} << 20;
+  // A regular file takes its own size and a byte, into which its end is read; what has no size is grown to.
+  constexpr size_t kLeast = size_t{1} << 12;
+  std::string text(std::max(file.size() + 1, kLeast), '\0');
   for (size_t size = 0;;) {
-    text.resize(size + kBlock);
-    const size_t got = file.read(text.data() + size, kBlock);
-    text.resize(size += got);
-    if (got == 0) return text;
+    if (size == text.size()) text.resize(2 * size);
+    const size_t got = file.read(text.data() + size, text.size() - size);
+    size += got;
+    if (got > 0) continue;
+    text.resize(size);
+    return text;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <queue>
 
 #include "core/check.h"
+#include "models/tokenizer/long_word.h"
 #include "models/tokenizer/utf8.h"
 #include "nn/json.h"
 
@@ -153,17 +154,35 @@ int32_t Bpe::find_piece(std::string_view spelled) const {
 
 uint64_t Bpe::merge(int32_t left, int32_t right) const { return merges_.find(pair_of(left, right)); }
 
-int64_t Bpe::encode(std::string_view word, std::vector<int32_t>& ids) const {
+int64_t Bpe::encode(std::string_view word, std::vector<int32_t>& ids, size_t window) const {
   if (ignore_merges_)
     if (const int32_t whole = find(word); whole >= 0) {
       ids.push_back(whole);
       return 0;
     }
+  const auto known = [&](char byte) { return byte_ids_[static_cast<unsigned char>(byte)] >= 0; };
+  if (word.size() / 2 > window && byte_level_ && std::ranges::all_of(word, known))
+    return encode_by_windows(word, ids, window);
   std::vector<int32_t> symbols;
   first_symbols(word, symbols);
   constexpr size_t kShort = 64;  // below it the list is faster to scan than a heap to keep
   const int64_t pairs = symbols.size() <= kShort ? merge_short(symbols) : merge_long(symbols);
   ids.insert(ids.end(), symbols.begin(), symbols.end());
+  return pairs;
+}
+
+int64_t Bpe::encode_by_windows(std::string_view word, std::vector<int32_t>& ids, size_t window) const {
+  int64_t pairs = 0;
+  const auto encode = [&](std::string_view text) {
+    std::vector<int32_t> symbols;
+    first_symbols(text, symbols);
+    pairs += merge_long(symbols);
+    std::vector<WordSymbol> result;
+    for (const int32_t id : symbols) result.push_back({bytes_[static_cast<size_t>(id)].size(), {id}});
+    return result;
+  };
+  const std::vector<int32_t> all = encode_long_word(word, encode, window);
+  ids.insert(ids.end(), all.begin(), all.end());
   return pairs;
 }
 

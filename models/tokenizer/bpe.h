@@ -20,8 +20,9 @@ class Bpe {
   Bpe(const BpeVocabulary& vocabulary, const std::string& where);
 
   /// Appends the ids of a word, which is valid UTF-8; returns how many pairs of symbols were looked up. Time
-  /// grows as n log n.
-  int64_t encode(std::string_view word, std::vector<int32_t>& ids) const;
+  /// grows as n log n. Of a byte-level vocabulary with pieces for all its bytes a word above two windows is
+  /// encoded by windows of so many bytes (long_word.h); any other takes some 50 bytes of memory for each.
+  int64_t encode(std::string_view word, std::vector<int32_t>& ids, size_t window = size_t{1} << 13) const;
 
   /// The bytes that a piece stands for: of a byte-level one what its letters mean, of "<0x0A>" with byte
   /// fallback that byte, of any other itself.
@@ -40,6 +41,8 @@ class Bpe {
   void first_symbols(std::string_view word, std::vector<int32_t>& symbols) const;
   int64_t merge_short(std::vector<int32_t>& symbols) const;
   int64_t merge_long(std::vector<int32_t>& symbols) const;
+
+  int64_t encode_by_windows(std::string_view word, std::vector<int32_t>& ids, size_t window) const;
 
   bool byte_level_, byte_fallback_, ignore_merges_, fuse_unknown_;
   int32_t unknown_;

@@ -97,6 +97,7 @@ BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary, const std::string& where)
     SCCA_CHECK(!what.empty(), where, ": decoding replaces an empty text, expected one that can be found");
     growth = check_growth(growth * std::max<int64_t>(std::ssize(by), 1), where);
   }
+  cuts_ = cuts(vocabulary);
   read_added(vocabulary.added, where);
   read_texts(vocabulary.decoding, vocabulary.added);
   for (const auto& [name, id] :
@@ -111,6 +112,11 @@ BpeTokenizer::Finders BpeTokenizer::finders(const std::vector<BpeAddedToken>& ad
                                             const std::string& where) const {
   const std::vector<BpeAddedToken> first = tokens_where(added, false), later = tokens_where(added, true);
   return {AddedTokenFinder(first, texts_of(first), where), AddedTokenFinder(later, normalized(later), where)};
+}
+
+TextCuts BpeTokenizer::cuts(const BpeVocabulary& vocabulary) const {
+  return {cut_places(vocabulary, by_words_, normalized(tokens_where(vocabulary.added, true))),
+          texts_of(tokens_where(vocabulary.added, false))};
 }
 
 void BpeTokenizer::read_added(const std::vector<BpeAddedToken>& added, const std::string& where) {
@@ -184,8 +190,7 @@ int32_t BpeTokenizer::token_id(std::string_view spelled) const {
   return known == added_ids_.end() ? -1 : known->second;
 }
 
-std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const Finders& found,
-                                          bool behind_token) const {
+std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const Finders& found, Stands stands) const {
   KeptTexts kept;
   if (!is_valid(text)) text = kept.emplace_back(valid_utf8(text));
   std::vector<int32_t> ids;
@@ -201,22 +206,25 @@ std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const Finders& 
     }
     if (!part.empty()) words.encode(part, ids);
   };
-  const char* const start = behind_token ? nullptr : text.data();
+  const char* const start = text.data();
+  const auto part_at = [&](std::string_view part, bool begins) {
+    return TextPart{part, begins && stands == Stands::first, begins && stands == Stands::behind_cut};
+  };
   for (const auto& [section, token] : found.first.sections(text)) {
     if (token >= 0) {
       ids.push_back(token);
       continue;
     }
-    parts.assign(1, {section, section.data() == start});
+    parts.assign(1, part_at(section, section.data() == start));
     normalizer_.run(parts, kept);
     if (parts.empty()) continue;
-    const TextPart whole = parts[0];
-    for (const auto& [between, normalized_token] : found.normalized.sections(whole.text)) {
+    const std::string_view whole = parts[0].text;
+    for (const auto& [between, normalized_token] : found.normalized.sections(whole)) {
       if (normalized_token >= 0) {
         ids.push_back(normalized_token);
         continue;
       }
-      parts.assign(1, {between, whole.first && between.data() == whole.text.data()});
+      parts.assign(1, part_at(between, section.data() == start && between.data() == whole.data()));
       pre_tokenizer_.run(parts, kept);
       for (const TextPart& part : parts) encode_part(part.text);
     }

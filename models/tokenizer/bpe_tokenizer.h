@@ -7,6 +7,7 @@
 
 #include "models/tokenizer/added_token_finder.h"
 #include "models/tokenizer/bpe.h"
+#include "models/tokenizer/text_cuts.h"
 #include "models/tokenizer/text_steps.h"
 #include "models/tokenizer/tokenizer_model.h"
 
@@ -19,9 +20,15 @@ class BpeTokenizer : public TokenizerModel {
   BpeTokenizer(BpeVocabulary vocabulary, const std::string& where);
 
   /// All added tokens are found, special ones too.
-  std::vector<int32_t> encode(std::string_view text) const override { return encode(text, found_, false); }
+  std::vector<int32_t> encode(std::string_view text) const override {
+    return encode(text, found_, Stands::first);
+  }
   std::vector<int32_t> encode_plain(std::string_view text, bool behind_token) const override {
-    return encode(text, found_plain_, behind_token);
+    return encode(text, found_plain_, behind_token ? Stands::behind_token : Stands::first);
+  }
+  size_t last_cut(std::string_view text) const override { return cuts_.last(text); }
+  std::vector<int32_t> encode_further(std::string_view text) const override {
+    return encode(text, found_, Stands::behind_cut);
   }
   int32_t token_id(std::string_view spelled) const override;
   /// Special added tokens give nothing.
@@ -34,11 +41,13 @@ class BpeTokenizer : public TokenizerModel {
   std::optional<std::string> loose_bytes(int32_t id) const override;
 
  private:
+  enum class Stands { first, behind_token, behind_cut };  // where a text begins
   struct Finders {
     AddedTokenFinder first, normalized;  // in the text as it is, and as it is normalized
   };
   Finders finders(const std::vector<BpeAddedToken>& added, const std::string& where) const;
-  std::vector<int32_t> encode(std::string_view text, const Finders& found, bool behind_token) const;
+  std::vector<int32_t> encode(std::string_view text, const Finders& found, Stands stands) const;
+  TextCuts cuts(const BpeVocabulary& vocabulary) const;
   void read_added(const std::vector<BpeAddedToken>& added, const std::string& where);
   void read_texts(const PieceDecoding& decoding, const std::vector<BpeAddedToken>& added);
   std::vector<std::string> normalized(const std::vector<BpeAddedToken>& tokens) const;
@@ -56,6 +65,7 @@ class BpeTokenizer : public TokenizerModel {
   int64_t strip_;
   bool byte_level_, by_words_;
   SpecialIds special_;
+  TextCuts cuts_;
 };
 
 }  // namespace scca

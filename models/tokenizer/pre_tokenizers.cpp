@@ -37,6 +37,8 @@ std::vector<std::string> pre_tokenizer_names() {
   return names;
 }
 
+const std::vector<TextStep>& pre_tokenizer_steps(const std::string& name) { return known_steps().at(name); }
+
 TextStep gpt2_words() {
   return words(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)");
 }

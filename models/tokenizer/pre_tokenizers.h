@@ -14,6 +14,9 @@ TextStep gpt2_words();
 /// Each digit alone, or rows of them: of any script, and fractions and Roman numerals too.
 TextStep digits(bool each_alone);
 
+/// How it splits a text; of a name that set_pre_tokenizer knows.
+const std::vector<TextStep>& pre_tokenizer_steps(const std::string& name);
+
 /// The names that set_pre_tokenizer knows.
 std::vector<std::string> pre_tokenizer_names();
 

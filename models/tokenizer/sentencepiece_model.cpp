@@ -109,4 +109,11 @@ PieceTable piece_table(std::string_view serialized, const std::string& where) {
   return table;
 }
 
+bool is_tiktoken(std::string_view bytes) {
+  const size_t space = bytes.substr(0, 64).find(' ');
+  return space != std::string_view::npos && bytes.substr(space).starts_with(" 0\n") &&
+         bytes.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") ==
+             space;
+}
+
 }  // namespace scca

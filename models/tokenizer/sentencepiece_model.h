@@ -32,4 +32,7 @@ std::string sentencepiece_model(const PieceTable& table, const std::string& wher
 /// with `where` for bytes that are no model, and for one that a list of pieces does not tell all of.
 PieceTable piece_table(std::string_view serialized, const std::string& where);
 
+/// LLaMA-3's own release calls its list of ranks tokenizer.model too: "IQ== 0" and so on.
+bool is_tiktoken(std::string_view bytes);
+
 }  // namespace scca

@@ -3,10 +3,14 @@
 #include <sentencepiece_processor.h>
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "core/check.h"
+#include "models/tokenizer/sentencepiece_model.h"
 #include "models/tokenizer/sentencepiece_settings.h"
+#include "models/tokenizer/utf8.h"
+#include "nn/json.h"
 
 namespace scca {
 namespace {
@@ -17,8 +21,26 @@ constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581, how pieces spell
 /// True when a piece has a space after something else, so that it may reach over a word's start.
 bool spans_words(std::string_view piece) {
   while (piece.substr(0, kSpace.size()) == kSpace) piece.remove_prefix(kSpace.size());
-  return piece.find(kSpace) != std::string_view::npos || piece.find('\n') != std::string_view::npos;
+  return piece.find(kSpace) != std::string_view::npos || piece.find_first_of(" \n") != std::string_view::npos;
 }
+
+/// False where a text is not merged character by character in the order of scores, to the end: user-defined
+/// pieces are found before that, unused ones taken apart behind it.
+bool merges_by_scores_alone(const PieceTable& table) {
+  return std::ranges::all_of(table.pieces, [](const PieceTable::Piece& piece) {
+    return piece.type != PieceTable::Type::user_defined && piece.type != PieceTable::Type::unused &&
+           !std::isnan(piece.score);
+  });
+}
+
+size_t count_of(std::string_view text, std::string_view what) {
+  size_t count = 0;
+  for (size_t at = text.find(what); at != text.npos; at = text.find(what, at + what.size())) ++count;
+  return count;
+}
+
+/// Bytes of a word from which on it is encoded by windows. The library needs 230 bytes for each.
+constexpr size_t kLongWord = size_t{1} << 14;
 
 /// False for bytes that are no model. The library says so by a status, or throws (its tables take no piece
 /// that begins with a zero byte).
@@ -38,6 +60,8 @@ SentencePieceTokenizer::SentencePieceTokenizer(std::string_view serialized, cons
   space_id_ = processor_->PieceToId(std::string(kSpace));
   newline_id_ = processor_->PieceToId("<0x0A>");
   by_words_ = words_are_independent(serialized);
+  by_windows_ = by_words_ && merges_by_scores_alone(piece_table(serialized, where));
+  cuts_ = cuts();
 }
 
 void SentencePieceTokenizer::add(AddedTokens added, const std::string& where) {
@@ -45,6 +69,7 @@ void SentencePieceTokenizer::add(AddedTokens added, const std::string& where) {
       added.tokens.empty() || added.legacy || by_words_, where,
       ": added tokens with legacy false are implemented for LLaMA's kind of SentencePiece model alone");
   added_ = std::move(added);
+  cuts_ = cuts();
 }
 
 SentencePieceTokenizer::~SentencePieceTokenizer() = default;
@@ -63,9 +88,17 @@ bool SentencePieceTokenizer::words_are_independent(std::string_view serialized) 
   return true;
 }
 
+/// Before a space or newline that begins a word.
+TextCuts SentencePieceTokenizer::cuts() const {
+  if (!by_words_) return {};
+  std::vector<std::string> tokens;
+  for (const AddedToken& token : added_.tokens) tokens.push_back(token.text);
+  return {{CutPlaces::Left::visible, CutPlaces::Left::visible}, std::move(tokens)};
+}
+
 /// `special`: special added tokens are found too.
 std::vector<int32_t> SentencePieceTokenizer::encode_sections(std::string_view text, bool special,
-                                                             bool behind_token) const {
+                                                             Stands stands) const {
   std::vector<int32_t> ids;
   bool strip = false;
   for (size_t begin = 0; begin < text.size();) {
@@ -77,8 +110,9 @@ std::vector<int32_t> SentencePieceTokenizer::encode_sections(std::string_view te
     if (token && token->takes_space_before)
       between = between.substr(0, between.find_last_not_of(kWhitespace) + 1);
     if (!between.empty()) {
-      const std::vector<int32_t> plain =
-          (begin == 0 && !behind_token) || added_.legacy ? encode_section(between) : encode_behind(between);
+      const bool spaced =
+          begin > 0 || stands == Stands::behind_token ? added_.legacy : stands == Stands::first;
+      const std::vector<int32_t> plain = spaced ? encode_section(between) : encode_behind(between);
       ids.insert(ids.end(), plain.begin(), plain.end());
     }
     if (!token) break;
@@ -91,9 +125,16 @@ std::vector<int32_t> SentencePieceTokenizer::encode_sections(std::string_view te
 
 /// A text without added tokens.
 std::vector<int32_t> SentencePieceTokenizer::encode_section(std::string_view text) const {
-  // A literal U+2581 is a space to the library; rare, so not worth a rule of its own.
-  return by_words_ && text.find(kSpace) == std::string_view::npos ? encode_by_words(text)
-                                                                  : encode_whole(text);
+  if (!by_words_) return encode_whole(text);
+  if (text.find(kSpace) == std::string_view::npos) return encode_by_words(text);
+  std::string spaced;  // a literal U+2581 is a space to the library
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(kSpace, at), text.size());
+    spaced += text.substr(at, end - at);
+    if (end < text.size()) spaced += ' ';
+    at = end + kSpace.size();
+  }
+  return encode_by_words(spaced);
 }
 
 /// The same without the space that the library puts in front: behind a newline there is none.
@@ -114,9 +155,46 @@ std::vector<int32_t> SentencePieceTokenizer::encode_whole(std::string_view text)
   return ids;
 }
 
+/// The library puts a space in front of what it is given: but for the first one a word is given without the
+/// space that it begins with, and what begins with a newline has the piece of that space removed. A long word
+/// of a model that merges in another way than long_word.h takes is given as a whole, which takes 230 bytes of
+/// memory for each of its own.
+std::vector<int32_t> SentencePieceTokenizer::encode_word(std::string_view word, bool first) const {
+  if (by_windows_ && word.size() >= kLongWord && valid_utf8(word) == word) {
+    const std::string spaced = first ? " " + std::string(word) : "";
+    return encode_long_word(first ? spaced : word,
+                            [&](std::string_view text) { return encode_symbols(text); });
+  }
+  if (first) return encode_whole(word);
+  if (word == " ") return {space_id_};
+  std::vector<int32_t> ids = encode_whole(word[0] == ' ' ? word.substr(1) : word);
+  if (word[0] == '\n') ids.erase(ids.begin());
+  return ids;
+}
+
+/// A text within a word, symbol by symbol; behind a newline the library puts no space in front.
+std::vector<WordSymbol> SentencePieceTokenizer::encode_symbols(std::string_view text) const {
+  const std::vector<int32_t> ids = encode_whole("\n" + std::string(text));
+  std::vector<WordSymbol> symbols;
+  for (size_t i = 2; i < ids.size();) {  // behind that space's piece and the newline
+    WordSymbol& symbol = symbols.emplace_back();
+    if (processor_->IsByte(ids[i])) {
+      symbol.bytes = utf8_character(text);
+      symbol.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(i),
+                        ids.begin() + static_cast<std::ptrdiff_t>(i + symbol.bytes));
+    } else {
+      const std::string& piece = processor_->IdToPiece(ids[i]);
+      symbol = {piece.size() - count_of(piece, kSpace) * (kSpace.size() - 1), {ids[i]}};
+    }
+    SCCA_CHECK(symbol.bytes > 0 && symbol.bytes <= text.size(), "tokenizer: the library's piece ",
+               short_text(Json(processor_->IdToPiece(ids[i]))), " is not what stands in the text");
+    text.remove_prefix(symbol.bytes);
+    i += symbol.ids.size();
+  }
+  return symbols;
+}
+
 /// Encodes each word once and looks it up after that: on books six times as fast as the whole text at once.
-/// The library puts a space in front of what it is given: a word is given without the space that it begins
-/// with, and what begins with a newline has the piece of that space removed.
 std::vector<int32_t> SentencePieceTokenizer::encode_by_words(std::string_view text) const {
   std::unordered_map<std::string_view, std::vector<int32_t>> known;
   std::vector<int32_t> ids;
@@ -126,16 +204,14 @@ std::vector<int32_t> SentencePieceTokenizer::encode_by_words(std::string_view te
     const std::string_view word = text.substr(begin, end - begin);
     const bool first = begin == 0;
     begin = end;
-    if (first) {
-      ids = encode_whole(word);
+    if (first || word.size() >= kLongWord) {
+      const std::vector<int32_t> once = encode_word(word, first);
+      ids.insert(ids.end(), once.begin(), once.end());
       continue;
     }
     auto found = known.find(word);
     if (found == known.end()) {
-      std::vector<int32_t> fresh = encode_whole(word[0] == ' ' ? word.substr(1) : word);
-      if (word[0] == '\n') fresh.erase(fresh.begin());
-      if (word == " ") fresh = {space_id_};
-      found = known.emplace(word, std::move(fresh)).first;
+      found = known.emplace(word, encode_word(word, false)).first;
     }
     ids.insert(ids.end(), found->second.begin(), found->second.end());
   }

@@ -3,6 +3,8 @@
 #include <memory>
 
 #include "models/tokenizer/added_tokens.h"
+#include "models/tokenizer/long_word.h"
+#include "models/tokenizer/text_cuts.h"
 #include "models/tokenizer/tokenizer_model.h"
 
 namespace sentencepiece {
@@ -26,10 +28,14 @@ class SentencePieceTokenizer : public TokenizerModel {
   void add(AddedTokens added, const std::string& where);
 
   std::vector<int32_t> encode(std::string_view text) const override {
-    return encode_sections(text, true, false);
+    return encode_sections(text, true, Stands::first);
   }
   std::vector<int32_t> encode_plain(std::string_view text, bool behind_token) const override {
-    return encode_sections(text, false, behind_token);
+    return encode_sections(text, false, behind_token ? Stands::behind_token : Stands::first);
+  }
+  size_t last_cut(std::string_view text) const override { return cuts_.last(text); }
+  std::vector<int32_t> encode_further(std::string_view text) const override {
+    return encode_sections(text, true, Stands::behind_cut);
   }
   int32_t token_id(std::string_view spelled) const override;
   /// The space that encoding puts in front of a text is taken away; BOS, EOS and special added tokens give
@@ -43,18 +49,23 @@ class SentencePieceTokenizer : public TokenizerModel {
   std::optional<std::string> loose_bytes(int32_t id) const override;
 
  private:
+  enum class Stands { first, behind_token, behind_cut };  // where a text begins
   const AddedToken* added(int32_t id) const;
-  std::vector<int32_t> encode_sections(std::string_view text, bool special, bool behind_token) const;
+  std::vector<int32_t> encode_sections(std::string_view text, bool special, Stands stands) const;
   std::vector<int32_t> encode_section(std::string_view text) const;
   std::vector<int32_t> encode_behind(std::string_view text) const;
   std::string decode_pieces(const std::vector<int32_t>& ids, bool behind) const;
   std::vector<int32_t> encode_whole(std::string_view text) const;
   std::vector<int32_t> encode_by_words(std::string_view text) const;
+  std::vector<int32_t> encode_word(std::string_view word, bool first) const;
+  std::vector<WordSymbol> encode_symbols(std::string_view text) const;
   bool words_are_independent(std::string_view serialized) const;
+  TextCuts cuts() const;
 
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
   AddedTokens added_;
-  bool by_words_ = false;
+  bool by_words_ = false, by_windows_ = false;  // what is encoded apart
+  TextCuts cuts_;
   int32_t space_id_ = -1, newline_id_ = -1;
 };
 

@@ -1,18 +1,21 @@
 #include "models/tokenizer/text_form.h"
 
+#include <utility>
+
 #include "core/check.h"
 
 namespace scca {
 
-void TextForm::apply(std::string& text) {
-  ++texts_;
-  if (text.starts_with("\xEF\xBB\xBF")) {
+void TextForm::apply(std::string& text, bool begins) {
+  texts_ += begins;
+  if (begins) changed_ = false;
+  if (begins && text.starts_with("\xEF\xBB\xBF")) {
     text.erase(0, 3);
     ++marks_;
   }
   const size_t first = keep_line_ends_ ? std::string::npos : text.find('\r');
   if (first == std::string::npos) return;
-  ++changed_texts_;
+  changed_texts_ += !std::exchange(changed_, true);
   size_t to = first;
   for (size_t from = first; from < text.size(); ++from) {
     if (text[from] != '\r') {

@@ -15,14 +15,15 @@ class TextForm {
   /// `keep_line_ends`: only the mark goes.
   explicit TextForm(bool keep_line_ends = false) : keep_line_ends_(keep_line_ends) {}
 
-  /// CR LF and any other CR become LF; U+FEFF at the very beginning goes.
-  void apply(std::string& text);
+  /// CR LF and any other CR become LF; U+FEFF at the very beginning goes. `begins`: false for a part that
+  /// goes on with the text before; a pair of CR and LF stands in one part.
+  void apply(std::string& text, bool begins = true);
 
   /// "line ends became LF in 2 of 3 texts (...)"; empty when nothing was changed.
   Message changes() const;
 
  private:
-  bool keep_line_ends_;
+  bool keep_line_ends_, changed_ = false;  // changed_: the last text
   int64_t texts_ = 0, changed_texts_ = 0, crlf_ = 0, cr_ = 0, marks_ = 0;
 };
 

@@ -81,7 +81,7 @@ std::string replaced(TextPattern::Matches& matches, std::string_view text, const
 
 void prepend(const TextStep& step, TextPart& part, KeptTexts& kept) {
   if (part.text.empty() || (step.unless_there && part.text.starts_with(step.text)) ||
-      (step.first_only && !part.first))
+      (step.first_only && !part.first) || part.continues)
     return;
   part.text = kept.emplace_back(step.text + std::string(part.text));
 }
@@ -96,8 +96,8 @@ void split(const TextStep& step, TextPattern::Matches& matches, std::vector<Text
     join_sections(sections, step.behavior);
     for (const auto& [range, match] : sections) {
       if (match && step.behavior == SplitBehavior::removed) continue;
-      result.push_back(
-          {part.text.substr(range.begin, range.end - range.begin), part.first && range.begin == 0});
+      result.push_back({part.text.substr(range.begin, range.end - range.begin),
+                        part.first && range.begin == 0, part.continues && range.begin == 0});
     }
   }
   parts = std::move(result);

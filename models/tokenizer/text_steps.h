@@ -35,7 +35,8 @@ struct TextStep {
 
 struct TextPart {
   std::string_view text;
-  bool first = false;  // begins where the whole text begins
+  bool first = false;      // begins where the whole text begins
+  bool continues = false;  // begins where a text was cut (text_cuts.h): nothing is put in front
 };
 
 /// Texts that parts refer to; their addresses stay.

@@ -5,6 +5,7 @@
 #include "models/files/model_folder.h"
 #include "models/tokenizer/bpe_tokenizer.h"
 #include "models/tokenizer/gguf_tokenizer.h"
+#include "models/tokenizer/sentencepiece_model.h"
 #include "models/tokenizer/sentencepiece_tokenizer.h"
 #include "models/tokenizer/tokenizer_json.h"
 #include "models/tokenizer/utf8.h"
@@ -14,14 +15,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char kSentencePiece[] = "tokenizer.model", kJson[] = "tokenizer.json";
-
-/// LLaMA-3's own release calls its list of ranks tokenizer.model too: "IQ== 0" and so on.
-bool is_tiktoken(std::string_view bytes) {
-  const size_t space = bytes.substr(0, 64).find(' ');
-  return space != std::string_view::npos && bytes.substr(space).starts_with(" 0\n") &&
-         bytes.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") ==
-             space;
-}
 
 std::unique_ptr<TokenizerModel> read_json(const fs::path& file) {
   return std::make_unique<BpeTokenizer>(read_tokenizer_json(file), file.string());

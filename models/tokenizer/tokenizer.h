@@ -39,6 +39,10 @@ class Tokenizer {
   std::vector<int32_t> encode_plain(std::string_view text, bool behind_token) const {
     return model_->encode_plain(text, behind_token);
   }
+  /// Where a long text may be cut in parts that are encoded apart, the first as any text, and the ids of the
+  /// others; see TokenizerModel.
+  size_t last_cut(std::string_view text) const { return model_->last_cut(text); }
+  std::vector<int32_t> encode_further(std::string_view text) const { return model_->encode_further(text); }
   /// The added or control token that is spelled so ("<|im_end|>"); -1 where there is none.
   int32_t token_id(std::string_view spelled) const { return model_->token_id(spelled); }
   /// The text of ids, always valid UTF-8: bytes that form no character become U+FFFD, BOS, EOS and

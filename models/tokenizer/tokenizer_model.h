@@ -24,6 +24,12 @@ class TokenizerModel {
   /// The same of a text in which special added tokens are text. `behind_token`: it stands behind a token,
   /// not at the start.
   virtual std::vector<int32_t> encode_plain(std::string_view text, bool behind_token) const = 0;
+  /// The last place in `text` where a long text may be cut (text_cuts.h), so that the ids of what stands left
+  /// of it and encode_further() of what stands right of it are those of the whole; 0: there is none. What
+  /// follows `text` does not matter; it begins a text or stands behind such a cut.
+  virtual size_t last_cut(std::string_view /*text*/) const { return 0; }
+  /// The ids of what stands behind a cut.
+  virtual std::vector<int32_t> encode_further(std::string_view text) const { return encode(text); }
   /// The token that is spelled so and is none of a text's pieces: an added one, BOS, EOS. -1 for none.
   virtual int32_t token_id(std::string_view spelled) const = 0;
   /// The bytes that ids stand for, which need not be UTF-8.

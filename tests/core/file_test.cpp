@@ -27,6 +27,18 @@ TEST_CASE("file: what is written is read back, and the temporary is gone") {
   CHECK(folder.names() == std::vector<std::string>{"empty", "x"});
 }
 
+TEST_CASE("file: what has no size is read to its end") {
+  // A pipe holds 64 KiB: more than the block that is read first, and no power of two.
+  std::string text(50001, ' ');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 2654435761u >> 13);
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  REQUIRE(::write(ends[1], text.data(), text.size()) == std::ssize(text));
+  ::close(ends[1]);
+  CHECK((read_text_file("/proc/self/fd/" + std::to_string(ends[0])) == text));
+  ::close(ends[0]);
+}
+
 TEST_CASE("file: several blocks are read and written whole") {
   const TemporaryFolder folder;
   std::string text((size_t{3} << 20) + 17, ' ');

@@ -73,7 +73,7 @@ std::string read_prompt(const std::string& file, std::string text, bool keep_lin
   return text;
 }
 
-std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags) {
+ReadTokens read_documents(const Tokenizer& tokenizer, const TextFlags& flags) {
   if (flags.max_tokens < 0)
     fail<UsageError>("--max-tokens ", flags.max_tokens, ": expected 1 or more, or 0 for all");
   const DocumentEncoder encode(tokenizer, {.bos = flags.bos, .chat_template = flags.chat_template});
@@ -81,10 +81,17 @@ std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& fl
                                        {.what = "--data",
                                         .keep_line_ends = flags.keep_line_ends,
                                         .text_field = flags.text_field,
+                                        .cut = encode.cut(),
                                         .token_cache = flags.token_cache,
                                         .encoding = encode.description(),
                                         .encoding_files = encode.files()});
-  return text.first(flags.max_tokens);
+  ReadTokens read{text.first(flags.max_tokens), text.starts};
+  while (!read.starts.empty() && read.starts.back() >= std::ssize(read.ids)) read.starts.pop_back();
+  return read;
+}
+
+std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags) {
+  return read_documents(tokenizer, flags).ids;
 }
 
 std::vector<int32_t> parse_ids(std::string_view text, const std::string& flag) {

@@ -35,6 +35,8 @@ inline constexpr const char* kDataHelp =
 inline constexpr const char* kTextFieldHelp =
     "The field of a JSON record that holds its text (default: text, messages, conversations, prompt and "
     "completion, or instruction and output)";
+inline constexpr const char* kPackHelp =
+    "rows: a row is one text, documents: those in a row do not see each other";
 inline constexpr const char* kTokenCacheHelp =
     "Where the tokens of texts above 16 MB are kept for the next time; auto: in ~/.cache/scca/tokens";
 CLI::Option* add_chat_template_flag(CLI::App& app, std::string& chat_template);
@@ -45,7 +47,14 @@ std::string chat_template_help();
 /// with LF for line ends as tokenize_data. Throws Error as read_text (train/data/documents.h).
 std::string read_prompt(const std::string& file, std::string text, bool keep_line_ends);
 
-/// The documents as one sequence, each followed by EOS. Throws Error when there is no text.
+/// The documents as one sequence, each followed by EOS, and where each begins. Throws Error when there is no
+/// text.
+struct ReadTokens {
+  std::vector<int32_t> ids;
+  std::vector<int64_t> starts;
+};
+ReadTokens read_documents(const Tokenizer& tokenizer, const TextFlags& flags);
+/// The ids alone.
 std::vector<int32_t> read_tokens(const Tokenizer& tokenizer, const TextFlags& flags);
 
 /// Ids written with commas: "1,2,3". `flag` is where they were given. Throws UsageError naming what is not an

@@ -25,7 +25,7 @@ struct Flags {
   ModelFlags model;
   TextFlags text;
   std::optional<std::string> attention;
-  std::string mode = "windows", losses_file;
+  std::string mode = "windows", pack = "rows", losses_file;
   int64_t context = 0, stride = 0;
   bool json = false;
 };
@@ -34,6 +34,14 @@ EvaluationOptions options_of(const Flags& flags) {
   EvaluationOptions options{.context = flags.context, .stride = flags.stride};
   options.mode = flags.mode == "sliding" ? EvaluationMode::sliding : EvaluationMode::windows;
   options.attention = attention_given(flags.attention);
+  if (flags.pack == "documents") {
+    options.documents.emplace();
+    if (flags.text.bos == "windows")
+      fail<UsageError>("--pack documents goes with BOS before documents (--bos on), not before windows");
+    if (!flags.losses_file.empty())
+      fail<UsageError>(
+          "--save-losses goes with --pack rows, where each token but a window's first has a loss");
+  }
   options.validate();
   if (!flags.losses_file.empty() && options.mode == EvaluationMode::sliding)
     fail<UsageError>("--save-losses goes with --mode windows, whose windows are all of one length");
@@ -55,9 +63,10 @@ void print_readable(const Evaluation& evaluation) {
 }
 
 int run(const Flags& flags) {
-  const EvaluationOptions options = options_of(flags);
+  EvaluationOptions options = options_of(flags);
   const ReadyModel ready(flags.model, options.attention, flags.context);
-  std::vector<int32_t> tokens = read_tokens(ready.tokenizer(), flags.text);
+  auto [tokens, starts] = read_documents(ready.tokenizer(), flags.text);
+  if (options.documents) options.documents = std::move(starts);
   if (flags.text.bos == "windows")
     tokens = bos_before_windows(tokens, flags.context, ready.tokenizer().bos_id());
   evaluation_windows(static_cast<int64_t>(tokens.size()), options);  // an error comes before the warning
@@ -91,6 +100,9 @@ Action set_up(CLI::App& app) {
       ->transform(token_count());
   app.add_option("--mode", flags->mode, "windows: each scored whole; sliding: only what is new in each")
       ->check(CLI::IsMember({"windows", "sliding"}))
+      ->capture_default_str();
+  app.add_option("--pack", flags->pack, kPackHelp)
+      ->check(CLI::IsMember({"rows", "documents"}))
       ->capture_default_str();
   add_attention_flag(app, flags->attention);
   begin_section(app, section::kOutput);

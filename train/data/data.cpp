@@ -20,7 +20,9 @@ namespace {
 /// Tokenises batches of documents in parallel, in their order.
 class Tokenizing {
  public:
-  Tokenizing(const EncodeDocument& encode, int64_t total_bytes) : encode_(encode) {
+  /// The tokens go to `writer` where there is one, else into a text.
+  Tokenizing(const EncodeDocument& encode, int64_t total_bytes, TokenWriter* writer)
+      : encode_(encode), writer_(writer) {
     // Below this the work is over before anyone wonders.
     if (total_bytes > kBatchBytes) progress_.emplace("tokenising", total_bytes);
   }
@@ -28,7 +30,10 @@ class Tokenizing {
   void add(Document document) {
     waiting_bytes_ += bytes_of(document);
     waiting_.push_back(std::move(document));
-    if (waiting_bytes_ >= kBatchBytes) encode_waiting();
+    // Parts enough for all threads, and for the slow among them.
+    if (waiting_bytes_ >=
+        std::max<int64_t>(kBatchBytes, 2 * thread_count() * static_cast<int64_t>(kPartBytes)))
+      encode_waiting();
   }
 
   TokenText finish() {
@@ -51,17 +56,20 @@ class Tokenizing {
     parallel_tasks(static_cast<int64_t>(waiting_.size()), [&](int64_t i) {
       encoded[static_cast<size_t>(i)] = encode_(waiting_[static_cast<size_t>(i)]);
     });
-    for (const EncodedDocument& document : encoded) text_.append(document);
+    for (const EncodedDocument& document : encoded) {
+      tokens_ += std::ssize(document.ids);
+      writer_ ? writer_->append(document) : text_.append(document);
+    }
     done_bytes_ += waiting_bytes_;
     waiting_bytes_ = 0;
     waiting_.clear();
-    if (progress_)
-      progress_->update(done_bytes_, short_number(static_cast<double>(text_.tokens())) + " tokens");
+    if (progress_) progress_->update(done_bytes_, short_number(static_cast<double>(tokens_)) + " tokens");
   }
 
   const EncodeDocument& encode_;
   std::vector<Document> waiting_;
-  int64_t waiting_bytes_ = 0, done_bytes_ = 0;
+  TokenWriter* writer_;
+  int64_t waiting_bytes_ = 0, done_bytes_ = 0, tokens_ = 0;
   TokenText text_;
   std::optional<Progress> progress_;
 };
@@ -70,7 +78,7 @@ class Tokenizing {
 class Kinds {
  public:
   void count(const Document& document) {
-    ++(document.is_chat() ? chats_ : document.is_completion() ? completions_ : texts_);
+    if (document.begins) ++(document.is_chat() ? chats_ : document.is_completion() ? completions_ : texts_);
   }
   std::string text() const {
     if (chats_ + completions_ == 0) return "";
@@ -87,10 +95,12 @@ class Kinds {
 
 /// By reading and encoding.
 TokenText tokenized(const std::vector<std::filesystem::path>& files, int64_t bytes,
-                    const EncodeDocument& encode, const ReadingOptions& options) {
+                    const EncodeDocument& encode, const ReadingOptions& options, TokenWriter* writer) {
   const auto note_of = [&](const Message& line) { note(message_of(options.what, ": ", line)); };
-  Tokenizing tokenizing(encode, bytes);
+  Tokenizing tokenizing(encode, bytes, writer);
   DocumentForm form(options.keep_line_ends, options.text_field);
+  form.cut = options.cut;
+  form.part_bytes = options.part_bytes;
   Kinds kinds;
   for (const auto& file : files)
     for_each_document(
@@ -136,11 +146,22 @@ TokenText tokenize_data(const std::vector<std::string>& paths, const EncodeDocum
       return std::move(*text);
     }
   }
-  TokenText text = tokenized(files, std::max<int64_t>(bytes, 0), encode, options);
-  SCCA_CHECK(text.tokens() > 0, options.what, ": there is no text in ",
-             paths.size() == 1 ? paths[0] : "these files");
-  if (kept) cache.keep(key, text);
-  return text;
+  const auto make = [&](TokenWriter* writer) {
+    TokenText text = tokenized(files, std::max<int64_t>(bytes, 0), encode, options, writer);
+    SCCA_CHECK((writer ? writer->tokens() : text.tokens()) > 0, options.what, ": there is no text in ",
+               paths.size() == 1 ? paths[0] : "these files");
+    return text;
+  };
+  if (const auto writer = kept ? cache.writer(key) : nullptr) {
+    try {
+      make(writer.get());
+      writer->commit();
+      return cache.written(key);
+    } catch (const TokenWriter::Failed& failed) {
+      cache.say_not_kept(failed.why);
+    }
+  }
+  return make(nullptr);
 }
 
 TokenRows::TokenRows(TokenText text, int64_t context, RowOptions options)

@@ -14,6 +14,7 @@
 #include "nn/patterns/packed_plan.h"
 #include "train/data/document.h"
 #include "train/data/row_order.h"
+#include "train/data/text_parts.h"
 #include "train/data/token_text.h"
 
 namespace scca {
@@ -25,6 +26,8 @@ struct ReadingOptions {
   Message what = Setting("data");  // the setting that named the paths, for messages
   bool keep_line_ends = false;     // else they become LF (models/tokenizer/text_form.h)
   std::string text_field = {};     // train/data/record_form.h
+  CutText cut = {};                // where long texts may be cut into parts that `encode` takes apart
+  size_t part_bytes = kPartBytes;
   /// Where the tokens of large texts are kept (train/data/token_cache.h), with what `encode` is, in words and
   /// in files; without words nothing is kept.
   std::string token_cache = "auto", encoding = {};

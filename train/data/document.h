@@ -13,6 +13,8 @@ struct Document {
   std::string prompt = {}, completion = {};
   std::vector<ChatMessage> messages = {};
   std::string where = {};  // FILE:LINE, for messages about a chat or a completion
+  /// Whether it begins and ends here: a long text comes in parts.
+  bool begins = true, ends = true;
 
   bool is_chat() const { return !messages.empty(); }
   bool is_completion() const { return !prompt.empty() || !completion.empty(); }

@@ -35,7 +35,7 @@ EncodedDocument DocumentEncoder::operator()(const Document& document) const {
     }
   }
   if (document.is_completion()) return answered(completion(document));
-  return text(document.text);
+  return text(document);
 }
 
 std::string DocumentEncoder::description() const {
@@ -67,9 +67,12 @@ int32_t DocumentEncoder::eos() const {
   return tokenizer_.eos_id();
 }
 
-EncodedDocument DocumentEncoder::text(const std::string& text) const {
-  EncodedDocument encoded{tokenizer_.encode(text, bos_)};
-  encoded.ids.push_back(eos());
+EncodedDocument DocumentEncoder::text(const Document& document) const {
+  const int32_t end = eos();
+  EncodedDocument encoded{document.begins ? tokenizer_.encode(document.text, bos_)
+                                          : tokenizer_.encode_further(document.text)};
+  encoded.begins = document.begins;
+  if (document.ends) encoded.ids.push_back(end);
   return encoded;
 }
 

@@ -10,6 +10,7 @@
 #include "models/tokenizer/chat_template.h"
 #include "models/tokenizer/tokenizer.h"
 #include "train/data/document.h"
+#include "train/data/text_parts.h"
 #include "train/data/token_text.h"
 
 namespace scca {
@@ -31,13 +32,18 @@ class DocumentEncoder {
   /// The files that say what it does: the tokenizer's and the template's.
   std::vector<std::filesystem::path> files() const;
 
+  /// Where a text may be cut in parts that are encoded apart (models/tokenizer/tokenizer.h).
+  CutText cut() const {
+    return [&tokenizer = tokenizer_](std::string_view text) { return tokenizer.last_cut(text); };
+  }
+
   /// A text has EOS behind it, prompt and completion too; a chat has what its template puts there. Of a text
   /// all is learned. Throws Error for a tokenizer that does not say what ends a document, a chat without an
   /// answer, and as ChatTemplate::of_model, render and encode_chat. May be called from several threads.
   EncodedDocument operator()(const Document& document) const;
 
  private:
-  EncodedDocument text(const std::string& text) const;
+  EncodedDocument text(const Document& document) const;
   EncodedDocument answered(const std::vector<ChatPart>& parts) const;
   std::vector<ChatPart> completion(const Document& document) const;
   const ChatTemplate& chat() const;

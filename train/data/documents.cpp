@@ -31,27 +31,43 @@ class Documents {
 
   bool is_json() const { return kind_ != Kind::text; }
 
-  /// The next one, which may be empty; false at the end.
+  /// The next record, which may be empty; false at the end.
   bool next(Document& document) {
-    switch (kind_) {
-      case Kind::text:
-        return next_whole(document);
-      case Kind::lines:
-        return next_line(document);
-      case Kind::array:
-        return next_element(document);
+    return kind_ == Kind::lines ? next_line(document) : next_element(document);
+  }
+
+  /// A file of text, part by part.
+  void take_text(const TakeDocument& take, DocumentForm& form) {
+    TextParts parts(form.cut, form.part_bytes);
+    TextCheck check(source_.name());
+    std::string read;
+    bool begins = true;
+    for (bool more = true; more;) {
+      more = source_.next_block(read);
+      std::string block = read.substr(0, more ? whole_characters(read) : read.size());
+      read.erase(0, block.size());
+      check.add(block);
+      if (!more) check.finish();
+      if (!check.good()) continue;
+      if (!block.empty()) form.text.apply(block, std::exchange(begins, false));
+      parts.add(block);
+      if (!more) parts.end();
+      for (Document part; parts.next(part);) take(std::move(part));
     }
-    return false;
   }
 
  private:
   enum class Kind : uint8_t { text, lines, array };
 
-  bool next_whole(Document& document) {
-    if (std::exchange(taken_, 1) > 0) return false;
-    document = {.text = source_.rest()};
-    check_text(document.text, source_.name());
-    return true;
+  /// Bytes of what is read that are sure to end with a character, and not between CR and LF.
+  static size_t whole_characters(std::string_view text) {
+    size_t begin = text.size();
+    while (begin > 0 && text.size() - begin < 3 && (static_cast<uint8_t>(text[begin - 1]) & 0xc0) == 0x80)
+      --begin;
+    if (begin > 0 && static_cast<uint8_t>(text[begin - 1]) >= 0xc0 &&
+        utf8_character(text.substr(begin - 1)) == 0)
+      text = text.substr(0, begin - 1);
+    return text.size() - text.ends_with('\r');
   }
 
   bool next_line(Document& document) {
@@ -115,11 +131,19 @@ std::vector<fs::path> data_files(const std::vector<std::string>& paths,
 
 void for_each_document(const fs::path& file, const TakeDocument& take, DocumentForm& form) {
   Documents documents(file, form.text_field);
+  if (!documents.is_json()) return documents.take_text(take, form);
   for (Document document; documents.next(document);) {
     for (std::string* text : {&document.text, &document.prompt, &document.completion})
       if (!text->empty()) form.text.apply(*text);
     for (ChatMessage& message : document.messages) form.text.apply(message.content);
-    if (!document.empty()) take(std::move(document));
+    if (document.text.size() > form.part_bytes) {
+      TextParts parts(form.cut, form.part_bytes);
+      parts.add(document.text);
+      parts.end();
+      for (Document part; parts.next(part);) take(std::move(part));
+    } else if (!document.empty()) {
+      take(std::move(document));
+    }
     document = {};
   }
 }

@@ -11,6 +11,7 @@
 
 #include "models/tokenizer/text_form.h"
 #include "train/data/document.h"
+#include "train/data/text_parts.h"
 
 namespace scca {
 
@@ -27,13 +28,16 @@ struct DocumentForm {
 
   TextForm text;           // what all texts are brought into
   std::string text_field;  // of a JSON record; empty: by the record's form
+  CutText cut = {};        // a text that is longer than part_bytes comes in parts; empty: whole
+  size_t part_bytes = kPartBytes;
 };
 
 using TakeDocument = std::function<void(Document document)>;
 
-/// take(document) for every document of a file that has any text, brought into `form`. Throws Error naming
-/// the file and line (JSONL), record (an array) or byte (text) of what is not JSON, has no text or an
-/// ambiguous one, is not UTF-8 or no text at all (train/data/file_kind.h).
+/// take(document) for every document of a file that has any text, brought into `form`; for the parts of a
+/// long text one behind the other. Throws Error naming the file and line (JSONL), record (an array) or byte
+/// (text) of what is not JSON, has no text or an ambiguous one, is not UTF-8 or no text at all
+/// (train/data/file_kind.h).
 void for_each_document(const std::filesystem::path& file, const TakeDocument& take, DocumentForm& form);
 void for_each_document(const std::filesystem::path& file, const TakeDocument& take);
 

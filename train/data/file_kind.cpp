@@ -120,29 +120,6 @@ std::string hexadecimal(uint8_t byte) {
   return text;
 }
 
-/// What the bytes of a whole file tell of it.
-struct Census {
-  size_t controls = 0, nuls = 0, high = 0, unassigned = 0;  // unassigned: in Windows-1252
-  size_t characters = 0, strays = 0;                        // beyond ASCII: whole ones, and bytes of none
-
-  explicit Census(std::string_view text) {
-    for (size_t at = 0; at < text.size();) {
-      const auto byte = static_cast<uint8_t>(text[at]);
-      const size_t length = utf8_character(text.substr(at, 4));
-      nuls += byte == 0;
-      controls += is_control(byte);
-      characters += length > 1;
-      strays += length == 0;
-      high += length > 1 ? length : length == 0;
-      unassigned +=
-          length == 0 && (byte == 0x81 || byte == 0x8d || byte == 0x8f || byte == 0x90 || byte == 0x9d);
-      at += std::max<size_t>(length, 1);
-    }
-  }
-  /// A stray control character in much text is a flaw; many, or NULs, are another kind of file.
-  bool is_binary(size_t size) const { return nuls > 0 || controls * 1000 > size + 4000; }
-};
-
 }  // namespace
 
 void refuse_binary(std::string_view beginning, const std::string& name) {
@@ -153,30 +130,63 @@ void refuse_binary(std::string_view beginning, const std::string& name) {
          " -t utf-8 FILE > OUT.txt");
 }
 
-void check_text(std::string_view text, const std::string& name) {
-  size_t at = 0;
-  for (size_t length = 0; at < text.size(); at += length) {
-    length = is_control(static_cast<uint8_t>(text[at])) ? 0 : utf8_character(text.substr(at, 4));
-    if (length == 0) break;
+void TextCheck::Census::count(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<uint8_t>(text[at]);
+    const size_t length = utf8_character(text.substr(at, 4));
+    nuls += byte == 0;
+    controls += is_control(byte);
+    characters += length > 1;
+    strays += length == 0;
+    high += length > 1 ? length : length == 0;
+    unassigned +=
+        length == 0 && (byte == 0x81 || byte == 0x8d || byte == 0x8f || byte == 0x90 || byte == 0x9d);
+    at += std::max<size_t>(length, 1);
   }
-  if (at == text.size()) return;
-  const auto byte = static_cast<uint8_t>(text[at]);
-  const Census census(text);
-  if (census.is_binary(text.size()))
-    fail(name, ": is no text: byte ", at, " is ", hexadecimal(byte),
+}
+
+void TextCheck::add(std::string_view block) {
+  size_t at = 0, characters = 0, high = 0;
+  for (size_t length = 0; good() && at < block.size(); at += length) {
+    length = is_control(static_cast<uint8_t>(block[at])) ? 0 : utf8_character(block.substr(at, 4));
+    if (length == 0) {
+      bad_ = static_cast<uint8_t>(block[at]);
+      bad_at_ = size_ + at;
+      break;
+    }
+    characters += length > 1;
+    high += length > 1 ? length : 0;
+  }
+  census_.characters += characters;
+  census_.high += high;
+  if (bad_) census_.count(block.substr(at));
+  size_ += block.size();
+}
+
+void TextCheck::finish() const {
+  if (!bad_) return;
+  const size_t at = bad_at_;
+  if (census_.is_binary(size_))
+    fail(name_, ": is no text: byte ", at, " is ", hexadecimal(*bad_),
          ", and more of it is such; export it as UTF-8 text from the program that wrote it");
-  if (is_control(byte))
-    fail(name, ": byte ", at, " is the control character ", hexadecimal(byte),
+  if (is_control(*bad_))
+    fail(name_, ": byte ", at, " is the control character ", hexadecimal(*bad_),
          R"(, which is part of no text; take such out: tr -d '\000-\010\016-\037\177' < FILE > OUT.txt)");
-  if (census.characters > census.strays)
-    fail(name, ": is not UTF-8 at byte ", at, "; most of it is, so that the file may be damaged (",
-         census.strays, " bytes): grep -naxv '.*' FILE shows the lines");
-  if (census.unassigned == 0 && census.high * 10 < text.size() * 3)
-    fail(name, ": is not UTF-8 at byte ", at,
+  if (census_.characters > census_.strays)
+    fail(name_, ": is not UTF-8 at byte ", at, "; most of it is, so that the file may be damaged (",
+         census_.strays, " bytes): grep -naxv '.*' FILE shows the lines");
+  if (census_.unassigned == 0 && census_.high * 10 < size_ * 3)
+    fail(name_, ": is not UTF-8 at byte ", at,
          ", but looks like Windows-1252 (Latin-1); convert it first: iconv -f windows-1252 -t utf-8 FILE > "
          "OUT.txt");
-  fail(name, ": is not UTF-8 at byte ", at,
+  fail(name_, ": is not UTF-8 at byte ", at,
        "; if it is text, convert it first: iconv -f ENCODING -t utf-8 FILE > OUT.txt");
+}
+
+void check_text(std::string_view text, const std::string& name) {
+  TextCheck check(name);
+  check.add(text);
+  check.finish();
 }
 
 }  // namespace scca

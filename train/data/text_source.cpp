@@ -47,6 +47,14 @@ bool TextSource::next_line(std::string_view& line) {
   return true;
 }
 
+bool TextSource::next_block(std::string& to) {
+  if (at_ == buffer_.size() && !read_more()) return false;
+  to.append(buffer_, at_);
+  buffer_.clear();
+  at_ = 0;
+  return true;
+}
+
 std::string TextSource::rest() {
   buffer_.erase(0, std::exchange(at_, 0));
   while (read_more()) continue;

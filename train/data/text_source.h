@@ -23,6 +23,8 @@ class TextSource {
   /// Of the line that next_line gave, from 1.
   int64_t line_number() const { return line_number_; }
 
+  /// Appends a block of what is not given out yet; false at the end.
+  bool next_block(std::string& to);
   /// All that is not given out yet; a byte-order mark at the file's beginning belongs to it.
   std::string rest();
 

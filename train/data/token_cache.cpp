@@ -2,22 +2,22 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
-#include <span>
 #include <string_view>
+#include <utility>
 
 #include "core/check.h"
-#include "core/file.h"
 #include "core/hash.h"
 
 namespace scca {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr uint64_t kMagic = 0x31736e656b6f7473;  // "stokens1"
+constexpr uint64_t kMagic = 0x32736e656b6f7473;  // "stokens2"
 
 /// In front of a file; the key, ids, starts and spans follow, each from a multiple of eight bytes on.
 struct Header {
@@ -34,10 +34,21 @@ struct Parts {
   std::span<const TokenText::Span> spans = {};
 };
 
-uint64_t hash_of(const Header& header, const Parts& parts) {
-  uint64_t hash = hash_bytes(&header, offsetof(Header, hash));
+constexpr size_t kBlockIds = size_t{1} << 20;  // written and hashed at once
+
+uint64_t hash_of_ids(std::span<const int32_t> ids) {
+  uint64_t hash = 0;
+  for (size_t at = 0; at < ids.size(); at += kBlockIds) {
+    const auto block = ids.subspan(at, std::min(kBlockIds, ids.size() - at));
+    hash = hash_bytes(block.data(), block.size_bytes(), hash);
+  }
+  return hash;
+}
+
+/// The hash of all, from that of the ids.
+uint64_t hash_of(const Header& header, const Parts& parts, uint64_t ids) {
+  uint64_t hash = hash_bytes(&header, offsetof(Header, hash), ids);
   hash = hash_text(parts.key, hash);
-  hash = hash_bytes(parts.ids.data(), parts.ids.size_bytes(), hash);
   hash = hash_bytes(parts.starts.data(), parts.starts.size_bytes(), hash);
   return hash_bytes(parts.spans.data(), parts.spans.size_bytes(), hash);
 }
@@ -50,8 +61,8 @@ std::span<const T> next(const std::byte* data, uint64_t& at, uint64_t count) {
   return part;
 }
 
-/// The parts of a file that is whole.
-std::optional<Parts> parts_of(const MappedFile& file) {
+/// The parts of a file that is whole; `seen`: its bytes need no check.
+std::optional<Parts> parts_of(const MappedFile& file, bool seen) {
   Header header;
   if (file.size() < sizeof header) return {};
   std::memcpy(&header, file.data(), sizeof header);
@@ -68,8 +79,15 @@ std::optional<Parts> parts_of(const MappedFile& file) {
   parts.ids = next<int32_t>(file.data(), at, header.ids);
   parts.starts = next<int64_t>(file.data(), at, header.starts);
   parts.spans = next<TokenText::Span>(file.data(), at, header.spans);
-  if (hash_of(header, parts) != header.hash) return {};
+  if (!seen && hash_of(header, parts, hash_of_ids(parts.ids)) != header.hash) return {};
   return parts;
+}
+
+TokenText text_of(std::shared_ptr<const MappedFile> file, const Parts& parts) {
+  TokenMarks marks;
+  marks.starts.assign(parts.starts.begin(), parts.starts.end());
+  marks.given.assign(parts.spans.begin(), parts.spans.end());
+  return {std::move(file), parts.ids, std::move(marks)};
 }
 
 std::string description(const fs::path& file) {
@@ -103,42 +121,94 @@ fs::path TokenCache::file_of(const std::string& key) const {
 std::optional<TokenText> TokenCache::find(const std::string& key) const {
   if (folder_.empty() || !fs::exists(file_of(key))) return std::nullopt;
   const auto file = MappedFile::open(file_of(key));
-  const std::optional<Parts> parts = parts_of(*file);
+  const std::optional<Parts> parts = parts_of(*file, false);
   if (!parts) {
     note_(concat(file_of(key).string(), " is damaged; the tokens are made again"));
     fs::remove(file_of(key));
     return std::nullopt;
   }
   if (parts->key != key) return std::nullopt;  // another text's, of the same hash
-  TokenText text(file, parts->ids);
-  text.starts.assign(parts->starts.begin(), parts->starts.end());
-  text.given.assign(parts->spans.begin(), parts->spans.end());
-  return text;
+  return text_of(file, *parts);
 }
 
-void TokenCache::keep(const std::string& key, const TokenText& text) const {
-  if (folder_.empty()) return;
-  const Parts parts{key, text.ids(), text.starts, text.given};
-  Header header{.key_bytes = key.size(),
-                .ids = parts.ids.size(),
-                .starts = parts.starts.size(),
-                .spans = parts.spans.size()};
-  header.hash = hash_of(header, parts);
+TokenText TokenCache::written(const std::string& key) const {
+  const auto file = MappedFile::open(file_of(key));
+  const std::optional<Parts> parts = parts_of(*file, true);
+  SCCA_CHECK(parts && parts->key == key, file_of(key).string(),
+             ": was changed by another process while it was written; start again");
+  return text_of(file, *parts);
+}
+
+void TokenCache::say_not_kept(const std::string& why) const {
+  note_(concat("the tokens are not kept: ", why));
+}
+
+std::unique_ptr<TokenWriter> TokenCache::writer(const std::string& key) const {
+  if (folder_.empty()) return nullptr;
   try {
     fs::create_directories(folder_);
-    FileWriter file(file_of(key));
-    const auto write = [&](const void* data, size_t bytes) {
-      file.write(data, bytes);
-      file.write("\0\0\0\0\0\0\0", padded(bytes) - bytes);
-    };
-    write(&header, sizeof header);
-    write(key.data(), key.size());
-    write(parts.ids.data(), parts.ids.size_bytes());
-    write(parts.starts.data(), parts.starts.size_bytes());
-    write(parts.spans.data(), parts.spans.size_bytes());
-    file.commit();
+    return std::make_unique<TokenWriter>(file_of(key), key);
   } catch (const std::exception& error) {
-    note_(concat("the tokens are not kept: ", error.what()));
+    say_not_kept(error.what());
+    return nullptr;
+  } catch (const TokenWriter::Failed& failed) {
+    say_not_kept(failed.why);
+    return nullptr;
+  }
+}
+
+TokenWriter::TokenWriter(const fs::path& file, std::string key) : file_(file), key_(std::move(key)) {
+  const Header unknown;
+  write(&unknown, sizeof unknown);
+  write(key_.data(), key_.size());
+  block_.reserve(kBlockIds);
+}
+
+/// Fills up to a multiple of eight bytes.
+void TokenWriter::write(const void* data, size_t bytes) {
+  try {
+    file_.write(data, bytes);
+    file_.write("\0\0\0\0\0\0\0", padded(bytes) - bytes);
+  } catch (const std::exception& error) {
+    throw Failed{error.what()};
+  }
+}
+
+void TokenWriter::write_block() {
+  hash_ = hash_bytes(block_.data(), block_.size() * sizeof(int32_t), hash_);
+  write(block_.data(), block_.size() * sizeof(int32_t));
+  block_.clear();
+}
+
+void TokenWriter::write_ids(std::span<const int32_t> ids) {
+  tokens_ += std::ssize(ids);
+  while (!ids.empty()) {
+    const auto some = ids.first(std::min(ids.size(), kBlockIds - block_.size()));
+    block_.insert(block_.end(), some.begin(), some.end());
+    ids = ids.subspan(some.size());
+    if (block_.size() == kBlockIds) write_block();
+  }
+}
+
+void TokenWriter::append(const EncodedDocument& document) {
+  marks_.mark(document, tokens_);
+  write_ids(document.ids);
+}
+
+void TokenWriter::commit() {
+  if (!block_.empty()) write_block();
+  write(marks_.starts.data(), marks_.starts.size() * sizeof(int64_t));
+  write(marks_.given.data(), marks_.given.size() * sizeof(TokenText::Span));
+  Header header{.key_bytes = key_.size(),
+                .ids = static_cast<uint64_t>(tokens_),
+                .starts = marks_.starts.size(),
+                .spans = marks_.given.size()};
+  header.hash = hash_of(header, {.key = key_, .starts = marks_.starts, .spans = marks_.given}, hash_);
+  try {
+    file_.write_at(0, {reinterpret_cast<const char*>(&header), sizeof header});
+    file_.commit();
+  } catch (const std::exception& error) {
+    throw Failed{error.what()};
   }
 }
 

@@ -12,17 +12,20 @@ void TokenText::take_over() {
   file_.reset();
 }
 
-void TokenText::append(const EncodedDocument& document) {
-  take_over();
-  const int64_t first = tokens();
-  starts.push_back(first);
-  own_.insert(own_.end(), document.ids.begin(), document.ids.end());
+void TokenMarks::mark(const EncodedDocument& document, int64_t first) {
+  if (document.begins) starts.push_back(first);
   for (size_t i = 0; i < document.learned.size(); ++i) {
     if (document.learned[i]) continue;
     const int64_t at = first + static_cast<int64_t>(i);
     if (given.empty() || given.back().end != at) given.push_back({at, at});
     given.back().end = at + 1;
   }
+}
+
+void TokenText::append(const EncodedDocument& document) {
+  take_over();
+  mark(document, tokens());
+  own_.insert(own_.end(), document.ids.begin(), document.ids.end());
 }
 
 void TokenText::append_text(TokenText text) {

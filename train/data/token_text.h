@@ -13,21 +13,30 @@ namespace scca {
 struct EncodedDocument {
   std::vector<int32_t> ids;
   std::vector<bool> learned = {};  // of each id; empty: all
+  bool begins = true;              // false: it goes on with the document before
 };
 
-class TokenText {
- public:
+/// What is known of a sequence of tokens beside their ids.
+struct TokenMarks {
   /// Positions [begin, end).
   struct Span {
     int64_t begin, end;
     bool operator==(const Span&) const = default;
   };
+  std::vector<int64_t> starts = {};  // where documents begin; ascending
+  std::vector<Span> given = {};      // what is not learned; ascending, apart
 
+  /// Of a document whose ids stand from position `first` on, behind all others.
+  void mark(const EncodedDocument& document, int64_t first);
+};
+
+class TokenText : public TokenMarks {
+ public:
   TokenText() = default;
   explicit TokenText(std::vector<int32_t> ids) : own_(std::move(ids)) {}
   /// Ids that lie in a file, which are read when they are asked for.
-  TokenText(std::shared_ptr<const MappedFile> file, std::span<const int32_t> ids)
-      : file_(std::move(file)), mapped_(ids) {}
+  TokenText(std::shared_ptr<const MappedFile> file, std::span<const int32_t> ids, TokenMarks marks)
+      : TokenMarks(std::move(marks)), file_(std::move(file)), mapped_(ids) {}
 
   void append(const EncodedDocument& document);
   /// All of another text behind this one.
@@ -39,9 +48,6 @@ class TokenText {
   std::vector<int32_t> first(int64_t most) const;
   /// How many of the positions [begin, end) are learned.
   int64_t learned(int64_t begin, int64_t end) const;
-
-  std::vector<int64_t> starts = {};  // where documents begin; ascending
-  std::vector<Span> given = {};      // what is not learned; ascending, apart
 
  private:
   void take_over();

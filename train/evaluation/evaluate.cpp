@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/autograd.h"
 #include "core/check.h"
@@ -36,6 +37,31 @@ Tensor rows_of(const std::vector<int32_t>& tokens, const Window* windows, size_t
   return ids;
 }
 
+/// Where documents begin in the rows of a batch of windows.
+std::optional<DocumentStarts> starts_in(const std::optional<DocumentStarts>& documents, const Window* windows,
+                                        size_t count) {
+  if (!documents) return std::nullopt;
+  DocumentStarts starts;
+  for (size_t row = 0; row < count; ++row) {
+    const auto& [begin, tokens, first_scored] = windows[row];
+    auto start = std::ranges::lower_bound(*documents, begin);
+    for (; start != documents->end() && *start < begin + tokens; ++start)
+      starts.push_back(static_cast<int64_t>(row) * tokens + *start - begin);
+  }
+  return starts;
+}
+
+/// Of each of a window's positions, how many tokens before it it sees: all of the window, or of its document.
+std::vector<int64_t> tokens_before(const std::optional<DocumentStarts>& documents, const Window& window) {
+  std::vector<int64_t> before(static_cast<size_t>(window.count));
+  std::iota(before.begin(), before.end(), 0);
+  if (!documents) return before;
+  const auto first = std::ranges::lower_bound(*documents, window.begin);
+  for (auto start = first; start != documents->end() && *start < window.begin + window.count; ++start)
+    std::iota(before.begin() + (*start - window.begin), before.end(), 0);
+  return before;
+}
+
 }  // namespace
 
 int64_t EvaluationOptions::actual_stride() const {
@@ -47,6 +73,9 @@ void EvaluationOptions::validate() const {
   if (context < 2)
     fail<UsageError>(Setting("context"), " ", context,
                      ": expected at least 2 tokens, one to predict from the other");
+  if (documents && (mode == EvaluationMode::sliding || stride != 0))
+    fail<UsageError>(Setting("pack"), " documents goes with ", Setting("mode"), " windows and no ",
+                     Setting("stride"), ": every token stands in one window");
   if (stride < 0) fail<UsageError>(Setting("stride"), " ", stride, ": expected 1 or more tokens");
   if (mode == EvaluationMode::sliding && actual_stride() >= context) {
     fail<UsageError>(Setting("stride"), " ", stride, ": expected less than ", Setting("context"), " ",
@@ -108,29 +137,38 @@ Evaluation evaluate(const Llama& model, const std::vector<int32_t>& tokens, cons
   check_vocabulary(tokens, model.config.vocab_size);
   NoGrad no_grad;
   int64_t total = 0;
-  for (const Window& window : windows) total += window.count - window.first_scored;
+  for (const Window& window : windows) {
+    const auto before = tokens_before(options.documents, window);
+    total +=
+        std::count_if(before.begin() + window.first_scored, before.end(), [](int64_t n) { return n > 0; });
+  }
   TokenLosses losses;
   double sum = 0;
   for (size_t first = 0; first < windows.size();) {
     const size_t together = windows_together(windows, first);
     const Tensor batch =
-        model.token_losses(rows_of(tokens, &windows[first], together), {.attention = options.attention});
+        model.token_losses(rows_of(tokens, &windows[first], together),
+                           {.attention = options.attention,
+                            .documents = starts_in(options.documents, &windows[first], together)});
     for (size_t row = 0; row < together; ++row) {
       const Window& window = windows[first + row];
+      const std::vector<int64_t> before = tokens_before(options.documents, window);
       const float* row_losses = batch.data<float>() + static_cast<int64_t>(row) * (window.count - 1);
       for (int64_t position = window.first_scored; position < window.count; ++position) {
+        const int64_t seen = before[static_cast<size_t>(position)];
+        if (seen == 0) continue;  // a document's first token
         const float loss = row_losses[position - 1];
         SCCA_CHECK(std::isfinite(loss), "evaluate: the loss of token ", window.begin + position,
                    " of the data is ", loss, "; the model's weights or activations overflow");
         losses.loss.push_back(loss);
         losses.window.push_back(static_cast<int32_t>(first + row));
-        losses.position.push_back(static_cast<int32_t>(position));
+        losses.position.push_back(static_cast<int32_t>(seen));
         sum += loss;
       }
     }
     first += together;
     const auto done = static_cast<int64_t>(losses.loss.size());
-    if (progress) progress(done, total, sum / static_cast<double>(done));
+    if (progress && done > 0) progress(done, total, sum / static_cast<double>(done));
   }
   return summarise(std::move(losses));
 }

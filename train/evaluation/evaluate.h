@@ -23,10 +23,14 @@ struct EvaluationOptions {
   int64_t stride = 0;   // tokens from window to window; 0: N for windows, N/2 for sliding
   EvaluationMode mode = EvaluationMode::windows;
   std::optional<AttentionSpec> attention = {};  // empty: the model's own
+  /// Where documents begin in the tokens, ascending: those in a window do not see each other, none is
+  /// predicted from the one before, and a position counts from its document's beginning in the window. Empty:
+  /// a window is one text. With windows side by side alone.
+  std::optional<DocumentStarts> documents = {};
 
   int64_t actual_stride() const;
-  /// Throws UsageError for a context below 2, or a stride that leaves tokens of a sliding evaluation
-  /// unscored.
+  /// Throws UsageError for a context below 2, a stride that leaves tokens of a sliding evaluation unscored,
+  /// and documents apart with a stride or when sliding.
   void validate() const;
 };
 
@@ -45,7 +49,7 @@ std::vector<Window> evaluation_windows(int64_t tokens, const EvaluationOptions& 
 struct TokenLosses {
   std::vector<float> loss;        // nats
   std::vector<int32_t> window;    // which window it was scored in
-  std::vector<int32_t> position;  // tokens before it in that window
+  std::vector<int32_t> position;  // tokens before it in that window; of packed documents, in its document
 };
 
 /// Tokens with `from` to `to` - 1 tokens before them in their window.
@@ -82,8 +86,8 @@ nlohmann::json to_json(const Evaluation& evaluation);
 /// nlohmann's exceptions for what to_json did not write.
 void from_json(const nlohmann::json& json, Evaluation& evaluation);
 
-/// The losses of an evaluation in windows, a row for each, with what was scored in words that scca compare
-/// can tell apart.
+/// The losses of an evaluation in windows without documents apart, a row for each, with what was scored in
+/// words that scca compare can tell apart.
 Losses losses_of(const Evaluation& evaluation, const std::vector<int32_t>& tokens,
                  const EvaluationOptions& options);
 

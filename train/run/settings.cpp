@@ -20,45 +20,43 @@ namespace scca {
 namespace {
 
 SettingTable data_settings(TrainSettings& s) {
-  return {{.name = "data",
-           .member = &s.data,
-           .help = concat(kDataHelp, "; PATH=WEIGHT for each mixes them"),
-           .type = "PATH",
-           .required = true,
-           .may_differ = true},
-          {.name = "bos",
-           .member = &s.bos,
-           .help = bos_help("before every document"),
-           .takes = CLI::IsMember(bos_choices())},
-          {.name = "keep_line_ends", .member = &s.keep_line_ends, .help = kLineEndsHelp, .may_differ = true},
-          {.name = "text_field", .member = &s.text_field, .help = kTextFieldHelp, .type = "NAME"},
-          {.name = "chat_template",
-           .member = &s.chat_template,
-           .help = chat_template_help(),
-           .type = "NAME",
-           .accepts =
-               [](const std::string& name) {
-                 if (!name.empty()) chat_form_named(name);
-               }},
-          {.name = "token_cache",
-           .member = &s.token_cache,
-           .help = kTokenCacheHelp,
-           .type = "FOLDER|off",
-           .may_differ = true},
-          {.name = "loss",
-           .member = &s.loss,
-           .help = "What of chats and completions is learned",
-           .takes = CLI::IsMember({"answers", "all"})},
-          {.name = "pack",
-           .member = &s.pack,
-           .help = "rows: a row is one text, documents: those in a row do not see each other",
-           .takes = CLI::IsMember({"rows", "documents"})},
-          {.name = "context",
-           .member = &s.context,
-           .help = "Tokens of a training row",
-           .takes = token_count(),
-           .bound = at_least(2),
-           .required = true}};
+  return {
+      {.name = "data",
+       .member = &s.data,
+       .help = concat(kDataHelp, "; PATH=WEIGHT for each mixes them"),
+       .type = "PATH",
+       .required = true,
+       .may_differ = true},
+      {.name = "bos",
+       .member = &s.bos,
+       .help = bos_help("before every document"),
+       .takes = CLI::IsMember(bos_choices())},
+      {.name = "keep_line_ends", .member = &s.keep_line_ends, .help = kLineEndsHelp, .may_differ = true},
+      {.name = "text_field", .member = &s.text_field, .help = kTextFieldHelp, .type = "NAME"},
+      {.name = "chat_template",
+       .member = &s.chat_template,
+       .help = chat_template_help(),
+       .type = "NAME",
+       .accepts =
+           [](const std::string& name) {
+             if (!name.empty()) chat_form_named(name);
+           }},
+      {.name = "token_cache",
+       .member = &s.token_cache,
+       .help = kTokenCacheHelp,
+       .type = "FOLDER|off",
+       .may_differ = true},
+      {.name = "loss",
+       .member = &s.loss,
+       .help = "What of chats and completions is learned",
+       .takes = CLI::IsMember({"answers", "all"})},
+      {.name = "pack", .member = &s.pack, .help = kPackHelp, .takes = CLI::IsMember({"rows", "documents"})},
+      {.name = "context",
+       .member = &s.context,
+       .help = "Tokens of a training row",
+       .takes = token_count(),
+       .bound = at_least(2),
+       .required = true}};
 }
 
 /// What a step is.

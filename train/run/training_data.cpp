@@ -27,6 +27,7 @@ ReadingOptions reading_of(const TrainSettings& train, const DocumentEncoder& enc
   return {.what = flag,
           .keep_line_ends = train.keep_line_ends,
           .text_field = train.text_field,
+          .cut = encode.cut(),
           .token_cache = train.token_cache,
           .encoding = encode.description(),
           .encoding_files = encode.files()};

@@ -84,6 +84,37 @@ TEST_CASE("bpe: short and long words are merged as the definition says") {
   }
 }
 
+TEST_CASE("bpe: a long word of bytes comes out by windows as it does whole") {
+  std::mt19937 random(8);
+  constexpr size_t kWhole = size_t{1} << 20;
+  for (int round = 0; round < 100; ++round) {
+    BpeVocabulary vocabulary = random_vocabulary(random);
+    vocabulary.byte_level = true;
+    vocabulary.ignore_merges = round % 2 == 0;
+    std::vector<std::string> pieces = vocabulary.pieces;
+    for (char32_t letter = 0; letter < 0x144; ++letter)
+      if (byte_of_gpt2(letter) >= 0 && (letter < 'a' || letter > 'd'))
+        pieces.push_back(letter < 0x80 ? std::string(1, static_cast<char>(letter))
+                                       : std::string{static_cast<char>(0xc0 | letter >> 6),
+                                                     static_cast<char>(0x80 | (letter & 0x3f))});
+    vocabulary.pieces = pieces;
+    const Bpe bpe(vocabulary, "test");
+    for (const std::string& word : {random_word(random, 300), std::string(201, 'a'),
+                                    random_word(random, 40) + "\xc3\xa9" + random_word(random, 90)}) {
+      CAPTURE(word);
+      std::vector<int32_t> by_windows, whole;
+      bpe.encode(word, by_windows, 40);
+      bpe.encode(word, whole, kWhole);
+      CHECK(by_windows == whole);
+    }
+    // A byte without a piece gives no id: then a word is encoded whole, whatever the window.
+    std::ranges::replace(vocabulary.pieces, "e", "zz");
+    std::vector<int32_t> ids;
+    Bpe(vocabulary, "test").encode(std::string(150, 'a') + "e" + std::string(150, 'a'), ids, 40);
+    CHECK(ids == ids_of(Bpe(vocabulary, "test"), std::string(300, 'a')));
+  }
+}
+
 TEST_CASE("bpe: a long word costs a few look-ups for each of its characters") {
   std::mt19937 random(6);
   const BpeVocabulary vocabulary = random_vocabulary(random);

@@ -120,3 +120,11 @@ TEST_CASE("sentencepiece model: taken apart and put together again it gives the 
   CHECK(!back.collapses_spaces);
   CHECK(error_of([&] { piece_table("\x0a\xff", "x"); }) == "x: no SentencePiece model");
 }
+
+TEST_CASE("sentencepiece model: a list of tiktoken's ranks is told apart") {
+  CHECK(is_tiktoken("IQ== 0\nIg== 1\n"));
+  CHECK(!is_tiktoken("IQ== 1\nIg== 0\n"));
+  CHECK(!is_tiktoken("I! 0\n"));
+  CHECK(!is_tiktoken(""));
+  CHECK(!is_tiktoken(read_text_file(kDemo)));
+}

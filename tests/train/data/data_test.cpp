@@ -10,6 +10,7 @@
 #include "models/llama.h"
 #include "tests/temporary_folder.h"
 #include "train/data/documents.h"
+#include "train/data/file_kind.h"
 
 using namespace scca;
 using test::error_of;
@@ -315,4 +316,64 @@ TEST_CASE("data: the same texts are tokenised once, others and changed ones agai
   options.token_cache = "off";
   read();
   CHECK(calls == 8);
+}
+
+TEST_CASE("data: a long text comes in parts, with its form and its faults as those of the whole") {
+  const TemporaryFolder folder;
+  std::string text = "\xEF\xBB\xBF";
+  for (int i = 0; i < 9000; ++i)
+    text += i % 7 ? "Zo\xc3\xab \xe2\x82\xac " : "\r\n\r" + std::string(static_cast<size_t>(i % 5), 'x');
+  write_file(folder / "a.txt", text);
+  write_file(folder / "a.jsonl", Json{{"text", text}}.dump() + "\n{\"text\":\"b\"}\n");
+  int calls = 0;
+  const auto encode = [&](const Document& document) {
+    ++calls;
+    EncodedDocument result{bytes_of(document.text)};
+    result.begins = document.begins;
+    if (document.ends) result.ids.push_back('|');
+    return result;
+  };
+  const auto after_space = [](std::string_view part) { return part.rfind(' ') + 1; };
+  for (const bool keep : {false, true})
+    for (const char* name : {"a.txt", "a.jsonl"}) {
+      ReadingOptions options{.keep_line_ends = keep};
+      const TokenText whole = tokenize_data({folder / name}, encode, options);
+      options.cut = after_space;
+      options.part_bytes = 1000;
+      calls = 0;
+      const TokenText parts = tokenize_data({folder / name}, encode, options);
+      CHECK(calls > 50);
+      CHECK(parts.first(0) == whole.first(0));
+      CHECK(parts.starts == whole.starts);
+      CHECK(parts.ids()[0] == 10 + (keep ? '\r' : '\n'));
+      CHECK((std::ranges::find(parts.ids(), 10 + '\r') != parts.ids().end()) == keep);
+    }
+  // A fault anywhere is found at its place, and what the file is follows from all of it.
+  for (const size_t at : {size_t{5}, text.size() / 2, text.size() - 1}) {
+    for (const char byte : {'\x01', '\xff', '\0'}) {
+      std::string faulty = text;
+      faulty[at] = byte;
+      write_file(folder / "f.txt", faulty);
+      const std::string name = folder / "f.txt";
+      ReadingOptions options{.cut = after_space, .part_bytes = 1000};
+      CHECK(error_of([&] { tokenize_data({name}, encode, options); }) ==
+            error_of([&] { check_text(faulty, name); }));
+    }
+  }
+}
+
+TEST_CASE("data: neither a line end nor a character is cut where a block of a file ends") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "a.txt";
+  for (const std::string at : {"\r\n", "\r", "\xc3\xab", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xff"})
+    for (size_t before = (size_t{1} << 16) - 4; before <= size_t{1} << 16; ++before) {
+      const std::string front(before, 'a');
+      write_file(file, front + at + "b");
+      const std::string expected = front + (at[0] == '\r' ? "\n" : at) + "b|";
+      CAPTURE(before);
+      if (at == "\xff")
+        CHECK(contains(error_of([&] { tokenized({file}); }), concat("byte ", before, ",")));
+      else
+        CHECK((tokenized({file}) == expected));
+    }
 }

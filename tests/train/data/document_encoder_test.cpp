@@ -45,6 +45,27 @@ TEST_CASE("document encoder: a text has EOS behind it, BOS in front when asked f
   CHECK(DocumentEncoder(stories(), {.bos = "on"})({.text = "Once upon"}).ids == expected);
 }
 
+TEST_CASE("document encoder: the parts of a text have the ids of the whole, BOS and EOS once") {
+  const Tokenizer tokenizer(SCCA_SOURCE_DIR "/train/demo/base/tokenizer.model");
+  const DocumentEncoder encode(tokenizer, {.bos = "on"});
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += "Call me Ishmael.\nSome years ago -- never mind how long ";
+  const EncodedDocument whole = encode({.text = text});
+  TextParts parts(encode.cut(), 100);
+  parts.add(text);
+  parts.end();
+  std::vector<int32_t> ids;
+  int count = 0;
+  for (Document part; parts.next(part); ++count) {
+    const EncodedDocument encoded = encode(part);
+    CHECK(encoded.begins == (count == 0));
+    ids.insert(ids.end(), encoded.ids.begin(), encoded.ids.end());
+  }
+  CHECK(count > 20);
+  CHECK(ids == whole.ids);
+  CHECK(!DocumentEncoder(stories(), {}).cut()(text));  // a tokenizer that allows no cut
+}
+
 TEST_CASE("document encoder: a completion is learned with the EOS that ends it") {
   const DocumentEncoder encode(stories(), {.answers_only = true});
   const EncodedDocument document = encode(kCompletion);

@@ -1,21 +1,35 @@
 #include "train/data/token_cache.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdlib>
 
 #include "tests/run_scca.h"
+#include "train/data/data.h"
 
 using namespace scca;
 using namespace scca::test;
 
 namespace {
 
+const std::vector<EncodedDocument> kSample = {
+    {{1, 2, 3}, {false, true, false}}, {{4, 5}}, {.ids = {6, 7}, .begins = false}};
+
 TokenText sample() {
   TokenText text;
-  text.append({{1, 2, 3}, {false, true, false}});
-  text.append({{4, 5, 6, 7}});
+  for (const EncodedDocument& document : kSample) text.append(document);
   return text;
+}
+
+void keep(const TokenCache& cache, const std::string& key,
+          const std::vector<EncodedDocument>& documents = kSample) {
+  const auto writer = cache.writer(key);
+  if (!writer) return;
+  for (const EncodedDocument& document : documents) writer->append(document);
+  CHECK(!std::filesystem::exists(cache.file_of(key)));
+  writer->commit();
 }
 
 struct Place {
@@ -32,8 +46,8 @@ TEST_CASE("token cache: what is kept comes back whole, under its key alone") {
   Place place;
   const TokenCache cache = place.cache();
   CHECK(!cache.find("a"));
-  cache.keep("a", sample());
-  cache.keep("empty", TokenText());
+  keep(cache, "a");
+  keep(cache, "empty", {});
   const std::optional<TokenText> found = cache.find("a");
   REQUIRE(found);
   CHECK(found->first(0) == sample().first(0));
@@ -41,6 +55,9 @@ TEST_CASE("token cache: what is kept comes back whole, under its key alone") {
   CHECK(found->given == sample().given);
   REQUIRE(cache.find("empty"));
   CHECK(cache.find("empty")->tokens() == 0);
+  CHECK(cache.written("a").first(0) == sample().first(0));
+  CHECK(cache.written("a").starts == std::vector<int64_t>{0, 3});
+  CHECK(cache.written("a").given == sample().given);
   CHECK(!cache.find("b"));
   // Others stand behind it as behind any text, and it stays as it is.
   TokenText longer = *found;
@@ -57,7 +74,7 @@ TEST_CASE("token cache: what is kept comes back whole, under its key alone") {
 TEST_CASE("token cache: damage anywhere is noticed, said, and removed") {
   Place place;
   const TokenCache cache = place.cache();
-  cache.keep("a key", sample());
+  keep(cache, "a key");
   const std::string file = cache.file_of("a key"), whole = read_text_file(file);
   int noticed = 0, parts = 0;
   for (size_t at = 0; at < whole.size(); ++at) {
@@ -82,13 +99,68 @@ TEST_CASE("token cache: damage anywhere is noticed, said, and removed") {
   CHECK(!cache.find("a key"));
 }
 
+TEST_CASE("token cache: more ids than are written at once") {
+  Place place;
+  std::vector<EncodedDocument> documents(3);
+  std::vector<int32_t> all;
+  for (size_t i = 0; i < documents.size(); ++i)
+    for (int32_t id = 0; id < 700001; ++id) documents[i].ids.push_back(id * 7 + static_cast<int32_t>(i));
+  for (const EncodedDocument& document : documents)
+    all.insert(all.end(), document.ids.begin(), document.ids.end());
+  keep(place.cache(), "a", documents);
+  const std::optional<TokenText> found = place.cache().find("a");
+  REQUIRE(found);
+  CHECK(found->first(0) == all);
+  CHECK(found->starts == std::vector<int64_t>{0, 700001, 1400002});
+}
+
+// A limit on the file size fails a write half way, as a full disk does.
+TEST_CASE("token cache: a text whose tokens cannot be written half way is tokenised all the same") {
+  Place place;
+  std::string text;
+  for (int i = 0; i < 400000; ++i) text += "0123456789"[i % 7];
+  write_file(place.folder / "a.txt", text);
+  int calls = 0;
+  const auto encode = [&](const Document& document) {
+    ++calls;
+    EncodedDocument encoded{std::vector<int32_t>(document.text.begin(), document.text.end())};
+    encoded.begins = document.begins;
+    return encoded;
+  };
+  const auto cut = [](std::string_view part) { return part.size() / 2; };
+  const ReadingOptions options{.cut = cut,
+                               .part_bytes = 70000,
+                               .token_cache = place.folder / "kept",
+                               .encoding = "bytes",
+                               .least_kept = 1};
+  rlimit before;
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit small = before;
+  small.rlim_cur = 100000;
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const TokenText made = tokenize_data({place.folder / "a.txt"}, encode, options);
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, old_handler);
+  CHECK(made.first(0) == std::vector<int32_t>(text.begin(), text.end()));
+  CHECK(made.starts == std::vector<int64_t>{0});
+  CHECK(std::filesystem::is_empty(place.folder / "kept"));
+  const int once = calls / 2;
+  CHECK(once > 5);
+  // With room on the disk it is kept, and read from there.
+  CHECK(tokenize_data({place.folder / "a.txt"}, encode, options).first(0) == made.first(0));
+  CHECK(calls == 3 * once);
+  CHECK(tokenize_data({place.folder / "a.txt"}, encode, options).first(0) == made.first(0));
+  CHECK(calls == 3 * once);
+}
+
 TEST_CASE("token cache: where it cannot be written, that is said and no error") {
   Place place;
   write_file(place.folder / "kept", "a file");
-  place.cache().keep("a", sample());
+  CHECK(!place.cache().writer("a"));
   CHECK(place.notes.starts_with("the tokens are not kept: "));
   CHECK(!TokenCache("", {}).find("a"));
-  TokenCache("", {}).keep("a", sample());
+  CHECK(!TokenCache("", {}).writer("a"));
 }
 
 TEST_CASE("token cache: its key has the files' places, sizes and times, and its folder follows the setting") {

@@ -124,6 +124,39 @@ TEST_CASE("evaluate: many windows in one pass are as one window in each") {
   }
 }
 
+TEST_CASE("evaluate: documents of a window are scored as they are alone, and counted from their beginnings") {
+  const Llama model = Llama::initialised(tiny_config(), 5);
+  const std::vector<int32_t> tokens = random_tokens(96);
+  // Two windows of 40: documents of 7, 1 and 32 tokens; of 3, of 30, and the 7 of another that fit in.
+  const DocumentStarts starts = {0, 7, 8, 40, 43, 73, 90};
+  const Evaluation packed = evaluate(model, tokens, {.context = 40, .documents = starts});
+  std::vector<float> alone;
+  std::vector<int32_t> positions;
+  for (const auto& [begin, end] : {std::pair{0, 7}, {8, 40}, {40, 43}, {43, 73}, {73, 80}}) {
+    const std::vector<int32_t> document(tokens.begin() + begin, tokens.begin() + end);
+    const Evaluation one = evaluate(model, document, {.context = end - begin});
+    alone.insert(alone.end(), one.losses.loss.begin(), one.losses.loss.end());
+    positions.insert(positions.end(), one.losses.position.begin(), one.losses.position.end());
+  }
+  REQUIRE(packed.tokens == std::ssize(alone));
+  CHECK(packed.losses.position == positions);
+  for (size_t i = 0; i < alone.size(); ++i)
+    CHECK(packed.losses.loss[i] == doctest::Approx(alone[i]).epsilon(1e-5));
+  CHECK(packed.losses.window.front() == 0);
+  CHECK(packed.losses.window.back() == 1);
+  // A window that begins within a document cuts it in two.
+  const Evaluation cut = evaluate(model, tokens, {.context = 32, .documents = DocumentStarts{0, 48}});
+  const Evaluation tail = evaluate(model, {tokens.begin() + 32, tokens.begin() + 48}, {.context = 16});
+  CHECK(cut.losses.loss[31] == doctest::Approx(tail.losses.loss[0]).epsilon(1e-5));
+  CHECK(cut.tokens == 31 + 15 + 15 + 31);
+  const std::string error =
+      error_of([&] { EvaluationOptions{.context = 8, .stride = 4, .documents = starts}.validate(); });
+  CHECK(error.find("documents goes with") != std::string::npos);
+  CHECK(error_of([&] {
+          EvaluationOptions{.context = 8, .mode = EvaluationMode::sliding, .documents = starts}.validate();
+        }) == error);
+}
+
 TEST_CASE("evaluate: positions fall into [0, 256) and doubling buckets") {
   CHECK(bucket_of(0).from == 0);
   CHECK(bucket_of(255).to == 256);

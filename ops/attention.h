@@ -90,6 +90,8 @@ struct AttentionShape {
 };
 
 namespace cpu {
+/// attention_row.cpp: T = 1, in f32 or bf16.
+void attention_forward_row(const AttentionInput& in, AttentionOutput& result);
 /// The per-row f64 kernels of attention_reference.cpp, which alone look at `in.change`.
 void attention_forward_rows(const AttentionInput& in, AttentionOutput& result);
 void attention_backward_rows(const AttentionInput& in, const AttentionOutput& result, const Tensor& dout,

@@ -144,6 +144,7 @@ void forward(const AttentionInput& in, AttentionOutput& result) {
 }  // namespace
 
 void attention_forward(const AttentionInput& in, AttentionOutput& result, AttentionWorkspace&) {
+  if (in.q.size(1) == 1 && in.q.dtype() != DType::f64) return attention_forward_row(in, result);
   switch (in.q.dtype()) {
     case DType::f32:
       return forward<float>(in, result);

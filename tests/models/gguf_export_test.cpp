@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "models/gguf_model.h"
 #include "models/weights.h"
@@ -42,6 +44,20 @@ TEST_CASE("gguf export: in f32 the model comes back to the bit, tied or not") {
     CHECK(computed_with(back.config) == computed_with(model.config));
     CHECK(same_bits(back.logits(some_ids()), model.logits(some_ids())));
   }
+}
+
+TEST_CASE("gguf export: q and k of a Mistral are interleaved as LLaMA's, those of a Qwen are not") {
+  // llama.cpp runs Mistral as its architecture llama; goldens of both ways are read in gguf_model_test.cpp.
+  LlamaConfig config = Llama::load(kGolden + "gqa_tied").config;
+  const auto query = [&](std::string_view model_type) {
+    config.family = &*std::ranges::find(families(), model_type, &Family::model_type);
+    const Exported file(Llama::initialised(config, 3), "F32");
+    const GgufFile read(file.path);
+    const StoredTensor& tensor = read.tensors().at("blk.0.attn_q.weight");
+    return std::vector<std::byte>(tensor.data, tensor.data + tensor.bytes);
+  };
+  CHECK(query("mistral") == query("llama"));
+  CHECK(query("qwen2") != query("llama"));
 }
 
 TEST_CASE("gguf export: what each matrix is written as") {

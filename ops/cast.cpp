@@ -10,7 +10,7 @@ namespace {
 Tensor converted(const Tensor& x, DType dtype) {
   Tensor y = Tensor::empty(x.shape(), dtype, x.device());
   if (is_blocks(x.dtype())) {
-    SCCA_ON_DEVICE(x.device(), dequantize(x, 0, y));
+    SCCA_ON_DEVICE(x.device(), dequantize(x, 0, 0, y));
   } else {
     SCCA_ON_DEVICE(x.device(), convert(x, y));
   }

@@ -8,21 +8,22 @@
 namespace scca {
 namespace {
 
+/// `count` weights of a row from `begin` on.
 template <class Format, class To>
-void decode_row(const std::byte* row, int64_t count, To* to) {
+void decode_row(const std::byte* row, int64_t begin, int64_t count, To* to) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(row);
-  for (int64_t run = 0; run < count / blocks::kRun; ++run, to += blocks::kRun) {
+  for (int64_t run = begin / blocks::kRun; run < (begin + count) / blocks::kRun; ++run, to += blocks::kRun) {
     float weights[blocks::kRun];  // of its own: bytes might be `to`'s, and no loop over both became vectors
     Format::decode(bytes, run, weights);
     for (int i = 0; i < blocks::kRun; ++i) to[i] = static_cast<To>(weights[i]);
   }
 }
 
-/// Row i of `rows` from row source(i) of `blocks`.
+/// Row i of `rows` from row source(i) of `blocks`, from `column` on.
 template <class Source>
-void decode_rows(const Tensor& blocks, Tensor& rows, const Source& source) {
-  const int64_t width = blocks.size(1);
-  const auto bytes = static_cast<int64_t>(row_bytes(blocks.dtype(), width));
+void decode_rows(const Tensor& blocks, int64_t column, Tensor& rows, const Source& source) {
+  const int64_t width = rows.size(-1);
+  const auto bytes = static_cast<int64_t>(row_bytes(blocks.dtype(), blocks.size(1)));
   const std::byte* from = blocks.raw();
   blocks::visit(blocks.dtype(), "dequantize", [&]<class Format>() {
     visit_float(rows.dtype(), "dequantize", [&]<class To>() {
@@ -30,7 +31,7 @@ void decode_rows(const Tensor& blocks, Tensor& rows, const Source& source) {
       const int64_t grain = std::max<int64_t>(1, kElementwiseGrain / std::max<int64_t>(width, 1));
       parallel_for(width ? rows.numel() / width : 0, grain, [=](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i)
-          decode_row<Format>(from + source(i) * bytes, width, to + i * width);
+          decode_row<Format>(from + source(i) * bytes, column, width, to + i * width);
       });
     });
   });
@@ -40,7 +41,7 @@ void decode_rows(const Tensor& blocks, Tensor& rows, const Source& source) {
 
 template <class To>
 void dequantize_row(DType dtype, const std::byte* row, int64_t count, To* to) {
-  blocks::visit(dtype, "dequantize", [&]<class Format>() { decode_row<Format>(row, count, to); });
+  blocks::visit(dtype, "dequantize", [&]<class Format>() { decode_row<Format>(row, 0, count, to); });
 }
 template void dequantize_row(DType, const std::byte*, int64_t, float*);
 template void dequantize_row(DType, const std::byte*, int64_t, double*);
@@ -48,13 +49,13 @@ template void dequantize_row(DType, const std::byte*, int64_t, bf16*);
 
 namespace cpu {
 
-void dequantize(const Tensor& blocks, int64_t first, Tensor& rows) {
-  decode_rows(blocks, rows, [first](int64_t i) { return first + i; });
+void dequantize(const Tensor& blocks, int64_t first, int64_t column, Tensor& rows) {
+  decode_rows(blocks, column, rows, [first](int64_t i) { return first + i; });
 }
 
 void dequantize_rows(const Tensor& ids, const Tensor& blocks, Tensor& rows) {
   const int32_t* id = ids.data<int32_t>();
-  decode_rows(blocks, rows, [id](int64_t i) { return int64_t{id[i]}; });
+  decode_rows(blocks, 0, rows, [id](int64_t i) { return int64_t{id[i]}; });
 }
 
 }  // namespace cpu

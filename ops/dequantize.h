@@ -9,9 +9,10 @@ namespace scca {
 template <class To>
 void dequantize_row(DType blocks, const std::byte* row, int64_t count, To* to);
 
-/// dequantize: rows [n, K] of f32, f64 or bf16 = rows [first, first + n) of `blocks`.
-/// dequantize_rows: row i = row ids[i] of `blocks`; ids i32 on its device, of n elements.
-SCCA_KERNELS(void dequantize(const Tensor& blocks, int64_t first, Tensor& rows);
+/// dequantize: rows [n, w] of f32, f64 or bf16 = rows [first, first + n) of `blocks`, of which columns
+/// [column, column + w): both multiples of blocks::kRun. dequantize_rows: row i = row ids[i] of `blocks`; ids
+/// i32 on its device, of n elements.
+SCCA_KERNELS(void dequantize(const Tensor& blocks, int64_t first, int64_t column, Tensor& rows);
              void dequantize_rows(const Tensor& ids, const Tensor& blocks, Tensor& rows);)
 
 }  // namespace scca

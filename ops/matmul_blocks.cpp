@@ -12,22 +12,35 @@
 namespace scca {
 namespace {
 
-/// Forward: columns of c, panel by panel. Backward to the input: c is added up over the panels.
-void multiply_panels(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+/// c's columns, panel by panel, each computed once: forward from some of b's rows, backward from some of its
+/// columns.
+void multiply_columns(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
+  const bool forward = options.transpose_b;
+  const int64_t columns = c.size(1), depth = forward ? b.size(1) : b.size(0);
+  const int64_t some = panel_rows(columns, depth, b.device());
+  Tensor memory = Tensor::empty({some * depth}, a.dtype(), a.device());
+  MatmulWorkspace none;
+  for (int64_t begin = 0; begin < columns; begin += some) {
+    const int64_t count = std::min(some, columns - begin);
+    Tensor panel = memory.rows(0, count * depth).reshape(forward ? Shape{count, depth} : Shape{depth, count});
+    SCCA_ON_DEVICE(a.device(), dequantize(b, forward ? begin : 0, forward ? 0 : begin, panel));
+    SCCA_ON_DEVICE(a.device(), matmul(a, panel, MatrixPart(c, begin, count), options, none));
+  }
+}
+
+/// Backward to the input, added up in c over panels of b's rows: of a tall b (a vocabulary) a column's panel
+/// would be narrow, and a would be read as often.
+void add_up_rows(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options) {
   const int64_t rows = b.size(0), some = panel_rows(rows, b.size(1), b.device());
   Tensor memory = Tensor::empty({some, b.size(1)}, a.dtype(), a.device());
   MatmulWorkspace none;
   for (int64_t begin = 0; begin < rows; begin += some) {
     const int64_t count = std::min(some, rows - begin);
     Tensor panel = memory.rows(0, count);
-    SCCA_ON_DEVICE(a.device(), dequantize(b, begin, panel));
-    if (options.transpose_b) {
-      SCCA_ON_DEVICE(a.device(), matmul(a, panel, MatrixPart(c, begin, count), options, none));
-    } else {
-      MatmulOptions sum = options;
-      sum.accumulate = options.accumulate || begin > 0;
-      SCCA_ON_DEVICE(a.device(), matmul(MatrixPart(a, begin, count), panel, c, sum, none));
-    }
+    SCCA_ON_DEVICE(a.device(), dequantize(b, begin, 0, panel));
+    MatmulOptions sum = options;
+    sum.accumulate = options.accumulate || begin > 0;
+    SCCA_ON_DEVICE(a.device(), matmul(MatrixPart(a, begin, count), panel, c, sum, none));
   }
 }
 
@@ -48,14 +61,15 @@ void matmul_blocks_into(const Tensor& a, const Tensor& b, Tensor& c, const Matmu
   const bool on_cpu = a.device() == Device::cpu;
   const bool widens = a.dtype() == DType::bf16 && on_cpu && (one_row || !multiplies_bf16(a.device()));
   const Tensor x = widens ? cast(a.detach(), DType::f32) : a.detach();
-  // bf16 results are rounded once: not at each panel
-  const bool rounds = c.dtype() == DType::bf16 && (widens || one_row || !options.transpose_b);
+  const bool rounds = c.dtype() == DType::bf16 && (widens || one_row);
   Tensor sum = rounds ? Tensor::empty(c.shape(), DType::f32, c.device()) : c;
   if (rounds && options.accumulate) SCCA_ON_DEVICE(c.device(), convert(c, sum));
   if (one_row) {
     SCCA_ON_DEVICE(c.device(), multiply_row(x, b, sum, options));
+  } else if (options.transpose_b || sum.dtype() == DType::bf16) {  // bf16 is rounded once, not at each panel
+    multiply_columns(x, b, sum, options);
   } else {
-    multiply_panels(x, b, sum, options);
+    add_up_rows(x, b, sum, options);
   }
   if (rounds) SCCA_ON_DEVICE(c.device(), convert(sum, c));
 }

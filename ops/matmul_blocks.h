@@ -10,7 +10,7 @@ namespace scca {
 /// done.
 void matmul_blocks_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOptions& options);
 
-/// Rows of b that are numbers at a time, in a panel of `width` columns.
+/// Rows of b, of `width` columns, that are numbers at a time; or columns, of `width` rows.
 int64_t panel_rows(int64_t rows, int64_t width, Device device);
 
 /// c = scale * a b^T + (accumulate ? c : 0) for the one row of a that generation has: each weight becomes a

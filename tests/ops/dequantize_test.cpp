@@ -24,9 +24,15 @@ TEST_CASE("dequantize: any rows, by their place or by ids, are those of the whol
       const std::vector<double> numbers = values(whole);
       for (const DType as : {DType::f32, DType::f64, DType::bf16}) {
         Tensor some = Tensor::empty({3, width}, as), named = Tensor::empty({4, width}, as);
-        cpu::dequantize(blocks, 2, some);
+        cpu::dequantize(blocks, 2, 0, some);
         cpu::dequantize_rows(ids, blocks, named);
         CHECK(same_bits(some, cast(whole.rows(2, 3), as)));
+        Tensor part = Tensor::empty({3, 96}, as);  // columns 32 to 127
+        cpu::dequantize(blocks, 1, 32, part);
+        for (int64_t row = 0; row < 3; ++row) {
+          const Tensor of_row = cast(whole.rows(1 + row, 1), as).reshape({width});
+          CHECK(same_bits(part.rows(row, 1).reshape({96}), of_row.rows(32, 96)));
+        }
         for (int64_t i = 0; i < 4; ++i)
           CHECK(same_bits(named.rows(i, 1), cast(whole.rows(ids.data<int32_t>()[i], 1), as)));
       }
@@ -42,13 +48,17 @@ TEST_CASE("dequantize: on other devices, to the bit") {
       const Tensor blocks = random_blocks({33, 768}, dtype, 5), there = blocks.to(device);
       for (const DType as : {DType::f32, DType::bf16}) {
         Tensor here = Tensor::empty({31, 768}, as), named = Tensor::empty({3, 768}, as);
-        cpu::dequantize(blocks, 2, here);
+        cpu::dequantize(blocks, 2, 0, here);
         cpu::dequantize_rows(ids, blocks, named);
         Tensor some = Tensor::empty({31, 768}, as, device), other = Tensor::empty({3, 768}, as, device);
-        SCCA_ON_DEVICE(device, dequantize(there, 2, some));
+        SCCA_ON_DEVICE(device, dequantize(there, 2, 0, some));
         const Tensor ids_there = ids.to(device);
         SCCA_ON_DEVICE(device, dequantize_rows(ids_there, there, other));
         CHECK(same_bits(some.to(Device::cpu), here));
+        Tensor part = Tensor::empty({2, 64}, as), part_there = Tensor::empty({2, 64}, as, device);
+        cpu::dequantize(blocks, 3, 160, part);
+        SCCA_ON_DEVICE(device, dequantize(there, 3, 160, part_there));
+        CHECK(same_bits(part_there.to(Device::cpu), part));
         CHECK(same_bits(other.to(Device::cpu), named));
       }
     }

@@ -100,6 +100,14 @@ TEST_CASE("matmul of blocks: on other devices") {
           check_products(sizes, blocks, dtype, device);
 }
 
+TEST_CASE("matmul of blocks: on other devices, in several panels of columns") {
+  const int64_t n = 131072, k = 160;
+  for (const Device device : other_devices()) {
+    REQUIRE(panel_rows(k, n, device) == 64);
+    check_products({2, n, k}, DType::q4_0, DType::bf16, device);
+  }
+}
+
 TEST_CASE("matmul of blocks: the same bits at any thread count where they are asked for") {
   const SameBitsAtAnyThreadCount guard;
   const Tensor weight = random_blocks({129, 512}, DType::q4_1, 3);

@@ -166,29 +166,12 @@ struct Q5_K : Large<DType::q5_k, true> {};
 
 /// Calls f.template operator()<Format>() with a block dtype's format.
 template <class F>
-decltype(auto) visit(DType dtype, const char* op, F&& f) {
-  switch (dtype) {
-    case DType::q4_0:
-      return f.template operator()<Q4_0>();
-    case DType::q4_1:
-      return f.template operator()<Q4_1>();
-    case DType::q5_0:
-      return f.template operator()<Q5_0>();
-    case DType::q5_1:
-      return f.template operator()<Q5_1>();
-    case DType::q8_0:
-      return f.template operator()<Q8_0>();
-    case DType::q4_k:
-      return f.template operator()<Q4_K>();
-    case DType::q5_k:
-      return f.template operator()<Q5_K>();
-    case DType::q6_k:
-      return f.template operator()<Q6_K>();
-    case DType::nf4:
-      return f.template operator()<Nf4>();
-    default:
-      fail(op, ": dtype ", name_of(dtype), ", expected one of blocks (q4_0 to q8_0, q4_k to q6_k, nf4)");
-  }
+void visit(DType dtype, const char* op, F&& f) {
+  const auto of = [&]<class... Format>() {
+    return ((dtype == Format::kDType && (f.template operator()<Format>(), true)) || ...);
+  };
+  if (!of.template operator()<Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, Nf4>())
+    fail(op, ": dtype ", name_of(dtype), ", expected one of blocks (q4_0 to q8_0, q4_k to q6_k, nf4)");
 }
 
 }  // namespace scca::blocks

@@ -1,32 +1,15 @@
 #include "ops/matmul.h"
 
-#include <dnnl.hpp>
-#include <map>
-#include <optional>
-#include <tuple>
-#include <unordered_map>
+#include <algorithm>
 
 #include "core/parallel.h"
 #include "core/planning.h"
 #include "ops/cast.h"
+#include "ops/dnnl_product.h"
 #include "ops/matmul_blocks.h"
 
 namespace scca {
 namespace {
-
-/// Of the CPU: without these instructions oneDNN is slower with bf16 than with f32, or refuses.
-bool bf16_is_native() {
-#if DNNL_VERSION_MAJOR >= 3
-  static const bool native = [] {
-    const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());  // a set of bits
-    const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-    return (has & wanted) == wanted;
-  }();
-  return native;
-#else
-  return false;  // version 2 is used as measured: at the f32 rate
-#endif
-}
 
 /// bf16 is widened where the CPU has no such instructions: right everywhere, at the f32 rate. oneDNN gathers
 /// the columns of a transposed A; where its rows lie a multiple of 4 KiB apart (a vocabulary of 4096), a
@@ -53,7 +36,7 @@ thread_local bool same_bits = false;
 SameBitsAtAnyThreadCount::SameBitsAtAnyThreadCount() : before_(same_bits) { same_bits = true; }
 SameBitsAtAnyThreadCount::~SameBitsAtAnyThreadCount() { same_bits = before_; }
 
-bool multiplies_bf16(Device device) { return device != Device::cpu || bf16_is_native(); }
+bool multiplies_bf16(Device device) { return device != Device::cpu || cpu::dnnl_multiplies_bf16(); }
 
 Tensor as_operand(const Tensor& weight, DType dtype) {
   return is_blocks(weight.dtype()) ? weight : cast(weight, dtype);
@@ -81,135 +64,6 @@ void matmul_into(const Tensor& a, const Tensor& b, Tensor& c, const MatmulOption
 namespace cpu {
 namespace {
 
-dnnl::memory::data_type dnnl_type(DType dtype) {
-  return dtype == DType::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
-}
-
-/// A matrix, or a part of one: `rows` of `columns` elements, `stride` elements apart.
-struct View {
-  const std::byte* at;
-  int64_t rows, columns, stride;
-  DType dtype;
-
-  View(const MatrixPart& slice)
-      : at(slice.matrix.raw()),
-        rows(slice.matrix.size(0)),
-        columns(slice.count),
-        stride(slice.matrix.size(1)),
-        dtype(slice.matrix.dtype()) {
-    move(slice.begin);
-  }
-  View columns_of(int64_t begin, int64_t count) const {
-    View part = *this;
-    part.columns = count;
-    part.move(begin);
-    return part;
-  }
-  View rows_of(int64_t begin, int64_t count) const {
-    View part = *this;
-    part.rows = count;
-    part.move(begin * stride);
-    return part;
-  }
-  template <class T>
-  const T* data() const {
-    return reinterpret_cast<const T*>(at);
-  }
-
- private:
-  void move(int64_t elements) { at += elements * static_cast<int64_t>(size_of(dtype)); }
-};
-
-/// oneDNN takes microseconds to prepare a product; a training step makes the same few dozen again and again.
-class DnnlMatmuls {
- public:
-  /// By one call of oneDNN. Operands of f32, or of bf16 where bf16_is_native().
-  void run(const View& a, const View& b, const View& c, const MatmulOptions& options) {
-    const int64_t k = options.transpose_a ? a.rows : a.columns;
-    // what oneDNN prepares depends on how many threads it finds
-    const Key key{c.rows,
-                  c.columns,
-                  k,
-                  a.stride,
-                  b.stride,
-                  c.stride,
-                  thread_count(),
-                  options.transpose_a,
-                  options.transpose_b,
-                  options.scale,
-                  options.accumulate,
-                  a.dtype,
-                  c.dtype};
-    auto found = prepared_.find(key);
-    if (found == prepared_.end()) {
-      if (prepared_.size() >= kMostPrepared) prepared_.clear();  // lengths that never repeat must not pile up
-      found = prepared_.emplace(key, prepare(a, b, c, options)).first;
-    }
-    const auto& [desc, product, scale] = found->second;
-    const auto memory = [&](const dnnl::memory::desc& d, const View& view) {
-      return dnnl::memory(d, engine_, const_cast<std::byte*>(view.at));
-    };
-    std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, memory(desc.src_desc(), a)},
-                                                    {DNNL_ARG_WEIGHTS, memory(desc.weights_desc(), b)},
-                                                    {DNNL_ARG_DST, memory(desc.dst_desc(), c)}};
-#if DNNL_VERSION_MAJOR >= 3
-    if (scale) arguments.emplace(DNNL_ARG_ATTR_SCALES | DNNL_ARG_SRC, *scale);
-#endif
-    product.execute(stream_, arguments);
-    stream_.wait();
-  }
-
- private:
-  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int, bool, bool, double, bool,
-                         DType, DType>;
-  struct Prepared {
-    dnnl::matmul::primitive_desc desc;
-    dnnl::matmul product;
-    std::optional<dnnl::memory> scale;  // since oneDNN 3 an argument, before a part of the product
-  };
-  static constexpr size_t kMostPrepared = 512;
-
-  Prepared prepare(const View& a_view, const View& b_view, const View& c_view,
-                   const MatmulOptions& options) const {
-    const auto matrix = [](const View& view, bool transposed) {
-      return transposed ? dnnl::memory::desc({view.columns, view.rows}, dnnl_type(view.dtype),
-                                             dnnl::memory::dims{1, view.stride})
-                        : dnnl::memory::desc({view.rows, view.columns}, dnnl_type(view.dtype),
-                                             dnnl::memory::dims{view.stride, 1});
-    };
-    const auto a = matrix(a_view, options.transpose_a), b = matrix(b_view, options.transpose_b),
-               c = matrix(c_view, false);
-    dnnl::primitive_attr attributes;
-    if (options.accumulate) {
-      dnnl::post_ops sum;
-      sum.append_sum(1.0f);
-      attributes.set_post_ops(sum);
-    }
-    std::optional<dnnl::memory> scale;
-#if DNNL_VERSION_MAJOR >= 3
-    if (options.scale != 1) {
-      attributes.set_scales_mask(DNNL_ARG_SRC, 0);
-      scale.emplace(dnnl::memory::desc({1}, dnnl::memory::data_type::f32, dnnl::memory::dims{1}), engine_);
-      *static_cast<float*>(scale->get_data_handle()) = static_cast<float>(options.scale);
-    }
-    const dnnl::matmul::primitive_desc desc(engine_, a, b, c, attributes);
-#else
-    if (options.scale != 1) attributes.set_output_scales(0, {static_cast<float>(options.scale)});
-    const dnnl::matmul::primitive_desc desc(dnnl::matmul::desc(a, b, c), attributes, engine_);
-#endif
-    return {desc, dnnl::matmul(desc), scale};
-  }
-
-  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream_{engine_};
-  std::map<Key, Prepared> prepared_;
-};
-
-DnnlMatmuls& products() {
-  static thread_local DnnlMatmuls of_this_thread;
-  return of_this_thread;
-}
-
 /// One thread, as oneDNN counts them, whether or not others are at work.
 class OneThread {
  public:
@@ -223,16 +77,17 @@ class OneThread {
 };
 
 /// The whole product: by oneDNN's own division, or in blocks of columns that its shape alone decides.
-void run_product(const View& a, const View& b, const View& c, const MatmulOptions& options) {
+void run_product(const MatrixView& a, const MatrixView& b, const MatrixView& c,
+                 const MatmulOptions& options) {
   const int64_t n = c.columns;
-  if (!same_bits) return products().run(a, b, c, options);
+  if (!same_bits) return dnnl_product(a, b, c, options);
   const int64_t width = std::clamp<int64_t>(n / 16 / 32 * 32, 64, 512), blocks = (n + width - 1) / width;
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
     const OneThread one;
     for (int64_t block = begin; block < end; ++block) {
       const int64_t from = block * width, count = std::min(width, n - from);
-      products().run(a, options.transpose_b ? b.rows_of(from, count) : b.columns_of(from, count),
-                     c.columns_of(from, count), options);
+      dnnl_product(a, options.transpose_b ? b.rows_of(from, count) : b.columns_of(from, count),
+                   c.columns_of(from, count), options);
     }
   });
 }
@@ -305,7 +160,7 @@ void matmul_bf16(const MatrixPart& a, const Tensor& b, const MatrixPart& c, cons
 }
 
 /// The definition, in f64: a plain loop (oneDNN has no f64), for exact gradient checks.
-void matmul_f64(const View& a, const View& b, const View& c, const MatmulOptions& options) {
+void matmul_f64(const MatrixView& a, const MatrixView& b, const MatrixView& c, const MatmulOptions& options) {
   const int64_t n = c.columns, k = options.transpose_a ? a.rows : a.columns;
   const int64_t a_row = options.transpose_a ? 1 : a.stride, a_col = options.transpose_a ? a.stride : 1;
   const int64_t b_row = options.transpose_b ? 1 : b.stride, b_col = options.transpose_b ? b.stride : 1;

@@ -34,7 +34,8 @@ void take(std::string_view input) {
   std::ofstream(folder / "adapter_config.json", std::ios::binary) << config;
   std::ofstream(folder / "adapter_model.safetensors", std::ios::binary) << input.substr(config.size());
   NoGrad no_grad;
-  Llama model = Llama::initialised(tiny(), 1);
+  static const Llama base = Llama::initialised(tiny(), 1);
+  Llama model = base;  // an adapter's weights take the places of the base's, and write into none
   load_adapter(model, folder.path().string());
   model.head_logits(model.hidden(Tensor::of<int32_t>({1, 2, 3}, {1, 3}), {}));
 }

@@ -30,3 +30,12 @@ TEST_CASE("block formats: each is read as the gguf library reads it, to the bit"
     CHECK(std::memcmp(read.raw(), expected.data, expected.bytes) == 0);
   }
 }
+
+TEST_CASE("block formats: a tensor of blocks takes blocks of its own kind alone") {
+  const GgufFile file(kFolder + "blocks.gguf");
+  const StoredTensor& stored = file.tensors().at("Q4_1");
+  Tensor same = Tensor::empty(stored.shape, DType::q4_1), other = Tensor::empty(stored.shape, DType::q4_0);
+  REQUIRE(read_elements(stored, same));
+  CHECK(std::memcmp(same.raw(), stored.data, stored.bytes) == 0);
+  CHECK_FALSE(read_elements(stored, other));
+}

@@ -2,25 +2,19 @@
 
 #include <algorithm>
 
-#include "core/device.h"
-
 namespace scca {
 
 int64_t room_for_step(int64_t available) {
-  constexpr int64_t kLeast = 256'000'000, kShare = 16;
+  constexpr int64_t kLeast = 512'000'000, kShare = 16;
   return std::max<int64_t>(available - std::max(kLeast, available / kShare), 0);
 }
 
-int64_t room_for_step(const Llama& model) {
-  return room_for_step(available_memory(model.device()) - mapped_bytes(model));
-}
-
-int64_t mapped_bytes(const Llama& model) {
-  int64_t bytes = 0;
+int64_t room_for_step(int64_t available, const Llama& model) {
+  int64_t mapped = 0;
   Llama(model).for_each_parameter([&](const std::string&, const Tensor& weight) {
-    if (weight.borrowed()) bytes += static_cast<int64_t>(weight.bytes());
+    if (weight.borrowed()) mapped += static_cast<int64_t>(weight.bytes());
   });
-  return bytes;
+  return room_for_step(available - mapped);
 }
 
 StepPlan fullest_step(const MakeModel& make, const TrainSettings& settings, int64_t room, There there) {

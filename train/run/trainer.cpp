@@ -64,7 +64,8 @@ CheckedTraining::CheckedTraining(const Llama& model, const TrainSettings& train)
   attention.check_layers(model.config.num_hidden_layers);
   for (int64_t layer = 0; layer < model.config.num_hidden_layers; ++layer)
     attention.plan(train.context, model.config.num_attention_heads, layer);
-  plan = chosen_step(model_like(model), train, room_for_step(model), There::model);
+  const int64_t room = room_for_step(available_memory(model.device()), model);
+  plan = chosen_step(model_like(model), train, room, There::model);
   check_memory(plan, train, There::model);
 }
 

@@ -88,7 +88,9 @@ int64_t peak_with(const MakeModel& make, const std::set<size_t>& checkpointed) {
     x = checkpointed.contains(i) ? checkpoint(layer, x) : layer(x);
   }
   x = rms_norm(x, model.norm_D, 1e-5);
-  backward(linear_cross_entropy(std::move(x), model.head(), ids.reshape({tokens}), kNoTarget));
+  const Tensor loss = linear_cross_entropy(x, model.head(), next_tokens(ids).reshape({tokens}), kNoTarget);
+  x = {};
+  backward(loss);
   return planning.peak(Device::cpu).total();
 }
 

@@ -66,9 +66,10 @@ int64_t peak_of(const MakeModel& make, int64_t checkpointed_layers) {
   const Llama model = make();
   const Tensor ids = Tensor::empty({1, settings().context}, DType::i32);
   reset_peak();
-  backward(model.loss(ids, {.attention = parse_attention_spec("full"),
-                            .training = true,
-                            .checkpointed_layers = checkpointed_layers}));
+  backward(model.loss_of(ids, ids,
+                         {.attention = parse_attention_spec("full"),
+                          .training = true,
+                          .checkpointed_layers = checkpointed_layers}));
   return planning.peak(Device::cpu).total();
 }
 
@@ -88,7 +89,7 @@ int64_t peak_with(const MakeModel& make, const std::set<size_t>& checkpointed) {
     x = checkpointed.contains(i) ? checkpoint(layer, x) : layer(x);
   }
   x = rms_norm(x, model.norm_D, 1e-5);
-  const Tensor loss = linear_cross_entropy(x, model.head(), next_tokens(ids).reshape({tokens}), kNoTarget);
+  const Tensor loss = linear_cross_entropy(x, model.head(), ids.reshape({tokens}), kNoTarget);
   x = {};
   backward(loss);
   return planning.peak(Device::cpu).total();

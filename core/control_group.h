@@ -12,4 +12,9 @@ namespace scca {
 /// process's folder.
 int64_t memory_left_by_control_groups(const std::filesystem::path& proc = "/proc/self");
 
+/// CPUs that the process may keep busy on the whole: the least share of its group and of any above it, for
+/// version 1 (cpu.cfs_quota_us of each cpu.cfs_period_us) and version 2 (cpu.max), such as 1.5; -1 when there
+/// is no limit. Which CPUs these are is another matter (a cpuset), which the scheduler's mask tells.
+double cpus_left_by_control_groups(const std::filesystem::path& proc = "/proc/self");
+
 }  // namespace scca

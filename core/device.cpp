@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/control_group.h"
+#include "core/storage.h"
 
 namespace scca {
 
@@ -26,7 +27,8 @@ int64_t memory_of_system() {
 
 int64_t available_to_process() {
   const int64_t machine = memory_of_system(), groups = memory_left_by_control_groups();
-  return machine < 0 || groups < 0 ? std::max(machine, groups) : std::min(machine, groups);
+  const int64_t fresh = machine < 0 || groups < 0 ? std::max(machine, groups) : std::min(machine, groups);
+  return fresh < 0 ? fresh : fresh + pooled_bytes(Device::cpu);
 }
 
 }  // namespace
@@ -37,8 +39,7 @@ const std::string& why_unusable(Device device) {
 #ifdef SCCA_CUDA
   return cuda::why_unusable();
 #else
-  static const std::string no_cuda =
-      "this build has no CUDA; build with nvcc on the PATH, or use the CPU";
+  static const std::string no_cuda = "this build has no CUDA; build with nvcc on the PATH, or use the CPU";
   return no_cuda;
 #endif
 }

@@ -29,7 +29,10 @@ Planning::Planning(Count what)
   current = this;
 }
 
-Planning::~Planning() { current = nullptr; }
+Planning::~Planning() {
+  current = nullptr;
+  set_random_state(random_);
+}
 
 const PlannedPeak& Planning::peak(Device device) const { return memory(device).peak(); }
 

@@ -3,13 +3,15 @@
 // counted and not allocated, and no kernel is called. What it counts is what a real run would take, since it
 // is the real model, backward and optimizer that run: they, and the ops, allocate all that kernels write.
 //
-// It stands in for any device, also one that is not here.
+// It stands in for any device, also one that is not here, and leaves no trace: dropout's next mask is the
+// same with a plan before it or without.
 #include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 
+#include "core/random.h"
 #include "core/region.h"
 #include "core/storage.h"
 
@@ -59,6 +61,7 @@ class Planning {
   const uint64_t id_;
   std::array<std::shared_ptr<PlannedMemory>, 2> memories_;  // by device
   std::map<std::string, double> flops_;
+  const RandomState random_ = random_state();  // before it
 };
 
 /// This thread's, or null.

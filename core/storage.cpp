@@ -69,6 +69,10 @@ class Pool {
     std::lock_guard lock(mutex_);
     peak_ = live_;
   }
+  int64_t cached() {
+    std::lock_guard lock(mutex_);
+    return static_cast<int64_t>(cached_);
+  }
   void set_nan_fill(bool on) { nan_fill_ = on; }
 
  private:
@@ -172,6 +176,8 @@ MemoryCounters memory_counters(Device device) {
 void reset_peak(Device device) {
   planning() ? planning()->memory(device).reset_peak() : pool_of(device).reset_peak();
 }
+
+int64_t pooled_bytes(Device device) { return pool_of(device).cached(); }
 
 void fill_fresh_storage_with_nan(bool on) {
   for (const Device device : {Device::cpu, Device::cuda}) pool_of(device).set_nan_fill(on);

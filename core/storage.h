@@ -70,6 +70,10 @@ struct MemoryCounters {
 MemoryCounters memory_counters(Device device = Device::cpu);
 void reset_peak(Device device = Device::cpu);
 
+/// What the pool keeps of blocks that were freed, to hand out again. On CUDA the driver keeps them, and 0 is
+/// said here.
+int64_t pooled_bytes(Device device);
+
 /// What `bytes` asked for add to the counters: on the CPU blocks are rounded up to 64.
 size_t counted_bytes(size_t bytes, Device device);
 

@@ -42,16 +42,22 @@ struct AttentionProbe {
   PlanPtr plan = {};
 };
 
+/// For ForwardOptions::checkpointed_layers.
+inline constexpr int64_t kAllLayers = INT64_MAX;
+
 struct ForwardOptions {
   std::optional<AttentionSpec> attention = {};  // empty: the model's own (models/own_attention.h)
   bool training = false;                        // LoRA dropout is on
-  bool checkpointing = false;      // keep one block's input a layer, and run each block again in backward
+  // Of so many of the first layers only the input is kept, and each runs again in backward; kAllLayers: of
+  // all. The first, since backward frees what the last ones keep before it comes to these: were it the other
+  // way round, the first layer to run again would need its room beside all that the others keep.
+  int64_t checkpointed_layers = 0;
   KeyValueCache* cache = nullptr;  // the tokens continue those in the cache, and join them
   // Where documents begin in the rows (nn/patterns/packed_plan.h): no token sees another document's, under
   // any pattern, and none is predicted from one. Positions stay those of the row: RoPE turns by differences,
   // so that a document's own beginning would change nothing. Empty: each row is one text.
   std::optional<DocumentStarts> documents = {};
-  AttentionProbe* probe = nullptr;  // filled in; not with checkpointing, which runs blocks again later
+  AttentionProbe* probe = nullptr;  // filled in; not with checkpointing, which runs layers again later
 };
 
 /// What the loss leaves out, among targets.

@@ -41,6 +41,17 @@ struct Machine {
   }
   int64_t left() const { return memory_left_by_control_groups(proc); }
 
+  void cpus2(const std::string& path, const std::string& most) const {
+    fs::create_directories(point / path);
+    write_file(point / path / "cpu.max", most + "\n");
+  }
+  void cpus1(const std::string& path, int64_t quota, int64_t period = 100000) const {
+    fs::create_directories(point / path);
+    write_file(point / path / "cpu.cfs_quota_us", std::to_string(quota) + "\n");
+    write_file(point / path / "cpu.cfs_period_us", std::to_string(period) + "\n");
+  }
+  double cpus() const { return cpus_left_by_control_groups(proc); }
+
   TemporaryFolder folder;
   fs::path proc = folder / "proc", point = folder / "cgroup";
   std::string mounts;
@@ -93,4 +104,54 @@ TEST_CASE("control groups: none") {
   machine.mount("cgroup2", "");
   machine.belong_to("0::/");
   CHECK(machine.left() == -1);  // the root has no memory.max
+}
+
+TEST_CASE("control groups: CPUs in version 2, the least of the process's own and all above it") {
+  Machine machine;
+  machine.mount("cgroup2", "");
+  machine.belong_to("0::/user/job/step");
+  CHECK(machine.cpus() == -1);
+  machine.cpus2("user/other", "1000 100000");
+  for (const char* group : {"user", "user/job", "user/job/step"}) machine.cpus2(group, "max 100000");
+  CHECK(machine.cpus() == -1);
+  machine.cpus2("user", "200000 100000");
+  CHECK(machine.cpus() == 2);
+  machine.cpus2("user/job/step", "75000 50000");
+  CHECK(machine.cpus() == 1.5);
+  machine.cpus2("user/job", "40000 100000");
+  CHECK(machine.cpus() == 0.4);
+  for (const char* broken : {"", "many", "100000", "0 100000", "100000 0", "-1 100000"}) {
+    machine.cpus2("user/job", broken);
+    CHECK(machine.cpus() == 1.5);
+  }
+}
+
+TEST_CASE("control groups: CPUs in version 1, in the hierarchy of cpu and no other") {
+  Machine machine;
+  machine.mount("cgroup", ",memory");
+  machine.belong_to("4:memory:/a/b");
+  machine.cpus1("a/b", 100000);
+  CHECK(machine.cpus() == -1);  // of the hierarchy of memory; that of cpu is not mounted
+  machine.mount("cgroup", ",cpu,cpuacct");
+  machine.cpus1("", -1);
+  machine.cpus1("elsewhere", -1);
+  CHECK(machine.cpus() == -1);
+  machine.cpus1("elsewhere", 250000);
+  CHECK(machine.cpus() == 2.5);
+  machine.cpus1("", 50000, 25000);
+  CHECK(machine.cpus() == 2);
+}
+
+TEST_CASE("control groups: the least CPUs of both versions, and of a container's own root") {
+  Machine machine;
+  machine.mount("cgroup", ",cpu,cpuacct", "/docker/abc");
+  machine.cpus1("", 300000);
+  CHECK(machine.cpus() == -1);  // no group of ours yet
+  write_file(machine.proc / "cgroup", "5:cpu,cpuacct:/docker/abc\n0::/\n");
+  CHECK(machine.cpus() == 3);
+  machine.mount("cgroup2", "");
+  machine.cpus2("", "100000 100000");
+  CHECK(machine.cpus() == 1);
+  machine.cpus2("", "900000 100000");
+  CHECK(machine.cpus() == 3);
 }

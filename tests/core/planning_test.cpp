@@ -8,6 +8,7 @@
 #include "core/autograd.h"
 #include "core/check.h"
 #include "core/tensor.h"
+#include "ops/dropout.h"
 #include "ops/linear.h"
 #include "ops/rms_norm.h"
 #include "tests/temporary_folder.h"
@@ -116,6 +117,18 @@ TEST_CASE("planning: tensors without values cannot be read; a plan ends with its
   const Planning plan;
   CHECK(planning_id() == plan.id());
   CHECK(memory_counters().live_bytes == 0);  // the first plan's tensor counts there
+}
+
+TEST_CASE("planning: random draws go on as if no plan had been") {
+  const RandomState before = random_state();
+  set_random_state({7, 5});
+  {
+    const Planning plan;
+    dropout(Tensor::empty({8}), 0.5);
+    CHECK(random_state() == RandomState{7, 6});
+  }
+  CHECK(random_state() == RandomState{7, 5});
+  set_random_state(before);
 }
 
 TEST_CASE("planning: a kernel that allocates is refused: no plan would see it") {

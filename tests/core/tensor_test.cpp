@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/device.h"
 #include "tests/op_check.h"
 
 using namespace scca;
@@ -82,6 +83,20 @@ TEST_CASE("storage: counters follow what lives, and a peak is remembered") {
   }
   CHECK(memory_counters().live_bytes == before);
   CHECK(memory_counters().peak_bytes == before + kBoth);
+}
+
+TEST_CASE("storage: what was freed stays in the pool, where it is available to tensors") {
+  constexpr int64_t kNumbers = 1 << 27, kBytes = 4 * kNumbers;
+  { const Tensor freed = Tensor::empty({kNumbers}); }
+  const int64_t pooled = pooled_bytes(Device::cpu), available = available_memory(Device::cpu);
+  const Tensor again = Tensor::empty({kNumbers});
+#ifdef SCCA_SANITIZED
+  CHECK(pooled == 0);
+#else
+  CHECK(pooled >= kBytes);
+  CHECK(pooled_bytes(Device::cpu) == pooled - kBytes);
+#endif
+  CHECK(available - available_memory(Device::cpu) > kBytes / 2);  // other programs take and give meanwhile
 }
 
 TEST_CASE("storage: fresh memory is NaN in the tests") {

@@ -110,7 +110,7 @@ StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
   const Device device = options.place.device;
   TrainSettings settings;
   settings.context = options.context, settings.batch = options.batch;
-  settings.checkpointing = options.checkpointing;
+  settings.checkpointing = options.checkpointing ? "on" : "off";
   settings.attention = options.attention;
   const Learning learning{LoraOptions{.rank = options.lora_rank}, {"embed", "norm"}};
   const ParameterDTypes kept = parameter_dtypes(options.base, options.place.dtype, nullptr);
@@ -130,7 +130,7 @@ StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
   const Tensor ids = random_ids(options.batch, options.context, config.vocab_size);
   const ForwardOptions forward{.attention = parse_attention_spec(options.attention),
                                .training = true,
-                               .checkpointing = options.checkpointing};
+                               .checkpointed_layers = plan.checkpointed_layers};
   Optimizer optimizer(model);
   int64_t step = 0;
   const auto one_step = [&] {

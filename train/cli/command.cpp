@@ -11,6 +11,7 @@
 #include "core/spelling.h"
 #include "train/cli/help.h"
 #include "train/cli/standard_streams.h"
+#include "train/cli/threads_flag.h"
 #include "train/report/messages.h"
 
 namespace scca {
@@ -224,6 +225,7 @@ int CommandLine::run(int argc, const char* const* argv) {
     if (!code) {
       const Command& command = commands_.at(&innermost(app_));
       check_given(command.required, full_name(innermost(app_)));
+      obey_threads_flag(innermost(app_));
       code = command.action();
     }
     check_stdout();

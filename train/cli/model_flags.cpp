@@ -12,6 +12,7 @@
 #include "train/cli/help.h"
 #include "train/cli/rope_flags.h"
 #include "train/cli/setting_table.h"
+#include "train/cli/threads_flag.h"
 
 namespace scca {
 namespace {
@@ -90,11 +91,13 @@ SettingTable model_settings(ModelFlags& flags) {
 
 void add_device_flags(CLI::App& app, ModelFlags& flags) {
   add_flags(app, device_settings(flags));
+  add_threads_flag(app);
   begin_section(app, section::kMachine);
 }
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
   add_flags(app, model_settings(flags));
+  add_threads_flag(app);
   begin_section(app, section::kModel);
   app.add_option("--adapter", flags.adapter, "A fine-tuned adapter's folder; brings its RoPE along")
       ->type_name("FOLDER");

@@ -34,11 +34,11 @@ SettingRow base_dtype_setting(ModelFlags& flags);
 /// adapter.
 SettingTable model_settings(ModelFlags& flags);
 
-/// Those, and --adapter.
+/// Those, --threads and --adapter.
 void add_model_flags(CLI::App& app, ModelFlags& flags);
 /// The same for a command that adds an adapter into its base exactly, in f32: without --dtype, --base-dtype.
 void add_exact_model_flags(CLI::App& app, ModelFlags& flags);
-/// --dtype and --device alone.
+/// --dtype, --device and --threads alone.
 void add_device_flags(CLI::App& app, ModelFlags& flags);
 
 DType dtype_of(const ModelFlags& flags);

@@ -23,13 +23,6 @@ CLI::Option* list_option(CLI::App& app, const SettingRow& s, Items* member) {
   return app.add_option_function<std::string>(s.flag(), assign, s.help)->default_str(s.shown);
 }
 
-CLI::Option* on_off_option(CLI::App& app, const SettingRow& s, bool* member) {
-  const auto assign = [member](const std::string& word) { *member = word == "on"; };
-  return app.add_option_function<std::string>(s.flag(), assign, s.help)
-      ->check(CLI::IsMember({"on", "off"}))
-      ->default_str(*member ? "on" : "off");
-}
-
 /// The flag as CLI11 binds it to the member's type; nullptr for a key that is no setting.
 CLI::Option* option_for(CLI::App& app, const SettingRow& s) {
   const auto plain = [&](auto* member) {
@@ -38,9 +31,7 @@ CLI::Option* option_for(CLI::App& app, const SettingRow& s) {
   return std::visit(
       Overloaded{
           [](std::monostate) -> CLI::Option* { return nullptr; },
-          [&](bool* member) {
-            return s.on_off ? on_off_option(app, s, member) : app.add_flag(s.flag(), *member, s.help);
-          },
+          [&](bool* member) { return app.add_flag(s.flag(), *member, s.help); },
           [&](std::optional<double>* member) { return app.add_option(s.flag(), *member, s.help); },
           [&](std::vector<std::string>* member) {
             return s.split ? list_option(app, s, member) : plain(member);
@@ -203,7 +194,8 @@ nlohmann::json to_json(const SettingTable& table) {
 }
 
 void set_from_json(const SettingRow& setting, const nlohmann::json& value) {
-  std::visit(FromJson(setting, value), setting.member);
+  const nlohmann::json current = setting.older ? setting.older(value) : value;
+  std::visit(FromJson(setting, current), setting.member);
   check_bound(setting);
 }
 

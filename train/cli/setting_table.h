@@ -44,11 +44,12 @@ struct SettingRow {
   std::function<std::vector<std::string>(const std::string&)> split = {};
   std::string shown = {};  // split: the default as the flag would be given
   bool required = false;
-  bool on_off = false;  // a bool that takes on or off; else the flag alone says yes
   bool written = true;  // in JSON; false: for the flag alone
   bool may_differ =
       false;  // a resumed run need not have the same: it shapes no loss, or a hash stands for it
   std::string flag_name = {};  // where it is not made of the key
+  /// What an older version wrote, as to_json has it now; any other value as it is.
+  std::function<nlohmann::json(const nlohmann::json&)> older = {};
 
   /// "--grad-accum" for grad_accum
   std::string flag() const;

@@ -5,6 +5,7 @@
 
 #include "train/cli/command.h"
 #include "train/cli/settings_file.h"
+#include "train/cli/threads_flag.h"
 
 namespace scca {
 namespace {
@@ -13,6 +14,7 @@ Action set_up(CLI::App& app) {
   auto settings = std::make_shared<FinetuneSettings>();
   auto file = std::make_shared<SettingsFile>(app, "finetune");
   add_flags(app, finetune_settings(*settings));
+  add_threads_flag(app);
   return [settings, file] {
     file->read(finetune_settings(*settings));
     return finetune(*settings);

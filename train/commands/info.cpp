@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
+#include "train/cli/threads_flag.h"
 #include "train/report/table.h"
 #include "train/run/rate.h"
 
@@ -103,6 +104,7 @@ void print_readable(const nlohmann::json& info) {
 
 Action set_up(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
+  add_threads_flag(app);
   begin_section(app, section::kOutput);
   app.add_flag("--json", *json, "Print one JSON object");
   return [json] {

@@ -12,6 +12,7 @@
 #include "train/cli/setting_table.h"
 #include "train/report/progress.h"
 #include "train/report/table.h"
+#include "train/run/checkpointing.h"
 #include "train/run/finetune.h"
 #include "train/run/memory.h"
 
@@ -75,6 +76,17 @@ std::string moment_of(const Plan& plan) {
   return concat(peak.where.to_string(), " (", peak.kernel_name(), ")");
 }
 
+/// What a training on memory of this size would do by itself.
+struct Auto {
+  bool fits = false;
+  int64_t kept_layers = 0, layers = 0;
+};
+
+Auto auto_in(const MakeModel& model, const TrainSettings& train, int64_t bytes) {
+  const StepPlan step = fullest_step(model, train, room_for_step(bytes), There::nothing);
+  return {step.peak.total() <= bytes, step.kept_layers(), step.layers};
+}
+
 std::string bar(int64_t bytes, int64_t most) {
   std::string blocks;
   for (int64_t i = 0; i < (bytes * kBar + most / 2) / most; ++i) blocks += "█";
@@ -123,6 +135,7 @@ void print_readable(const Flags& flags, const MakeModel& model, const std::vecto
     table[0].push_back(plan.title);
     table[0].push_back("longest context");
   }
+  table[0].push_back("auto keeps");
   for (const Room& room : rooms) {
     table.push_back({room.name});
     for (const Plan& plan : plans) {
@@ -130,6 +143,8 @@ void print_readable(const Flags& flags, const MakeModel& model, const std::vecto
       table.back().push_back(judgement(plan, room.bytes));
       table.back().push_back(longest > 0 ? std::to_string(longest) : "none");
     }
+    const Auto chosen = auto_in(model, train, room.bytes);
+    table.back().push_back(chosen.fits ? concat(chosen.kept_layers, " of ", chosen.layers) : "-");
   }
   std::cout << "\n" << format_table(table);
 }
@@ -139,6 +154,7 @@ nlohmann::json to_json(const Flags& flags, const MakeModel& model, const std::ve
   const TrainSettings& train = flags.finetune.train;
   nlohmann::json result{{"parameters", plans[0].step.parameters},
                         {"learning", plans[0].step.learning},
+                        {"layers", plans[0].step.layers},
                         {"dtype", flags.dtype},
                         {"base_dtype", flags.finetune.model.base_dtype},
                         {"device", flags.device},
@@ -155,6 +171,8 @@ nlohmann::json to_json(const Flags& flags, const MakeModel& model, const std::ve
     for (const Plan& plan : plans)
       card[plan.key] = {{"fits", plan.total() <= room.bytes},
                         {"longest_context", longest_context(model, plan.settings, room.bytes)}};
+    const Auto chosen = auto_in(model, train, room.bytes);
+    card["checkpointing_auto"] = {{"fits", chosen.fits}, {"kept_layers", chosen.kept_layers}};
     result["cards"].push_back(card);
   }
   return result;
@@ -180,12 +198,11 @@ int run(Flags& flags) {
       model_of(read_config(flags.config), dtype, flags.device_kind(), {lora, finetune.learning},
                parameter_dtypes(base, dtype, weights ? &*weights : nullptr));
   std::vector<Plan> plans;
-  for (const bool checkpointing : {true, false}) {
+  for (const char* checkpointing : {"on", "off"}) {
     TrainSettings settings = train;
     settings.checkpointing = checkpointing;
-    plans.push_back({checkpointing ? "checkpointing on" : "checkpointing off",
-                     checkpointing ? "checkpointing_on" : "checkpointing_off", settings,
-                     plan_step(model, settings)});
+    plans.push_back({concat("checkpointing ", checkpointing), concat("checkpointing_", checkpointing),
+                     settings, plan_step(model, settings)});
   }
   const std::vector<Room> rooms = rooms_of(flags);
   if (flags.json) {

@@ -16,6 +16,7 @@
 #include "train/cli/help.h"
 #include "train/cli/model_flags.h"
 #include "train/cli/settings_file.h"
+#include "train/cli/threads_flag.h"
 #include "train/run/memory.h"
 #include "train/run/training_run.h"
 
@@ -118,6 +119,7 @@ Action set_up(CLI::App& app) {
   CLI::Option* config = app.get_option("--config");
   config->description(config->get_description() + "; a model's config.json here is --model-config");
   add_flags(app, pretrain_settings(*flags));
+  add_threads_flag(app);
   return [flags, file] {
     file->read(pretrain_settings(*flags), load_settings);
     return pretrain(*flags);

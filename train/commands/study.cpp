@@ -6,6 +6,7 @@
 
 #include "train/cli/command.h"
 #include "train/cli/settings_file.h"
+#include "train/cli/threads_flag.h"
 #include "train/study/page.h"
 
 namespace scca {
@@ -16,6 +17,7 @@ Action set_up(CLI::App& app) {
   settings->finetune.train.seed = 1;
   auto file = std::make_shared<SettingsFile>(app, "study");
   add_flags(app, study_settings(*settings));
+  add_threads_flag(app);
   return [settings, file] {
     file->read(study_settings(*settings));
     const Study study = plan_study(*settings);

@@ -107,10 +107,7 @@ Base load_base(const FinetuneSettings& settings) {
 
 }  // namespace
 
-FinetuneSettings::FinetuneSettings() {
-  train.usual_attention = "scca-fixed";
-  train.checkpointing = true;
-}
+FinetuneSettings::FinetuneSettings() { train.usual_attention = "scca-fixed"; }
 
 SettingTable lora_settings(FinetuneSettings& s) {
   const Bound probability{[](double x) { return x >= 0 && x < 1; }, "a probability in [0, 1)"};

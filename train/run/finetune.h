@@ -20,7 +20,7 @@ struct FinetuneSettings {
   /// Ends with the loss before and after under the model's own attention, and the commands to go on with.
   bool concluded = true;
 
-  /// scca-fixed is the usual attention and checkpointing is on, where TrainSettings has full and off.
+  /// scca-fixed is the usual attention, where TrainSettings has full.
   FinetuneSettings();
 };
 

@@ -51,7 +51,14 @@ bool countable(Llama& model, const TrainSettings& settings) {
 /// second.
 constexpr int64_t kSteps = 2, kMostPasses = 2;
 
-StepPlan planned(const MakeModel& make, const TrainSettings& settings, Planning::Count count) {
+int64_t asked_layers(const TrainSettings& settings) {
+  return settings.checkpointing == "off" ? 0 : kAllLayers;
+}
+
+}  // namespace
+
+StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, int64_t checkpointed_layers,
+                   Planning::Count count) {
   const Planning planning(count);
   Llama model = make();
   if (!countable(model, settings))
@@ -60,11 +67,15 @@ StepPlan planned(const MakeModel& make, const TrainSettings& settings, Planning:
         ": a step of this model would take more than 10^18 bytes; use smaller ones, or check the sizes "
         "in config.json and --lora-rank");
   Optimizer optimizer(model);
-  StepPlan plan{.device = model.device(), .peak = {}};
+  const int64_t layers = std::ssize(model.layers);
+  StepPlan plan{.device = model.device(),
+                .peak = {},
+                .layers = layers,
+                .checkpointed_layers = std::min(checkpointed_layers, layers)};
   mark(model, optimizer, plan);
   const ForwardOptions forward{.attention = parse_attention_spec(training_attention(settings, model.config)),
                                .training = true,
-                               .checkpointing = settings.checkpointing};
+                               .checkpointed_layers = plan.checkpointed_layers};
   const int64_t passes = std::min(settings.grad_accum, kMostPasses);
   reset_peak(plan.device);
   for (int64_t step = 1; step <= kSteps; ++step) {
@@ -85,6 +96,8 @@ StepPlan planned(const MakeModel& make, const TrainSettings& settings, Planning:
         flops * static_cast<double>(settings.grad_accum) / static_cast<double>(passes * kSteps);
   return plan;
 }
+
+namespace {
 
 Llama learning_model(Llama model, const Learning& learning) {
   if (learning.lora) model.add_lora(*learning.lora);
@@ -127,7 +140,7 @@ double StepPlan::total_flops() const {
 }
 
 StepPlan plan_step(const MakeModel& make, const TrainSettings& settings) {
-  return planned(make, settings, Planning::Count::memory_and_flops);
+  return plan_step(make, settings, asked_layers(settings));
 }
 
 int64_t longest_context(const MakeModel& make, const TrainSettings& settings, int64_t bytes) {
@@ -139,7 +152,7 @@ int64_t longest_context(const MakeModel& make, const TrainSettings& settings, in
     TrainSettings longer = settings;
     longer.context = steps * kContextStep;
     try {
-      const StepPlan plan = planned(make, longer, Planning::Count::memory);
+      const StepPlan plan = plan_step(make, longer, asked_layers(longer), Planning::Count::memory);
       return Point{steps, static_cast<double>(plan.peak.total()) - static_cast<double>(bytes)};
     } catch (const UsageError&) {  // beyond counting, or no length for the attention pattern
       return Point{steps, HUGE_VAL};
@@ -183,14 +196,20 @@ std::string describe(const StepPlan& p) {
                 bytes(MemoryKind::workspace), ")");
 }
 
-void check_memory(const StepPlan& plan, int64_t available, There there) {
+int64_t still_needed(const StepPlan& plan, There there) {
   int64_t needed = plan.peak.total();
   if (there != There::nothing) needed -= plan.bytes(MemoryKind::weights);
   if (there == There::model) needed -= plan.bytes(MemoryKind::adapters);
+  return needed;
+}
+
+void check_memory(const StepPlan& plan, int64_t available, There there) {
+  const int64_t needed = still_needed(plan, there);
   if (available < 0 || needed <= available) return;
   fail("out of memory: training needs ", describe(plan), ", of which ", readable_bytes(needed),
-       " are still to be taken, but ", readable_bytes(available),
-       " are free; use --checkpointing on, a smaller --batch (with --grad-accum), or a shorter --context; "
+       " are still to be taken, but ", readable_bytes(available), " are free; use ",
+       plan.kept_layers() > 0 ? "--checkpointing on, " : "",
+       "a smaller --batch (with --grad-accum), or a shorter --context; "
        "--force starts all the same");
 }
 

@@ -37,16 +37,23 @@ struct StepPlan {
   Device device = Device::cpu;
   PlannedPeak peak;                      // when most is live: what memory_counters(device).peak_bytes will be
   int64_t parameters = 0, learning = 0;  // numbers of the base; those that learn, LoRA's among them
+  int64_t layers = 0,
+          checkpointed_layers = 0;        // of the model; the first of them, which run again in backward
   std::map<std::string, double> flops{};  // of a whole step, by kernel
 
   double total_flops() const;
   int64_t bytes(MemoryKind kind) const { return peak.of(kind); }
+  int64_t kept_layers() const { return layers - checkpointed_layers; }
 };
 
-/// Exact: it is the step that the trainer takes, with batch, context, grad_accum, checkpointing and attention
-/// of the settings. Weights count as owned; on the CPU those of a mapped file in the model's own dtype are
-/// not in the counters. Throws UsageError where nothing learns, for sizes whose bytes 64 bits do not count,
-/// and as parse_attention_spec.
+/// Exact: it is the step that the trainer takes, with batch, context, grad_accum and attention of the
+/// settings, and with this many checkpointed layers (as in ForwardOptions). Weights count as owned; on the
+/// CPU those of a mapped file in the model's own dtype are not in the counters. Throws UsageError where
+/// nothing learns, for sizes whose bytes 64 bits do not count, and as parse_attention_spec.
+StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, int64_t checkpointed_layers,
+                   Planning::Count count = Planning::Count::memory_and_flops);
+/// With those that the settings ask for: on all, off none; auto all too, the least that its choice
+/// (train/run/checkpointing.h) takes.
 StepPlan plan_step(const MakeModel& make, const TrainSettings& settings);
 
 /// The longest context, in steps of 256 tokens, whose plan is at most `bytes`; 0 when none is.
@@ -59,6 +66,9 @@ std::string describe(const StepPlan& plan);
 
 /// What of the planned bytes lies on the device already: nothing, the base's weights, or the adapters too.
 enum class There { nothing, weights, model };
+
+/// The planned bytes that are not there yet.
+int64_t still_needed(const StepPlan& plan, There there);
 
 /// Throws Error with both figures and what to change when the plan does not fit into what is `available` on
 /// the device beside what is there; -1: not known, all fits.

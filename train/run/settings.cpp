@@ -165,8 +165,13 @@ SettingTable output_settings(TrainSettings& s) {
 SettingTable machine_settings(TrainSettings& s) {
   return {{.name = "checkpointing",
            .member = &s.checkpointing,
-           .help = "Keep one activation a layer and compute the rest twice",
-           .on_off = true},
+           .help = "Keep one activation a layer and compute the rest twice; auto: in as few layers as memory "
+                   "allows",
+           .takes = CLI::IsMember({"on", "off", "auto"}),
+           .may_differ = true,
+           .older = [](const nlohmann::json& value) -> nlohmann::json {
+             return value.is_boolean() ? value.get<bool>() ? "on" : "off" : value;
+           }},
           {.name = "force",
            .member = &s.force,
            .help = "Start also where the plan of a step does not fit in the memory that is free",

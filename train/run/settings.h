@@ -40,11 +40,11 @@ struct TrainSettings {
   uint64_t seed = 0;
   std::string attention;                 // empty: training_attention's choice
   std::string usual_attention = "full";  // of a model that has no sliding window; no flag
-  bool checkpointing = false;
-  bool force = false;           // start also where the plan of a step does not fit in memory
-  int64_t save_every = 100;     // steps; 0: at the end only
-  int64_t eval_every = 0;       // steps; 0: never
-  int64_t eval_tokens = 65536;  // of eval_data, at most
+  std::string checkpointing = "auto";    // on, off; auto: train/run/checkpointing.h
+  bool force = false;                    // start also where the plan of a step does not fit in memory
+  int64_t save_every = 100;              // steps; 0: at the end only
+  int64_t eval_every = 0;                // steps; 0: never
+  int64_t eval_tokens = 65536;           // of eval_data, at most
 
   Schedule schedule_of_steps() const;
   int64_t rows_per_step() const { return batch * grad_accum; }

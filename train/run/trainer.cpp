@@ -13,6 +13,7 @@
 #include "models/own_attention.h"
 #include "train/report/progress.h"
 #include "train/run/checkpoint.h"
+#include "train/run/checkpointing.h"
 #include "train/run/interrupt.h"
 #include "train/run/rate.h"
 #include "train/run/restore.h"
@@ -44,6 +45,11 @@ std::string expected_time(const StepPlan& plan) {
                 " GFLOP/s)");
 }
 
+/// "; checkpointing auto: 18 of 30 layers kept"
+std::string kept_layers(const StepPlan& plan) {
+  return concat("; checkpointing auto: ", plan.kept_layers(), " of ", plan.layers, " layers kept");
+}
+
 /// ", 31 % of them learned" where not all are.
 std::string learned_share(const TokenRows& data) {
   if (data.learned() == data.tokens()) return "";
@@ -58,7 +64,8 @@ CheckedTraining::CheckedTraining(const Llama& model, const TrainSettings& train)
   attention.check_layers(model.config.num_hidden_layers);
   for (int64_t layer = 0; layer < model.config.num_hidden_layers; ++layer)
     attention.plan(train.context, model.config.num_attention_heads, layer);
-  plan = plan_step(model_like(model), train);
+  const int64_t room = room_for_step(available_memory(model.device()), model);
+  plan = chosen_step(model_like(model), train, room, There::model);
   check_memory(plan, train, There::model);
 }
 
@@ -81,7 +88,9 @@ Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
       task_(std::move(task)),
       run_(run),
       checked_(model, task_.train),
-      forward_{.attention = checked_.attention, .training = true, .checkpointing = task_.train.checkpointing},
+      forward_{.attention = checked_.attention,
+               .training = true,
+               .checkpointed_layers = checked_.plan.checkpointed_layers},
       optimizer_(model),
       order_(task_.data->order(task_.train.seed)) {
   task_.record.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());
@@ -114,7 +123,8 @@ void Trainer::announce() const {
             << " a step, " << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows)
             << " epochs in " << train.steps << " steps; attention " << checked_.attention.to_string()
             << (train.attention.empty() && model_.config.sliding_window > 0 ? ", the model's own" : "")
-            << "; predicted peak memory " << describe(checked_.plan) << time << "\n";
+            << (train.checkpointing == "auto" ? kept_layers(checked_.plan) : "") << "; predicted peak memory "
+            << describe(checked_.plan) << time << "\n";
 }
 
 /// One optimizer step; returns its line of metrics.jsonl.

@@ -39,7 +39,7 @@ struct CheckedTraining {
   CheckedTraining(const Llama& model, const TrainSettings& train);
 
   AttentionSpec attention;  // its plans are cached
-  StepPlan plan;
+  StepPlan plan;            // under --checkpointing auto of the layers that fit now
 };
 
 /// Mean loss under the model's own attention, full but for a sliding window, over the first `rows` rows of

@@ -71,8 +71,16 @@ TEST_CASE("settings file: a run's config.json repeats a fine-tuning, and a flag 
         Keys{"out", "seed", "lora_rs", "data", "steps", "checkpointing", "lora_targets", "data_fingerprint"});
   CHECK(changed["data"] == json::array({data}));  // not both
   CHECK(changed["lora_rs"] == false);
-  CHECK(changed["checkpointing"] == true);
+  CHECK(changed["checkpointing"] == "on");
   CHECK(changed["seed"] == 6);
+
+  json older = place.read("first");  // which had checkpointing as true or false
+  older["checkpointing"] = true;
+  write_file(place.path("older.json"), older.dump());
+  REQUIRE(run_scca({"finetune", "--config", place.path("older.json"), "--out", place.path("older")}).code ==
+          0);
+  CHECK(place.read("older")["checkpointing"] == "on");
+  CHECK(place.adapter("older") == place.adapter("first"));
 
   const RunResult there = run_scca({"finetune", "--config", place.config("first")});
   CHECK(there.code == 2);

@@ -39,20 +39,29 @@ TEST_CASE("plan-memory: LLaMA-2 7B") {
   CHECK(all["checkpointing_on"]["weights"] ==
         2 * all["parameters"].get<int64_t>() + 2 * (words * width + 65 * width));
   CHECK(all["checkpointing_on"]["total"] < all["checkpointing_off"]["total"]);
+  CHECK(all["layers"] == 32);
   REQUIRE(all["cards"].size() >= 3);
+  const auto kept = [&](size_t card) { return all["cards"][card]["checkpointing_auto"]["kept_layers"]; };
+  CHECK(kept(0) == 0);
+  CHECK(kept(1) > 0);  // 32 GB: more than nothing, less than all
+  CHECK(kept(1) < 32);
+  CHECK(kept(2) == 32);
   for (const json& card : all["cards"]) {
     for (const char* key : {"checkpointing_on", "checkpointing_off"}) {
       CHECK(card[key]["fits"] == (all[key]["total"] <= card["bytes"]));
       CHECK(card[key]["fits"] == (card[key]["longest_context"] >= 8192));
     }
+    const json &chosen = card["checkpointing_auto"], &on = card["checkpointing_on"];
+    CHECK(chosen["fits"] == on["fits"]);
+    if (!on["fits"]) CHECK(chosen["kept_layers"] == 0);
   }
 }
 
 TEST_CASE("plan-memory: a table and bars; a folder; another device; cards of one's own") {
   const RunResult result = run_scca(plan({"--cards", "24,48"}));
   CHECK(result.code == 0);
-  for (const char* text :
-       {"6.74G parameters", "checkpointing off: ", "█", "24 GB", "48 GB", "longest context"})
+  for (const char* text : {"6.74G parameters", "checkpointing off: ", "█", "24 GB", "48 GB",
+                           "longest context", "auto keeps", " of 32\n"})
     CHECK(result.out.find(text) != std::string::npos);
   const std::string folder = std::string(SCCA_SOURCE_DIR) + "/tests/data/stories260K";
   const json small =

@@ -25,10 +25,13 @@ struct Case {
   std::optional<LoraOptions> lora = LoraOptions{};
   std::set<std::string> learning{"embed", "norm"};
   TrainSettings train;
+  int64_t checkpointed_layers = 0;
   BaseDType base = BaseDType::same;
 
   ParameterDTypes kept() const { return parameter_dtypes(base, dtype, nullptr); }
 };
+
+constexpr int64_t kCheckpointed[] = {0, 1, 2, kAllLayers};  // of three layers
 
 /// Sizes that none of the terms vanish in: 3 blocks, a vocabulary and a feed-forward layer of odd widths.
 LlamaConfig small_config() {
@@ -89,7 +92,7 @@ int64_t measured_peak(const Case& c, Device device) {
   Optimizer optimizer(model);
   const ForwardOptions forward{.attention = parse_attention_spec(training_attention(c.train, c.config)),
                                .training = true,
-                               .checkpointing = c.train.checkpointing};
+                               .checkpointed_layers = c.checkpointed_layers};
   reset_peak(device);
   for (int64_t step = 1; step <= 2; ++step) {
     const int64_t passes = c.train.grad_accum, predictions = c.train.batch * (c.train.context - 1);
@@ -101,7 +104,7 @@ int64_t measured_peak(const Case& c, Device device) {
 
 void check_plan(const Case& c, Device device = Device::cpu) {
   CAPTURE(c.name);
-  const StepPlan plan = plan_step(planned_model(c, device), c.train);
+  const StepPlan plan = plan_step(planned_model(c, device), c.train, c.checkpointed_layers);
   CAPTURE(describe(plan));
   CAPTURE(plan.peak.where.to_string());
   CAPTURE(plan.peak.kernel_name());
@@ -111,15 +114,15 @@ void check_plan(const Case& c, Device device = Device::cpu) {
 std::vector<Case> grid() {
   std::vector<Case> cases;
   for (const DType dtype : {DType::f32, DType::bf16}) {
-    for (const bool checkpointing : {false, true}) {
+    for (const int64_t checkpointed : kCheckpointed) {
       for (const int64_t grad_accum : {1, 2}) {
         for (const std::set<std::string>& learning :
              {std::set<std::string>{"embed", "norm"}, {"all"}, {"none"}, {"norm"}, {"head"}}) {
-          Case c = small_case(concat(name_of(dtype), checkpointing ? ", checkpointing" : "", ", grad-accum ",
+          Case c = small_case(concat(name_of(dtype), ", checkpointed layers ", checkpointed, ", grad-accum ",
                                      grad_accum, ", --train ", *learning.begin()));
           c.dtype = dtype;
           c.learning = learning;
-          c.train.checkpointing = checkpointing;
+          c.checkpointed_layers = checkpointed;
           c.train.grad_accum = grad_accum;
           cases.push_back(c);
         }
@@ -136,11 +139,11 @@ std::vector<Case> others() {
   const std::set<std::string> everywhere{"q_proj",    "k_proj",  "v_proj",   "o_proj",
                                          "gate_proj", "up_proj", "down_proj"};
   for (const DType dtype : {DType::f32, DType::bf16}) {
-    for (const bool checkpointing : {false, true}) {
+    for (const int64_t checkpointed : kCheckpointed) {
       const auto add = [&](const std::string& name, const std::function<void(Case&)>& change) {
-        Case c = small_case(concat(name, ", ", name_of(dtype), checkpointing ? ", checkpointing" : ""));
+        Case c = small_case(concat(name, ", ", name_of(dtype), ", checkpointed layers ", checkpointed));
         c.dtype = dtype;
-        c.train.checkpointing = checkpointing;
+        c.checkpointed_layers = checkpointed;
         change(c);
         cases.push_back(c);
       };
@@ -198,10 +201,10 @@ TEST_CASE("plan_step: precision, checkpointing, accumulation, what learns") {
 TEST_CASE("plan_step: other devices") {
   for (const Device device : other_devices()) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
-      for (const bool checkpointing : {false, true}) {
-        Case c = small_case(concat(name_of(dtype), checkpointing ? ", checkpointing" : ""));
+      for (const int64_t checkpointed : kCheckpointed) {
+        Case c = small_case(concat(name_of(dtype), ", checkpointed layers ", checkpointed));
         c.dtype = dtype;
-        c.train.checkpointing = checkpointing;
+        c.checkpointed_layers = checkpointed;
         check_plan(c, device);
         c.config.num_key_value_heads = 2;
         c.config.tie_word_embeddings = true;
@@ -236,7 +239,7 @@ TEST_CASE(
 
 TEST_CASE("plan_step: the kinds are what their owners hold") {
   Case c = small_case("");
-  c.train.checkpointing = true;
+  c.train.checkpointing = "on";
   const StepPlan plan = plan_step(planned_model(c), c.train);
   Llama model = real_model(c);
   int64_t weights = 0, adapters = 0, learning = 0;
@@ -250,7 +253,7 @@ TEST_CASE("plan_step: the kinds are what their owners hold") {
   CHECK(plan.bytes(MemoryKind::optimizer) == 2 * learning);
   CHECK(plan.bytes(MemoryKind::activations) > 0);
   CHECK(plan.bytes(MemoryKind::workspace) > 0);
-  c.train.checkpointing = false;
+  c.train.checkpointing = "off";
   CHECK(plan_step(planned_model(c), c.train).bytes(MemoryKind::activations) >
         plan.bytes(MemoryKind::activations));
   c.train.grad_accum = 2;  // the first pass's gradients are there in the second
@@ -265,6 +268,7 @@ TEST_CASE(
   c.lora.reset();
   c.learning = {"norm"};
   c.train.attention = "full";
+  c.train.checkpointing = "off";
   const double tokens = static_cast<double>(c.train.batch * c.train.context), width = 48, inner = 136,
                words = 517;
   const double of_block = 2 * tokens * (4 * width * width + 3 * width * inner),

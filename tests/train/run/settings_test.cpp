@@ -48,13 +48,15 @@ const std::vector<nlohmann::json> kValues{true,
                                           nlohmann::json::array({"full"}),
                                           nlohmann::json::array({64})};
 
-/// Sets the member to the first of kValues that it takes and that changes what is written; null when none
-/// does.
+/// Sets the member to the first of kValues that it takes, that is written as such and is not what was written
+/// before; null when there is none.
 nlohmann::json changed(const SettingRow& setting) {
   const auto written = [&] { return to_json({setting})[setting.name]; };
   const nlohmann::json before = written();
   for (const nlohmann::json& value : kValues) {
-    if (error_of([&] { set_from_json(setting, value); }) == "no error" && written() != before) return value;
+    if (error_of([&] { set_from_json(setting, value); }) == "no error" && written() != before &&
+        written() == value)
+      return value;
   }
   return nullptr;
 }
@@ -162,6 +164,14 @@ TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow"
   CHECK(difference("lr", 0.5).starts_with("--lr is 0.5 but RUN began with 0.0002; only --steps may grow"));
   CHECK(difference("grad_accum", 2).starts_with("--grad-accum is 2 but RUN began with 1"));
   CHECK(difference("lora_rank", 4).starts_with("--lora-rank is 4 but RUN began with null"));
+  // As older versions wrote it.
+  for (const bool was : {true, false}) {
+    nlohmann::json before = json_of(good());
+    before["checkpointing"] = was;
+    CHECK(error_of([&] {
+            check_same_settings(before, {json_of(good()), may_differ()}, "RUN");
+          }) == "no error");
+  }
   // A run begun before there was a flag goes on as long as that is not given.
   CHECK(difference("a_later_flag", false) == "no error");
   CHECK(difference("a_later_flag", true).starts_with("--a-later-flag is true but RUN began with null"));
@@ -172,14 +182,13 @@ TEST_CASE("settings: a resumed run keeps what shapes its losses; steps may grow"
 }
 
 using NameSet = std::set<std::string>;
-const NameSet kKept{"base_dtype", "rope",         "rope_factor",  "dtype",        "lora_rank",     "lora_alpha",
-                    "lora_rs",      "train",        "bos",          "context",       "batch",
-                    "grad_accum",   "lr",           "clip",         "warmup",        "schedule",
-                    "lr_final",     "seed",         "weight_decay", "attention",     "checkpointing",
-                    "lora_targets", "lora_dropout", "text_field",   "chat_template", "loss",
-                    "pack"};
-const NameSet kFree{"model",      "device",      "data", "keep_line_ends", "steps",      "eval_data",
-                    "eval_every", "eval_tokens", "out",  "save_every",     "token_cache"};
+const NameSet kKept{
+    "base_dtype",   "rope",       "rope_factor",   "dtype", "lora_rank",    "lora_alpha", "lora_rs",
+    "train",        "bos",        "context",       "batch", "grad_accum",   "lr",         "clip",
+    "warmup",       "schedule",   "lr_final",      "seed",  "weight_decay", "attention",  "lora_targets",
+    "lora_dropout", "text_field", "chat_template", "loss",  "pack"};
+const NameSet kFree{"model",      "device",      "data", "keep_line_ends", "steps",       "eval_data",
+                    "eval_every", "eval_tokens", "out",  "save_every",     "token_cache", "checkpointing"};
 const NameSet kRecorded{"command",      "version",           "derived",
                         "model_config", "model_fingerprint", "data_fingerprint"};
 
@@ -291,7 +300,12 @@ TEST_CASE("settings: a value of JSON is read as strictly as a flag's") {
   CHECK(error("rope", "\"\"") == "no error");
   CHECK(error("rope", "\"spline\"").starts_with("--rope spline: expected one of "));
   CHECK(error("bos", "\"windows\"").starts_with("--bos: windows not in {"));
-  CHECK(error("checkpointing", "\"on\"") == "--checkpointing is \"on\", expected true or false");
+  CHECK(error("checkpointing", "\"sometimes\"").starts_with("--checkpointing: sometimes not in {"));
+  CHECK(error("checkpointing", "1") == "--checkpointing is 1, expected a string");
+  for (const auto& [word, means] : {std::pair{"true", "on"}, {"false", "off"}, {"\"auto\"", "auto"}}) {
+    CHECK(error("checkpointing", word) == "no error");  // true and false: of older versions
+    CHECK(s.finetune.train.checkpointing == means);
+  }
   CHECK(error("data", "\"x\"") == "--data is \"x\", expected a list of strings");
   CHECK(error("data", "[\"x\", 1]") == "--data is [\"x\",1], expected a list of strings");
   CHECK(error("out", "[]") == "--out is [], expected a string");

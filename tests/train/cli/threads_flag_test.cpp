@@ -140,7 +140,7 @@ TEST_CASE("threads: the flag stands beside --device, but where nothing is comput
 
 TEST_CASE("threads: a training gives the same bits on any number, and may go on with another") {
   const Workplace place;
-  // oneDNN's AVX2 products depend on how many threads there are; its other ones and all of ours do not.
+  // oneDNN divides sums among threads in its AVX2 products; in these none was seen to, and none of ours does.
   const Variable isa("DNNL_MAX_CPU_ISA", "SSE41");
   const RunResult one = run_scca(place.finetune("one", 4, {"--threads", "1"}));
   REQUIRE(one.code == 0);

@@ -56,6 +56,28 @@ TEST_CASE("matmul: a transposed A whose rows lie 4 KiB apart is transposed first
   }
 }
 
+TEST_CASE("matmul: a part of a matrix and a whole one of its sizes are told apart, whichever comes first") {
+  const Tensor wide = random_tensor({31, 129}, DType::f32, 1), b = random_tensor({64, 33}, DType::f32, 2);
+  Tensor whole = Tensor::empty({31, 64});
+  for (int64_t i = 0; i < whole.numel(); ++i)
+    whole.data<float>()[i] = wide.data<float>()[i / 64 * 129 + 7 + i % 64];
+  MatmulWorkspace none;
+  for (int round = 0; round < 2; ++round) {
+    Tensor of_part = Tensor::empty({31, 33}), of_whole = Tensor::empty({31, 33}),
+           into = Tensor::zeros({31, 70});
+    cpu::matmul(MatrixPart(wide, 7, 64), b, of_part, {}, none);
+    cpu::matmul(whole, b, of_whole, {}, none);
+    cpu::matmul(whole, b, MatrixPart(into, 20, 33), {}, none);
+    CHECK(max_difference(of_part, of_whole) < 1e-5);
+    for (int64_t i = 0; i < 31 * 70; ++i) {
+      const int64_t column = i % 70 - 20;
+      const bool inside = column >= 0 && column < 33;
+      CHECK(std::abs(into.data<float>()[i] - (inside ? of_whole.data<float>()[i / 70 * 33 + column] : 0)) <
+            1e-5);
+    }
+  }
+}
+
 TEST_CASE("matmul: shapes that do not fit are named") {
   CHECK_THROWS_WITH_AS(linear(Tensor::zeros({2, 4}), Tensor::zeros({3, 5})),
                        "linear: x is [2, 4], weight is [3, 5]; x's last size must be weight's second", Error);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/joined.h"
 #include "models/files/block_formats.h"
 #include "models/weights.h"
 
@@ -30,7 +31,9 @@ std::span<const BaseDTypeName> base_dtypes() { return kNames; }
 
 BaseDType base_dtype(std::string_view name) {
   const auto found = std::ranges::find(kNames, name, &BaseDTypeName::name);
-  SCCA_CHECK(found != std::end(kNames), "no base is kept as ", name, "; expected same, stored, q8_0 or nf4");
+  std::vector<std::string> names;
+  for (const BaseDTypeName& known : kNames) names.emplace_back(known.name);
+  SCCA_CHECK(found != std::end(kNames), "no base is kept as ", name, "; expected ", joined(names, ", "));
   return found->value;
 }
 

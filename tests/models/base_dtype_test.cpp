@@ -132,7 +132,7 @@ TEST_CASE("base dtype: what learns becomes f32, the rest stays") {
 
 TEST_CASE("base dtype: names") {
   for (const BaseDTypeName& known : base_dtypes()) CHECK(base_dtype(known.name) == known.value);
-  CHECK_THROWS_WITH_AS(base_dtype("int4"), "no base is kept as int4; expected same, stored, q8_0 or nf4",
+  CHECK_THROWS_WITH_AS(base_dtype("int4"), "no base is kept as int4; expected same, stored, q8_0, nf4",
                        Error);
   CHECK_THROWS_AS(parameter_dtypes(BaseDType::stored, DType::f32, nullptr), Error);
 }

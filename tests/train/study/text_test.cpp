@@ -1,0 +1,95 @@
+// What a study says of its figures.
+#include "train/study/text.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/temporary_folder.h"
+#include "tests/train/study/small_study.h"
+#include "train/evaluation/losses.h"
+#include "train/study/page.h"
+#include "train/study/results.h"
+
+using namespace scca;
+using namespace scca::test;
+namespace fs = std::filesystem;
+
+TEST_CASE("study: spreads and differences as they are written") {
+  CHECK(text_of(spread({78.04}), 1) == "78.0");
+  CHECK(text_of(spread({78.1, 77.7, 78.2}), 1) == "78.0 (77.7 to 78.2)");
+  CHECK(text_of(RowDifference{spread({-0.012}), 0.001}) == "−0.012 ± 0.001");
+  CHECK(text_of(RowDifference{spread({0.005, 0.009}), 0.001}) == "+0.007 ± 0.001 (+0.005 to +0.009)");
+  CHECK(percent_text(spread({0.6, 1.0})) == "80 % (60 to 100)");
+  CHECK(percent_text(spread({1.0, 1.0})) == "100 %");
+}
+
+TEST_CASE("study: the standard error of a difference is over windows, its spread over seeds") {
+  const TemporaryFolder folder;
+  /// Two windows of two predictions, each of the window's own loss.
+  const auto result = [&](const std::string& name, float first, float second) {
+    const fs::path file = folder / (name + ".safetensors");
+    write_losses(file, {3, Tensor::of(std::vector<float>{first, first, second, second}, {2, 2}), "the same"});
+    return StudyResult{.losses = file};
+  };
+  // Windows differ by 0.5 and 1 for the first seed: mean 0.75, variance 0.125, so 0.25 over two windows. By
+  // -0.25 twice for the second.
+  const StudyRowResult reference{.seeds = {result("r1", 1, 2), result("r2", 3, 4)}};
+  const StudyRowResult row{.seeds = {result("a1", 1.5, 3), result("a2", 2.75, 3.75)}};
+  const RowDifference d = difference(row, reference);
+  CHECK(d.over_seeds.mean == 0.25);
+  CHECK(d.over_seeds.low == -0.25);
+  CHECK(d.over_seeds.high == 0.75);
+  CHECK(d.over_seeds.count == 2);
+  CHECK(d.standard_error == 0.25);
+  CHECK(text_of(d) == "+0.250 ± 0.250 (−0.250 to +0.750)");
+  const RowDifference untrained = difference({.seeds = {result("u", 3, 2)}}, reference);  // 2 and 0
+  CHECK(untrained.over_seeds.mean == 1);
+  CHECK(untrained.standard_error == 1);
+  CHECK(text_of(untrained) == "+1.000 ± 1.000");
+}
+
+TEST_CASE("study: the reading orders the patterns by their mean over seeds, the lowest first") {
+  StudySettings s = settings({"full", "local", "s2"});
+  s.lengths = {129};
+  s.seeds = 2;
+  const Study study = plan_study(s);
+  std::vector<StudyRowResult> results;
+  for (const StudyRow& row : study.rows) {
+    const auto seeds = row.name == "full"    ? std::vector<double>{80, 82}
+                       : row.name == "local" ? std::vector<double>{70, 86}  // the best seed and the worst
+                       : row.name == "s2"    ? std::vector<double>{75, 77}
+                                             : std::vector<double>{99};
+    StudyRowResult& result = results.emplace_back(StudyRowResult{.row = &row});
+    for (const double perplexity : seeds) result.seeds.push_back({.perplexity = {{129, perplexity}}});
+  }
+  const std::vector<Paragraph> reading = study_reading(study, results);
+  REQUIRE(!reading.empty());
+  CHECK(reading[0].text == "**In order** at 129: `s2` 76.0, `local` 78.0, `full` 81.0.");
+  // ln(78 / 76) = 0.026, ln(81 / 76) = 0.064; the seeds of local: ln(86 / 70) = 0.206
+  CHECK(
+      reading.back().text ==
+      "From the first to the second it is 0.026 nats, from the first to the last 0.064. Seeds of one pattern "
+      "lie up to 0.206 nats apart, so that the first place is within what a seed does and the whole range is "
+      "within it.");
+}
+
+TEST_CASE("study: the page says why an untrained window wins, or that it does not") {
+  Study study = plan_study(settings({"full", "local"}));
+  std::vector<StudyRowResult> results;
+  for (const StudyRow& row : study.rows) results.push_back({.row = &row, .seeds = {StudyResult{}}});
+  const auto reading = [&](double window, double full) {
+    for (StudyRowResult& row : results)
+      row.seeds[0].perplexity[129] = row.row->name == "base-window" ? window
+                                     : row.row->name == "full"      ? full
+                                                                    : 99;
+    std::string text;
+    for (const Paragraph& paragraph : study_reading(study, results)) text += paragraph.text + "\n";
+    return text;
+  };
+  CHECK(contains(reading(57, 78),
+                 "**Why the untrained window wins here, and when extending pays.** `base-window` "
+                 "(57.0 beside 78.0 of `full`)"));
+  CHECK(contains(reading(57, 78), "without training it stands at 99.0, and 40 steps win back a part"));
+  CHECK(contains(reading(79, 78),
+                 "**The extension pays here.** The untrained `base-window` (79.0 beside 78.0"));
+  CHECK(!contains(reading(79, 78), "wins here"));
+}

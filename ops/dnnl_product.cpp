@@ -103,16 +103,12 @@ class DnnlMatmuls {
 }  // namespace
 
 bool dnnl_multiplies_bf16() {
-#if DNNL_VERSION_MAJOR >= 3
   static const bool native = [] {
     const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());  // a set of bits
     const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
     return (has & wanted) == wanted;
   }();
   return native;
-#else
-  return false;  // version 2 is used as measured: at the f32 rate
-#endif
 }
 
 void dnnl_product(const MatrixView& a, const MatrixView& b, const MatrixView& c,

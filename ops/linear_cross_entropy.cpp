@@ -62,9 +62,8 @@ Problem checked(const char* op, const Tensor& hidden, const Tensor& weight, cons
   SCCA_CHECK(blocks || (hidden.dtype() == DType::f64) == (weight.dtype() == DType::f64), op, ": hidden is ",
              name_of(hidden.dtype()), ", weight is ", name_of(weight.dtype()), "; f64 goes with f64 only");
   const Device device = hidden.device();
-  // the CPU multiplies in f32 whatever it is given: there the weight is widened once, not once a chunk
-  const bool bf16_products =
-      device != Device::cpu && hidden.dtype() == DType::bf16 && (blocks || weight.dtype() == DType::bf16);
+  // a CPU without bf16's products multiplies in f32: there the weight is widened once, not once a chunk
+  const bool bf16_products = hidden.dtype() == DType::bf16 && multiplies_bf16(device);
   const DType operand = hidden.dtype() == DType::f64 ? DType::f64 : bf16_products ? DType::bf16 : DType::f32;
   NoGrad no_grad;
   return {hidden.reshape({rows, hidden.size(-1)}).detach(),
@@ -73,15 +72,6 @@ Problem checked(const char* op, const Tensor& hidden, const Tensor& weight, cons
           ignore_index,
           count_targets(op, targets, ignore_index, weight.size(0)),
           operand};
-}
-
-/// x as the terms of a sum that products with `operand` can take.
-std::vector<Tensor> terms_of(const Tensor& x, DType operand) {
-  if (operand == x.dtype()) return {x};
-  Tensor high = Tensor::empty(x.shape(), operand, x.device()),
-         low = Tensor::empty(x.shape(), operand, x.device());
-  SCCA_ON_DEVICE(x.device(), split_in_two(x, high, low));
-  return {high, low};
 }
 
 /// Losses per token, and with `mean_scale` (1 / count) the wanted gradients of their mean: an empty dhidden
@@ -103,15 +93,15 @@ Tensor run_chunks(const Problem& problem, double mean_scale, Tensor& dhidden, Te
     SCCA_ON_DEVICE(device, softmax_losses(logits, problem.targets.rows(begin, n), problem.ignore_index,
                                           with_grad ? mean_scale : 0, chunk_losses));
     if (!with_grad) continue;
-    const std::vector<Tensor> terms = terms_of(logits, problem.operand);
+    const Tensor dlogits = cast(logits, problem.operand);
     if (dhidden) {
       Tensor into = dhidden.rows(begin, n);
-      Tensor exact = into.dtype() == work ? into : Tensor::empty({n, width}, work, device);
-      for (size_t i = 0; i < terms.size(); ++i) matmul_into(terms[i], weight, exact, {.accumulate = i > 0});
-      if (into.dtype() != work) SCCA_ON_DEVICE(device, convert(exact, into));
+      const bool rounds = into.dtype() != problem.operand;  // bf16, multiplied in f32
+      Tensor exact = rounds ? Tensor::empty({n, width}, work, device) : into;
+      matmul_into(dlogits, weight, exact);
+      if (rounds) SCCA_ON_DEVICE(device, convert(exact, into));
     }
-    for (size_t i = 0; dweight && i < terms.size(); ++i)
-      matmul_into(terms[i], hidden, dweight, {.transpose_a = true, .accumulate = begin > 0 || i > 0});
+    if (dweight) matmul_into(dlogits, hidden, dweight, {.transpose_a = true, .accumulate = begin > 0});
   }
   return losses;
 }
@@ -121,9 +111,10 @@ Tensor run_chunks(const Problem& problem, double mean_scale, Tensor& dhidden, Te
 int64_t loss_chunk_rows(int64_t rows, int64_t vocabulary, DType logits, Device device) {
   // the CPU's caches keep a chunk between product, softmax and products; a GPU is filled only by a larger one
   const int64_t bytes = int64_t{device == Device::cpu ? 4 : 64} << 20;
-  constexpr int64_t fewest = 256, tile = 128;  // tile: of rows, in the products of tensor cores
+  constexpr int64_t tile = 128;  // of rows, in the products of tensor cores
   const int64_t fit = bytes / std::max<int64_t>(vocabulary * static_cast<int64_t>(size_of(logits)), 1);
-  return std::min(rows, std::max(fewest, device == Device::cpu ? fit : fit / tile * tile));
+  if (device != Device::cpu) return std::min(rows, std::max<int64_t>(256, fit / tile * tile));
+  return std::min<int64_t>(rows, fit < 256 ? 512 : fit);
 }
 
 Tensor linear_cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& targets,
@@ -222,20 +213,6 @@ void softmax_losses(Tensor& logits, const Tensor& targets, int64_t ignore_index,
   } else {
     run(logits.data<float>(), losses.data<float>());
   }
-}
-
-void split_in_two(const Tensor& x, Tensor& high, Tensor& low) {
-  const float* from = x.data<float>();
-  bf16* to_high = high.data<bf16>();
-  bf16* to_low = low.data<bf16>();
-  parallel_for(x.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) {
-      const bf16 h(from[i]);
-      to_high[i] = h;
-      to_low[i] = bf16(from[i] - h);
-    }
-  });
 }
 
 void mean_loss(const Tensor& losses, int64_t count, Tensor& mean) {

@@ -39,22 +39,6 @@ __global__ void __launch_bounds__(kMostThreads)
   });
 }
 
-/// Moves 8 n bytes.
-struct Split {
-  const float* x;
-  __nv_bfloat16 *high, *low;
-
-  template <int K>
-  __device__ void operator()(int64_t i) const {
-    const Floats<K> v = load<K>(x + i);
-    Floats<K> rest;
-#pragma unroll
-    for (int k = 0; k < K; ++k) rest.at[k] = v.at[k] - to_float(from_float<__nv_bfloat16>(v.at[k]));
-    store(high + i, v);
-    store(low + i, rest);
-  }
-};
-
 /// One block, since there is one number a token.
 __global__ void __launch_bounds__(kMostThreads)
     mean_of(const float* losses, int64_t n, double count, float* mean) {
@@ -89,11 +73,6 @@ void softmax_losses(Tensor& logits, const Tensor& targets, int64_t ignore_index,
            softmax_rows<N>, data<float>(logits), data<int32_t>(targets), ignore_index, vocabulary,
            static_cast<float>(grad_scale), data<float>(losses));
   });
-}
-
-void split_in_two(const Tensor& x, Tensor& high, Tensor& low) {
-  elementwise<8>("linear_cross_entropy", x.numel(), aligned(x, high, low),
-                 Split{data<float>(x), data<__nv_bfloat16>(high), data<__nv_bfloat16>(low)});
 }
 
 void mean_loss(const Tensor& losses, int64_t count, Tensor& mean) {

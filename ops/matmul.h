@@ -37,8 +37,8 @@ class SameBitsAtAnyThreadCount {
 /// blocks.
 Tensor as_operand(const Tensor& weight, DType dtype);
 
-/// Whether products of bf16 are the device's own: on the CPU with AVX-512's bf16 instructions or AMX, and
-/// oneDNN 3. Elsewhere they are widened to f32.
+/// Whether products of bf16 are the device's own: on the CPU with AVX-512's bf16 instructions or AMX.
+/// Elsewhere they are widened to f32.
 bool multiplies_bf16(Device device);
 
 /// Columns [begin, begin + count) of a matrix, whose rows lie matrix.size(1) apart.

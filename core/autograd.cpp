@@ -1,6 +1,9 @@
 #include "core/autograd.h"
 
+#include <deque>
+#include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include "core/accumulate.h"
 #include "core/random.h"
@@ -17,6 +20,24 @@ struct Read {
   Shape shape;
 };
 thread_local std::vector<Read>* reads = nullptr;  // where the first run of such a block notes them
+
+/// What a block's ops have kept, call by call.
+using KeptCalls = std::deque<std::vector<Tensor>>;
+thread_local KeptCalls *keeping = nullptr,  // in the first run of a block that keeps
+    *handing_out = nullptr;                 // in its second
+
+/// While one lives, kept_results() works with these; blocks within blocks each with their own.
+class KeptHere {
+ public:
+  KeptHere(KeptCalls* keep, KeptCalls* hand_out)
+      : before_(std::exchange(keeping, keep), std::exchange(handing_out, hand_out)) {}
+  ~KeptHere() { std::tie(keeping, handing_out) = before_; }
+  KeptHere(const KeptHere&) = delete;
+  KeptHere& operator=(const KeptHere&) = delete;
+
+ private:
+  std::pair<KeptCalls*, KeptCalls*> before_;
+};
 
 /// Those of what `block(x)` read that outlive it and are not its output, which the next op may take over.
 std::vector<Read> reads_of(const std::function<Tensor(const Tensor&)>& block, const Tensor& x, Tensor& y) {
@@ -86,12 +107,14 @@ class CheckpointNode : public Node {
     }
   }
 
-  Tensor run_again(const Tensor& input) const {
+  Tensor run_again(const Tensor& input) {
     const Region again(Way::again);
+    const KeptHere here(nullptr, &kept);
     return block(input);
   }
 
   std::function<Tensor(const Tensor&)> block;
+  KeptCalls kept;
   std::vector<Read> reads;
   Saved x{*this, "x"};
   RandomState random;
@@ -211,17 +234,34 @@ void backward(const Tensor& output, Tensor grad) {
   }
 }
 
-Tensor checkpoint(std::function<Tensor(const Tensor&)> block, const Tensor& x) {
+Tensor checkpoint(std::function<Tensor(const Tensor&)> block, const Tensor& x, Keep keep) {
   if (!grad_enabled()) return block(x);
   auto node = std::make_shared<CheckpointNode>();
   node->random = random_state();
   Tensor y;
-  node->reads = reads_of(block, x, y);
+  {
+    const KeptHere here(keep == Keep::dear ? &node->kept : nullptr, nullptr);
+    node->reads = reads_of(block, x, y);
+  }
   node->block = std::move(block);
   node->x = x;
   const Tensor* const inputs[] = {&x};
   attach(node, y, inputs);
   return y;
+}
+
+std::vector<Tensor> kept_results(const std::function<std::vector<Tensor>()>& make) {
+  if (handing_out && !handing_out->empty()) {
+    std::vector<Tensor> results = std::move(handing_out->front());
+    handing_out->pop_front();
+    return results;
+  }
+  std::vector<Tensor> results = make();
+  if (keeping) {
+    for (Tensor& result : results) result.mark(MemoryKind::activations);
+    keeping->push_back(results);
+  }
+  return results;
 }
 
 }  // namespace scca

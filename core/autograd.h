@@ -121,10 +121,19 @@ void backward(const Tensor& output, Tensor grad = {});
 /// Throws Error unless `grad` has this shape, dtype and device.
 void check_gradient(const char* who, const Tensor& grad, const Shape& shape, DType dtype, Device device);
 
-/// `block(x)`, computed without a graph: only x and the random state are kept, and backward runs the block
-/// again. The same numbers as block(x), for the memory of one block at a time (Chen et al., arXiv
-/// 1604.06174). Throws Error in backward when x, or a tensor from outside the block that one of its ops read,
-/// was written since.
-Tensor checkpoint(std::function<Tensor(const Tensor&)> block, const Tensor& x);
+/// What a checkpointed block keeps: its input, or with it what its ops find dear to make again
+/// (kept_results).
+enum class Keep : uint8_t { input, dear };
+
+/// `block(x)`, computed without a graph: only x, the random state and what `keep` says are kept, and backward
+/// runs the block again. The same numbers as block(x), for the memory of one block at a time (Chen et al.,
+/// arXiv 1604.06174). Throws Error in backward when x, or a tensor from outside the block that one of its ops
+/// read, was written since.
+Tensor checkpoint(std::function<Tensor(const Tensor&)> block, const Tensor& x, Keep keep = Keep::input);
+
+/// make(), for an op whose results are small beside the work of making them. In a checkpointed block of
+/// Keep::dear the first run keeps them and the second is handed them, the calls in their order: backward has
+/// the same numbers without a second make(). Nobody may write them.
+std::vector<Tensor> kept_results(const std::function<std::vector<Tensor>()>& make);
 
 }  // namespace scca

@@ -80,7 +80,7 @@ void check_probe(const ForwardOptions& options, int64_t layers) {
   if (!options.probe) return;
   SCCA_CHECK(options.probe->layer >= 0 && options.probe->layer < layers, "llama: layer ",
              options.probe->layer, " is asked for, expected one from 0 to ", layers - 1);
-  SCCA_CHECK(options.checkpointed_layers == 0,
+  SCCA_CHECK(options.checkpointing.layers == 0,
              "llama: a probe would be written again in backward; leave checkpointing out");
   SCCA_CHECK(!options.documents, "llama: packed documents and a probe do not go together");
 }
@@ -240,7 +240,9 @@ Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const 
       const Region region("block", static_cast<int64_t>(i));
       return layer(in, plan, pass, past);
     };
-    x = static_cast<int64_t>(i) < options.checkpointed_layers ? checkpoint(block, x) : block(x);
+    const bool again = static_cast<int64_t>(i) < options.checkpointing.layers;
+    x = again ? checkpoint(block, x, options.checkpointing.keeps_attention ? Keep::dear : Keep::input)
+              : block(x);
   }
   if (cache) cache->length = tokens;
   return rms_norm(x, norm_D, config.rms_norm_eps);

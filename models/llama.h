@@ -42,16 +42,23 @@ struct AttentionProbe {
   PlanPtr plan = {};
 };
 
-/// For ForwardOptions::checkpointed_layers.
 inline constexpr int64_t kAllLayers = INT64_MAX;
+
+/// How many of the first layers run again in backward, and what is kept of these: their inputs, or
+/// attention's results too. The first layers, since backward frees what the last ones keep before it comes to
+/// these: were it the other way round, the first layer to run again would need its room beside all that the
+/// others keep.
+struct Checkpointing {
+  Checkpointing(int64_t layers = 0, bool keeps_attention = false)
+      : layers(layers), keeps_attention(keeps_attention) {}
+  int64_t layers;  // kAllLayers: all
+  bool keeps_attention;
+};
 
 struct ForwardOptions {
   std::optional<AttentionSpec> attention = {};  // empty: the model's own (models/own_attention.h)
   bool training = false;                        // LoRA dropout is on
-  // Of so many of the first layers only the input is kept, and each runs again in backward; kAllLayers: of
-  // all. The first, since backward frees what the last ones keep before it comes to these: were it the other
-  // way round, the first layer to run again would need its room beside all that the others keep.
-  int64_t checkpointed_layers = 0;
+  Checkpointing checkpointing = {};
   KeyValueCache* cache = nullptr;  // the tokens continue those in the cache, and join them
   // Where documents begin in the rows (nn/patterns/packed_plan.h): no token sees another document's, under
   // any pattern, and none is predicted from one. Positions stay those of the row: RoPE turns by differences,

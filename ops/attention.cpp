@@ -132,18 +132,32 @@ AttentionWorkspace backward_workspace(const AttentionInput& in, const AttentionG
   return workspace;
 }
 
+namespace {
+
+AttentionOutput output_of(const AttentionInput& in, const PlanPtr& plan) {
+  const Tensor& q = in.q;
+  const DType statistics = q.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  AttentionOutput result{Tensor::empty(q.shape(), q.dtype(), q.device()),
+                         Tensor::empty({q.size(0), q.size(2), q.size(1)}, statistics, q.device())};
+  AttentionWorkspace workspace = forward_workspace(in);
+  count_pairs("attention_forward", plan, q, 4);
+  SCCA_ON_DEVICE(q.device(), attention_forward(in, result, workspace));
+  return result;
+}
+
+}  // namespace
+
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PlanPtr& plan, double scale,
                  const ScoreChange& change) {
   check_arguments(q, k, v, plan);
   check_change(change, q, k);
   if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
-  const DType statistics = q.dtype() == DType::f64 ? DType::f64 : DType::f32;
-  AttentionOutput result{Tensor::empty(q.shape(), q.dtype(), q.device()),
-                         Tensor::empty({q.size(0), q.size(2), q.size(1)}, statistics, q.device())};
   const AttentionInput in{q, k, v, *plan, scale, change ? &change : nullptr};
-  AttentionWorkspace workspace = forward_workspace(in);
-  count_pairs("attention_forward", plan, q, 4);
-  SCCA_ON_DEVICE(q.device(), attention_forward(in, result, workspace));
+  const auto kept = kept_results([&]() -> std::vector<Tensor> {
+    AttentionOutput made = output_of(in, plan);
+    return {made.out, made.log_sum_exp};
+  });
+  AttentionOutput result{kept[0].detach(), kept[1]};  // detached: what is kept has no graph
   if (auto node = record<AttentionNode>(result.out, {&q, &k, &v, &change.sink_H})) {
     node->q = q;  // every wanted gradient reads all of these: even dv needs the weights again
     node->k = k;

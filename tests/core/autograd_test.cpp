@@ -135,6 +135,40 @@ TEST_CASE("checkpoint: the same bits for less memory, dropout included") {
   CHECK(checkpointed_bytes < plain_bytes);
 }
 
+TEST_CASE("checkpoint: what an op keeps is made once, handed out in the order of the calls, and then freed") {
+  const Tensor w = leaf({8, 8}, 1);
+  std::vector<std::string> made;
+  const auto keeping = [&](const char* name, const Tensor& t) {
+    return kept_results([&]() -> std::vector<Tensor> {
+      made.push_back(name);
+      return {t.detach().clone()};
+    })[0];
+  };
+  const auto block = [&](const Tensor& in) {
+    const Tensor y = linear(in, w), first = keeping("first", in), second = keeping("second", first);
+    return add(y, add(first, second));
+  };
+  using Names = std::vector<std::string>;
+  for (const auto& [keep, again] : {std::pair(Keep::input, Names{"first", "second", "first", "second"}),
+                                    std::pair(Keep::dear, Names{"first", "second"})}) {
+    const Tensor x = leaf({128, 8}, 3);
+    const int64_t before = memory_counters().live_bytes;
+    made.clear();
+    const Tensor y = checkpoint(block, x, keep);
+    CHECK(made == Names{"first", "second"});
+    const int64_t one = 128 * 8 * 4;
+    CHECK(memory_counters().live_bytes - before == (keep == Keep::dear ? 3 : 1) * one);
+    backward(y, ones(y));
+    CHECK(made == again);
+    CHECK(memory_counters().live_bytes - before == 2 * one + 8 * 8 * 4);  // y, and the gradients of x and w
+    Tensor(w).set_grad({});
+  }
+  made.clear();
+  keeping("outside", w);
+  keeping("outside", w);
+  CHECK(made == Names{"outside", "outside"});
+}
+
 TEST_CASE(
     "autograd: what is written between forward and backward is an error, by whatever way it is written") {
   // y = w x with x = 1: dw is 1. With x written in between it was 100.

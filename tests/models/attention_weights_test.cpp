@@ -106,6 +106,6 @@ TEST_CASE("attention_weights: layers and heads that are not there are refused") 
   CHECK_THROWS_AS(attention_weights(model, {}, 0, 0), Error);
   AttentionProbe probe;
   CHECK_THROWS_WITH_AS(
-      model.hidden(Tensor::of<int32_t>({1, 2}, {1, 2}), {.checkpointed_layers = 1, .probe = &probe}),
+      model.hidden(Tensor::of<int32_t>({1, 2}, {1, 2}), {.checkpointing = 1, .probe = &probe}),
       "llama: a probe would be written again in backward; leave checkpointing out", Error);
 }

@@ -60,7 +60,7 @@ std::vector<Tensor> step(Llama model) {
   model.for_each_linear([](const std::string&, Linear& linear) {
     if (linear.lora) fill_uniform(linear.lora->b_OR, -0.1, 0.1);
   });
-  std::vector<Tensor> all{model.loss(ids(), {.training = true, .checkpointed_layers = kAllLayers})};
+  std::vector<Tensor> all{model.loss(ids(), {.training = true, .checkpointing = kAllLayers})};
   backward(all[0]);
   model.for_each_parameter([&](const std::string&, Tensor& weight) {
     if (weight.requires_grad()) all.push_back(weight.grad());

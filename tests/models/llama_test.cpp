@@ -165,11 +165,13 @@ TEST_CASE("llama: checkpointing changes no bit of the loss or of any gradient") 
     ForwardOptions options{.attention = parse_attention_spec(spec), .training = true};
     const std::vector<Tensor> kept = loss_and_gradients(model, ids, options);
     REQUIRE(kept.size() > 10);
-    std::vector<int64_t> numbers{kAllLayers};
-    for (int64_t layers = 1; layers <= std::ssize(model.layers); ++layers) numbers.push_back(layers);
-    for (const int64_t layers : numbers) {
-      CAPTURE(layers);
-      options.checkpointed_layers = layers;
+    std::vector<Checkpointing> choices;
+    for (int64_t layers = 1; layers <= std::ssize(model.layers); ++layers)
+      for (const bool keeps_attention : {false, true}) choices.push_back({layers, keeps_attention});
+    choices.push_back(kAllLayers);
+    for (const Checkpointing& choice : choices) {
+      CAPTURE(choice.layers);
+      options.checkpointing = choice;
       const std::vector<Tensor> recomputed = loss_and_gradients(model, ids, options);
       REQUIRE(kept.size() == recomputed.size());
       for (size_t i = 0; i < kept.size(); ++i) CHECK(same_bits(kept[i], recomputed[i]));

@@ -112,7 +112,7 @@ TEST_CASE("packed documents: checkpointing changes no bit of the gradients") {
     model.set_trainable({"all"});
     backward(model.loss(ids, {.attention = parse_attention_spec("scca-fixed(chunk=8)"),
                               .training = true,
-                              .checkpointed_layers = checkpointed_layers,
+                              .checkpointing = checkpointed_layers,
                               .documents = kStarts}));
     std::vector<std::vector<double>> all;
     model.for_each_parameter(

@@ -130,7 +130,7 @@ StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
   const Tensor ids = random_ids(options.batch, options.context, config.vocab_size);
   const ForwardOptions forward{.attention = parse_attention_spec(options.attention),
                                .training = true,
-                               .checkpointed_layers = plan.checkpointed_layers};
+                               .checkpointing = plan.checkpointing};
   Optimizer optimizer(model);
   int64_t step = 0;
   const auto one_step = [&] {

@@ -80,11 +80,12 @@ std::string moment_of(const Plan& plan) {
 struct Auto {
   bool fits = false;
   int64_t kept_layers = 0, layers = 0;
+  bool keeps_attention = false;
 };
 
 Auto auto_in(const MakeModel& model, const TrainSettings& train, int64_t bytes) {
-  const StepPlan step = fullest_step(model, train, room_for_step(bytes), There::nothing);
-  return {step.peak.total() <= bytes, step.kept_layers(), step.layers};
+  const StepPlan step = quickest_step(model, train, room_for_step(bytes), There::nothing);
+  return {step.peak.total() <= bytes, step.kept_layers(), step.layers, step.keeps_attention()};
 }
 
 std::string bar(int64_t bytes, int64_t most) {
@@ -144,7 +145,9 @@ void print_readable(const Flags& flags, const MakeModel& model, const std::vecto
       table.back().push_back(longest > 0 ? std::to_string(longest) : "none");
     }
     const Auto chosen = auto_in(model, train, room.bytes);
-    table.back().push_back(chosen.fits ? concat(chosen.kept_layers, " of ", chosen.layers) : "-");
+    table.back().push_back(chosen.fits ? concat(chosen.kept_layers, " of ", chosen.layers,
+                                                chosen.keeps_attention ? ", attention in all" : "")
+                                       : "-");
   }
   std::cout << "\n" << format_table(table);
 }
@@ -172,7 +175,9 @@ nlohmann::json to_json(const Flags& flags, const MakeModel& model, const std::ve
       card[plan.key] = {{"fits", plan.total() <= room.bytes},
                         {"longest_context", longest_context(model, plan.settings, room.bytes)}};
     const Auto chosen = auto_in(model, train, room.bytes);
-    card["checkpointing_auto"] = {{"fits", chosen.fits}, {"kept_layers", chosen.kept_layers}};
+    card["checkpointing_auto"] = {{"fits", chosen.fits},
+                                  {"kept_layers", chosen.kept_layers},
+                                  {"keeps_attention", chosen.keeps_attention}};
     result["cards"].push_back(card);
   }
   return result;

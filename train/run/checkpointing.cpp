@@ -17,23 +17,27 @@ int64_t room_for_step(int64_t available, const Llama& model) {
   return room_for_step(available - mapped);
 }
 
-StepPlan fullest_step(const MakeModel& make, const TrainSettings& settings, int64_t room, There there) {
-  const auto fits = [&](int64_t checkpointed) {
-    return still_needed(plan_step(make, settings, checkpointed, Planning::Count::memory), there) <= room;
+StepPlan quickest_step(const MakeModel& make, const TrainSettings& settings, int64_t room, There there) {
+  const auto fits = [&](const Checkpointing& checkpointing) {
+    return still_needed(plan_step(make, settings, checkpointing, Planning::Count::memory), there) <= room;
   };
   if (fits(0)) return plan_step(make, settings, 0);
-  StepPlan least = plan_step(make, settings, kAllLayers);
-  if (still_needed(least, there) > room) return least;
-  int64_t fewest = least.layers, too_few = 0;
-  while (fewest - too_few > 1) {
-    const int64_t middle = (fewest + too_few) / 2;
-    (fits(middle) ? fewest : too_few) = middle;
+  StepPlan best = plan_step(make, settings, kAllLayers);
+  for (const bool keeps_attention : {false, true}) {
+    if (!fits({kAllLayers, keeps_attention})) break;  // the next keeps more
+    int64_t fewest = best.layers, too_few = 0;
+    while (fewest - too_few > 1) {
+      const int64_t middle = (fewest + too_few) / 2;
+      (fits({middle, keeps_attention}) ? fewest : too_few) = middle;
+    }
+    StepPlan found = plan_step(make, settings, {fewest, keeps_attention});
+    if (found.total_flops() < best.total_flops()) best = std::move(found);
   }
-  return fewest == least.layers ? least : plan_step(make, settings, fewest);
+  return best;
 }
 
 StepPlan chosen_step(const MakeModel& make, const TrainSettings& settings, int64_t room, There there) {
-  return settings.checkpointing == "auto" ? fullest_step(make, settings, room, there)
+  return settings.checkpointing == "auto" ? quickest_step(make, settings, room, there)
                                           : plan_step(make, settings);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // --checkpointing auto: of as many layers as fit the activations are kept, and only the others run again in
-// backward. The plan of a step (train/run/memory.h) says what fits. Any choice gives the same bits; each
-// layer kept spares a step the time of its second forward.
+// backward; of those attention's results are kept where that spares more. The plan of a step
+// (train/run/memory.h) says what fits and what it computes. Any choice gives the same bits.
 #include <cstdint>
 
 #include "train/run/memory.h"
@@ -17,11 +17,12 @@ int64_t room_for_step(int64_t available);
 /// wanted in memory, but the system counts their pages as available.
 int64_t room_for_step(int64_t available, const Llama& model);
 
-/// The step that keeps the most layers of those whose plans take at most `room` bytes beside what is `there`
-/// already; with all layers checkpointed where none does. The last layers are kept (ForwardOptions says why).
-StepPlan fullest_step(const MakeModel& make, const TrainSettings& settings, int64_t room, There there);
+/// The step of the fewest FLOPs among those whose plans take at most `room` bytes beside what is `there`
+/// already, by the number of checkpointed layers and by what is kept of these; the least, all layers
+/// checkpointed and their inputs kept, where none does.
+StepPlan quickest_step(const MakeModel& make, const TrainSettings& settings, int64_t room, There there);
 
-/// Under auto the fullest step of that room; else the one that the settings ask for.
+/// Under auto the quickest step of that room; else the one that the settings ask for.
 StepPlan chosen_step(const MakeModel& make, const TrainSettings& settings, int64_t room, There there);
 
 }  // namespace scca

@@ -57,7 +57,7 @@ int64_t asked_layers(const TrainSettings& settings) {
 
 }  // namespace
 
-StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, int64_t checkpointed_layers,
+StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, Checkpointing checkpointing,
                    Planning::Count count) {
   const Planning planning(count);
   Llama model = make();
@@ -71,11 +71,11 @@ StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, int64_t
   StepPlan plan{.device = model.device(),
                 .peak = {},
                 .layers = layers,
-                .checkpointed_layers = std::min(checkpointed_layers, layers)};
+                .checkpointing = {std::min(checkpointing.layers, layers), checkpointing.keeps_attention}};
   mark(model, optimizer, plan);
   const ForwardOptions forward{.attention = parse_attention_spec(training_attention(settings, model.config)),
                                .training = true,
-                               .checkpointed_layers = plan.checkpointed_layers};
+                               .checkpointing = plan.checkpointing};
   const int64_t passes = std::min(settings.grad_accum, kMostPasses);
   reset_peak(plan.device);
   for (int64_t step = 1; step <= kSteps; ++step) {

@@ -37,20 +37,22 @@ struct StepPlan {
   Device device = Device::cpu;
   PlannedPeak peak;                      // when most is live: what memory_counters(device).peak_bytes will be
   int64_t parameters = 0, learning = 0;  // numbers of the base; those that learn, LoRA's among them
-  int64_t layers = 0,
-          checkpointed_layers = 0;        // of the model; the first of them, which run again in backward
+  int64_t layers = 0;                    // of the model
+  Checkpointing checkpointing = {};      // of no more layers than those
   std::map<std::string, double> flops{};  // of a whole step, by kernel
 
   double total_flops() const;
   int64_t bytes(MemoryKind kind) const { return peak.of(kind); }
-  int64_t kept_layers() const { return layers - checkpointed_layers; }
+  int64_t kept_layers() const { return layers - checkpointing.layers; }
+  /// Of the layers that run again.
+  bool keeps_attention() const { return checkpointing.layers > 0 && checkpointing.keeps_attention; }
 };
 
 /// Exact: it is the step that the trainer takes, with batch, context, grad_accum and attention of the
-/// settings, and with this many checkpointed layers (as in ForwardOptions). Weights count as owned; on the
+/// settings, and with this checkpointing. Weights count as owned; on the
 /// CPU those of a mapped file in the model's own dtype are not in the counters. Throws UsageError where
 /// nothing learns, for sizes whose bytes 64 bits do not count, and as parse_attention_spec.
-StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, int64_t checkpointed_layers,
+StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, Checkpointing checkpointing,
                    Planning::Count count = Planning::Count::memory_and_flops);
 /// With those that the settings ask for: on all, off none; auto all too, the least that its choice
 /// (train/run/checkpointing.h) takes.

@@ -45,9 +45,10 @@ std::string expected_time(const StepPlan& plan) {
                 " GFLOP/s)");
 }
 
-/// "; checkpointing auto: 18 of 30 layers kept"
+/// "; checkpointing auto: 18 of 30 layers kept, attention in all"
 std::string kept_layers(const StepPlan& plan) {
-  return concat("; checkpointing auto: ", plan.kept_layers(), " of ", plan.layers, " layers kept");
+  return concat("; checkpointing auto: ", plan.kept_layers(), " of ", plan.layers, " layers kept",
+                plan.keeps_attention() ? ", attention in all" : "");
 }
 
 /// ", 31 % of them learned" where not all are.
@@ -88,9 +89,8 @@ Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
       task_(std::move(task)),
       run_(run),
       checked_(model, task_.train),
-      forward_{.attention = checked_.attention,
-               .training = true,
-               .checkpointed_layers = checked_.plan.checkpointed_layers},
+      forward_{
+          .attention = checked_.attention, .training = true, .checkpointing = checked_.plan.checkpointing},
       optimizer_(model),
       order_(task_.data->order(task_.train.seed)) {
   task_.record.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "core/autograd.h"
 #include "ops/add.h"
 #include "ops/embedding.h"
@@ -52,24 +54,35 @@ MakeModel model(const Learning& learning, DType dtype = DType::f32) {
   return model_of(config(), dtype, Device::cpu, learning);
 }
 
-/// Planned peaks by kept layers, 0 to all.
-std::vector<int64_t> peaks(const MakeModel& make) {
-  std::vector<int64_t> all;
+/// Every step there is: by kept layers, 0 to all, with attention's results in the others and without.
+std::vector<StepPlan> all_steps(const MakeModel& make) {
+  std::vector<StepPlan> all;
   for (int64_t kept = 0; kept <= kLayers; ++kept)
-    all.push_back(plan_step(make, settings(), kLayers - kept).peak.total());
+    for (const bool keeps_attention : {false, true})
+      all.push_back(plan_step(make, settings(), {kLayers - kept, keeps_attention}));
   return all;
 }
 
+/// The definition: of those that fit the one of the fewest FLOPs, and of equals the smaller.
+const StepPlan& quickest_of(const std::vector<StepPlan>& steps, int64_t room) {
+  const StepPlan* best = &steps[0];
+  for (const StepPlan& step : steps) {
+    if (step.peak.total() > room) continue;
+    const auto order = [](const StepPlan& s) { return std::pair(s.total_flops(), s.peak.total()); };
+    if (order(step) < order(*best)) best = &step;
+  }
+  return *best;
+}
+
 /// The most that one forward and backward of the model takes.
-int64_t peak_of(const MakeModel& make, int64_t checkpointed_layers) {
+int64_t peak_of(const MakeModel& make, int64_t checkpointed) {
   const Planning planning;
   const Llama model = make();
   const Tensor ids = Tensor::empty({1, settings().context}, DType::i32);
   reset_peak();
-  backward(model.loss_of(ids, ids,
-                         {.attention = parse_attention_spec("full"),
-                          .training = true,
-                          .checkpointed_layers = checkpointed_layers}));
+  backward(model.loss_of(
+      ids, ids,
+      {.attention = parse_attention_spec("full"), .training = true, .checkpointing = checkpointed}));
   return planning.peak(Device::cpu).total();
 }
 
@@ -97,43 +110,59 @@ int64_t peak_with(const MakeModel& make, const std::set<size_t>& checkpointed) {
 
 }  // namespace
 
-TEST_CASE("checkpointing auto: as many layers as fit, to the byte") {
+TEST_CASE("checkpointing auto: the fewest FLOPs of what fits, to the byte") {
+  std::set<std::pair<int64_t, bool>> chosen;
   for (const Kind& kind : kinds()) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
       CAPTURE(kind.name);
       const MakeModel make = model(kind.learning, dtype);
-      const std::vector<int64_t> peak = peaks(make);
-      CHECK(std::ranges::is_sorted(peak));
-      CHECK(peak[4] < peak[5]);
-      for (const int64_t at : peak) {
-        for (const int64_t room : {at - 1, at, at + 1}) {
-          const StepPlan step = fullest_step(make, settings(), room, There::nothing);
-          const auto fit = std::ranges::count_if(peak, [&](int64_t bytes) { return bytes <= room; });
-          CHECK(step.kept_layers() == std::max<int64_t>(fit - 1, 0));
-          CHECK(step.layers == kLayers);
-          CHECK(step.peak.total() == peak[static_cast<size_t>(step.kept_layers())]);
-          CHECK(step.total_flops() > 0);
+      const std::vector<StepPlan> steps = all_steps(make);
+      for (const StepPlan& at : steps) {
+        for (const int64_t room : {at.peak.total() - 1, at.peak.total(), at.peak.total() + 1}) {
+          const StepPlan step = quickest_step(make, settings(), room, There::nothing);
+          const StepPlan& expected = quickest_of(steps, room);
+          CHECK(step.total_flops() == expected.total_flops());
+          CHECK(step.peak.total() == expected.peak.total());
+          chosen.emplace(step.kept_layers(), step.keeps_attention());
         }
       }
-      CHECK(fullest_step(make, settings(), INT64_MAX, There::nothing).kept_layers() == kLayers);
-      CHECK(fullest_step(make, settings(), 0, There::nothing).kept_layers() == 0);
+      CHECK(quickest_step(make, settings(), INT64_MAX, There::nothing).kept_layers() == kLayers);
+      const StepPlan least = quickest_step(make, settings(), 0, There::nothing);
+      CHECK(least.kept_layers() == 0);
+      CHECK(!least.keeps_attention());
+    }
+  }
+  for (const int64_t kept : {int64_t{0}, int64_t{2}, kLayers}) CHECK(chosen.contains({kept, false}));
+  for (const int64_t kept : {0, 2}) CHECK(chosen.contains({kept, true}));
+}
+
+TEST_CASE("checkpointing auto: one byte less is another step, beside what is there already") {
+  const MakeModel make = model(kinds()[0].learning);
+  const std::vector<StepPlan> steps = all_steps(make);
+  for (const There there : {There::nothing, There::weights, There::model}) {
+    for (const StepPlan& at : steps) {
+      const StepPlan& step = quickest_of(steps, at.peak.total());
+      const int64_t here = (there == There::nothing ? 0 : step.bytes(MemoryKind::weights)) +
+                           (there == There::model ? step.bytes(MemoryKind::adapters) : 0);
+      const int64_t room = step.peak.total() - here;
+      CHECK(quickest_step(make, settings(), room, there).peak.total() == step.peak.total());
+      if (&step == &steps[0]) continue;  // the least is taken whatever there is
+      CHECK(quickest_step(make, settings(), room - 1, there).total_flops() > step.total_flops());
     }
   }
 }
 
-TEST_CASE("checkpointing auto: one byte less keeps one layer less, beside what is there already") {
+TEST_CASE("checkpointing auto: attention kept spares its second forward, and nothing else") {
   const MakeModel make = model(kinds()[0].learning);
-  const std::vector<int64_t> peak = peaks(make);
-  for (const There there : {There::nothing, There::weights, There::model}) {
-    for (int64_t kept = 1; kept <= kLayers; ++kept) {
-      const StepPlan step = plan_step(make, settings(), kLayers - kept);
-      const int64_t here = (there == There::nothing ? 0 : step.bytes(MemoryKind::weights)) +
-                           (there == There::model ? step.bytes(MemoryKind::adapters) : 0);
-      const int64_t room = peak[static_cast<size_t>(kept)] - here;
-      CHECK(fullest_step(make, settings(), room, there).kept_layers() == kept);
-      CHECK(fullest_step(make, settings(), room - 1, there).kept_layers() == kept - 1);
-    }
-  }
+  const auto with = [&](bool keeps) { return plan_step(make, settings(), {3, keeps}); };
+  StepPlan again = with(false), kept = with(true);
+  CHECK(kept.flops["matmul"] == again.flops["matmul"]);
+  CHECK(kept.flops["attention_backward"] == again.flops["attention_backward"]);
+  // five layers forward, of which three run twice
+  CHECK(kept.flops["attention_forward"] / 5 == doctest::Approx(again.flops["attention_forward"] / 8));
+  // f32: an output of [129, 48] and a number for each of 129 x 4 queries, in each of the three
+  CHECK(kept.peak.total() - again.peak.total() <= 3 * (129 * 48 * 4 + 129 * 4 * 4 + 2 * 64));
+  CHECK(kept.peak.total() > again.peak.total());
 }
 
 TEST_CASE("checkpointing auto: each layer kept spares its second forward, and the last ones cost least") {
@@ -171,7 +200,7 @@ TEST_CASE("checkpointing: on and off are what they say, auto what fits") {
   CHECK(kept("off", 0) == kLayers);
   CHECK(kept("auto", INT64_MAX) == kLayers);
   CHECK(kept("auto", 0) == 0);
-  CHECK(kept("auto", peaks(make)[3]) == 3);
+  CHECK(kept("auto", plan_step(make, asked, 2).peak.total()) == 3);
   CHECK(plan_step(make, asked).kept_layers() == 0);  // the least that auto takes
 }
 

@@ -19,7 +19,7 @@ const std::string kModel = std::string(SCCA_SOURCE_DIR) + "/tests/data/stories26
 
 struct Run {
   DType dtype = DType::f32;
-  int64_t checkpointed_layers = 0;
+  Checkpointing checkpointing = {};
   std::string attention = "scca-fixed(chunk=17)";
 };
 
@@ -44,9 +44,8 @@ Tensor batch(int64_t step, int64_t vocabulary) {
 std::vector<double> ten_steps(Device device, const Run& run) {
   Llama model = model_on(device, run.dtype);
   Optimizer optimizer(model);
-  const ForwardOptions options{.attention = parse_attention_spec(run.attention),
-                               .training = true,
-                               .checkpointed_layers = run.checkpointed_layers};
+  const ForwardOptions options{
+      .attention = parse_attention_spec(run.attention), .training = true, .checkpointing = run.checkpointing};
   std::vector<double> figures;
   for (int64_t step = 0; step < 10; ++step) {
     const Tensor loss = model.loss(batch(step, model.config.vocab_size), options);
@@ -78,7 +77,7 @@ TEST_CASE("device: ten steps of fine-tuning give the CPU's losses and gradient n
     CHECK(largest_relative_difference(on_device, on_cpu) <= 1e-4);
     CHECK(ten_steps(device, {}) == on_device);
     for (const int64_t layers : {int64_t{2}, kAllLayers})
-      CHECK(ten_steps(device, {.checkpointed_layers = layers}) == on_device);
+      CHECK(ten_steps(device, {.checkpointing = layers}) == on_device);
   }
 }
 

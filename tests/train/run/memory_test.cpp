@@ -25,13 +25,17 @@ struct Case {
   std::optional<LoraOptions> lora = LoraOptions{};
   std::set<std::string> learning{"embed", "norm"};
   TrainSettings train;
-  int64_t checkpointed_layers = 0;
+  Checkpointing checkpointing = {};
   BaseDType base = BaseDType::same;
 
   ParameterDTypes kept() const { return parameter_dtypes(base, dtype, nullptr); }
 };
 
-constexpr int64_t kCheckpointed[] = {0, 1, 2, kAllLayers};  // of three layers
+const Checkpointing kCheckpointings[] = {0, 1, 2, kAllLayers, {2, true}, {kAllLayers, true}};  // of three
+
+std::string name_of(const Checkpointing& c) {
+  return concat("checkpointed layers ", c.layers, c.keeps_attention ? " but for attention" : "");
+}
 
 /// Sizes that none of the terms vanish in: 3 blocks, a vocabulary and a feed-forward layer of odd widths.
 LlamaConfig small_config() {
@@ -92,7 +96,7 @@ int64_t measured_peak(const Case& c, Device device) {
   Optimizer optimizer(model);
   const ForwardOptions forward{.attention = parse_attention_spec(training_attention(c.train, c.config)),
                                .training = true,
-                               .checkpointed_layers = c.checkpointed_layers};
+                               .checkpointing = c.checkpointing};
   reset_peak(device);
   for (int64_t step = 1; step <= 2; ++step) {
     const int64_t passes = c.train.grad_accum, predictions = c.train.batch * (c.train.context - 1);
@@ -104,7 +108,7 @@ int64_t measured_peak(const Case& c, Device device) {
 
 void check_plan(const Case& c, Device device = Device::cpu) {
   CAPTURE(c.name);
-  const StepPlan plan = plan_step(planned_model(c, device), c.train, c.checkpointed_layers);
+  const StepPlan plan = plan_step(planned_model(c, device), c.train, c.checkpointing);
   CAPTURE(describe(plan));
   CAPTURE(plan.peak.where.to_string());
   CAPTURE(plan.peak.kernel_name());
@@ -114,15 +118,15 @@ void check_plan(const Case& c, Device device = Device::cpu) {
 std::vector<Case> grid() {
   std::vector<Case> cases;
   for (const DType dtype : {DType::f32, DType::bf16}) {
-    for (const int64_t checkpointed : kCheckpointed) {
+    for (const Checkpointing& checkpointing : kCheckpointings) {
       for (const int64_t grad_accum : {1, 2}) {
         for (const std::set<std::string>& learning :
              {std::set<std::string>{"embed", "norm"}, {"all"}, {"none"}, {"norm"}, {"head"}}) {
-          Case c = small_case(concat(name_of(dtype), ", checkpointed layers ", checkpointed, ", grad-accum ",
+          Case c = small_case(concat(name_of(dtype), ", ", name_of(checkpointing), ", grad-accum ",
                                      grad_accum, ", --train ", *learning.begin()));
           c.dtype = dtype;
           c.learning = learning;
-          c.checkpointed_layers = checkpointed;
+          c.checkpointing = checkpointing;
           c.train.grad_accum = grad_accum;
           cases.push_back(c);
         }
@@ -139,11 +143,11 @@ std::vector<Case> others() {
   const std::set<std::string> everywhere{"q_proj",    "k_proj",  "v_proj",   "o_proj",
                                          "gate_proj", "up_proj", "down_proj"};
   for (const DType dtype : {DType::f32, DType::bf16}) {
-    for (const int64_t checkpointed : kCheckpointed) {
+    for (const Checkpointing& checkpointing : kCheckpointings) {
       const auto add = [&](const std::string& name, const std::function<void(Case&)>& change) {
-        Case c = small_case(concat(name, ", ", name_of(dtype), ", checkpointed layers ", checkpointed));
+        Case c = small_case(concat(name, ", ", name_of(dtype), ", ", name_of(checkpointing)));
         c.dtype = dtype;
-        c.checkpointed_layers = checkpointed;
+        c.checkpointing = checkpointing;
         change(c);
         cases.push_back(c);
       };
@@ -201,10 +205,10 @@ TEST_CASE("plan_step: precision, checkpointing, accumulation, what learns") {
 TEST_CASE("plan_step: other devices") {
   for (const Device device : other_devices()) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
-      for (const int64_t checkpointed : kCheckpointed) {
-        Case c = small_case(concat(name_of(dtype), ", checkpointed layers ", checkpointed));
+      for (const Checkpointing& checkpointing : kCheckpointings) {
+        Case c = small_case(concat(name_of(dtype), ", ", name_of(checkpointing)));
         c.dtype = dtype;
-        c.checkpointed_layers = checkpointed;
+        c.checkpointing = checkpointing;
         check_plan(c, device);
         c.config.num_key_value_heads = 2;
         c.config.tie_word_embeddings = true;

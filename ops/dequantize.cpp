@@ -1,9 +1,10 @@
 #include "ops/dequantize.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/parallel.h"
-#include "ops/block_formats.h"
+#include "ops/block_registers.h"
 
 namespace scca {
 namespace {
@@ -13,9 +14,14 @@ template <class Format, class To>
 void decode_row(const std::byte* row, int64_t begin, int64_t count, To* to) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(row);
   for (int64_t run = begin / blocks::kRun; run < (begin + count) / blocks::kRun; ++run, to += blocks::kRun) {
-    float weights[blocks::kRun];  // of its own: bytes might be `to`'s, and no loop over both became vectors
-    Format::decode(bytes, run, weights);
-    for (int i = 0; i < blocks::kRun; ++i) to[i] = static_cast<To>(weights[i]);
+    if constexpr (std::is_same_v<To, double>) {
+      float weights[blocks::kRun];
+      blocks::decode<Format>(bytes, run, weights);
+      std::copy_n(weights, blocks::kRun, to);
+    } else {
+      blocks::for_each_register<Format>(
+          bytes, run, [&](int first, simd::floats weights) { simd::store(to + first, weights); });
+    }
   }
 }
 

@@ -19,7 +19,7 @@ __global__ void decode_runs(Source from, int64_t rows, int64_t runs, T* to) {
   for (int64_t i = grid_thread(); i < rows * runs; i += grid_size()) {
     const int64_t row = i / runs;
     Floats<blocks::kRun> weights;
-    Format::decode(from.blocks + (from.ids ? from.ids[row] : from.first + row) * from.bytes, from.first_run + i % runs,
+    blocks::decode<Format>(from.blocks + (from.ids ? from.ids[row] : from.first + row) * from.bytes, from.first_run + i % runs,
                    weights.at);
     T* out = to + i * blocks::kRun;
 #pragma unroll

@@ -5,7 +5,7 @@
 #include "core/autograd.h"
 #include "core/parallel.h"
 #include "core/simd.h"
-#include "ops/block_formats.h"
+#include "ops/block_registers.h"
 #include "ops/cast.h"
 #include "ops/dequantize.h"
 
@@ -80,15 +80,13 @@ namespace {
 template <class Format>
 float dot(const uint8_t* row, const float* x, int64_t width) {
   using namespace simd;
-  constexpr int parts = blocks::kRun / kWidth;
-  floats sums[parts] = {};
-  for (int64_t run = 0; run < width / blocks::kRun; ++run, x += blocks::kRun) {
-    float weights[blocks::kRun];
-    Format::decode(row, run, weights);
-    for (int p = 0; p < parts; ++p)
-      sums[p] = simd::fma(load(weights + p * kWidth), load(x + p * kWidth), sums[p]);
-  }
-  for (int p = 1; p < parts; ++p) sums[0] += sums[p];
+  floats sums[blocks::kRun / kWidth] = {};
+  for (int64_t run = 0; run < width / blocks::kRun; ++run, x += blocks::kRun)
+    blocks::for_each_register<Format>(row, run, [&](int first, floats weights) {
+      floats& sum = sums[first / kWidth];
+      sum = simd::fma(weights, load(x + first), sum);
+    });
+  for (int p = 1; p < blocks::kRun / kWidth; ++p) sums[0] += sums[p];
   return reduce_sum(sums[0]);
 }
 

@@ -15,7 +15,7 @@ __global__ void dot_rows(const T* a, const uint8_t* b, int64_t row_bytes, int64_
     float sum = 0;
     for (int64_t run = lane; run < runs; run += lanes) {
       float weights[blocks::kRun];
-      Format::decode(b + j * row_bytes, run, weights);
+      blocks::decode<Format>(b + j * row_bytes, run, weights);
 #pragma unroll
       for (int k = 0; k < blocks::kRun; k += pack) {
         const Floats<pack> x = load<pack>(a + run * blocks::kRun + k);

@@ -71,14 +71,17 @@ TEST_CASE("parallel: a thread that is held up leaves the rest of its share to th
   const Threads two(2);
   std::atomic<int64_t> done = 0;
   std::atomic<bool> waited_in_vain = false;
+  int64_t held = 64;
   parallel_for(64, 1, [&](int64_t begin, int64_t end) {
     const auto all_others = [&] { return done == 64 - (end - begin); };
     const auto late = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    if (begin == 0) held = end - begin;
     while (begin == 0 && !all_others() && !waited_in_vain)
       waited_in_vain = std::chrono::steady_clock::now() > late;
     done += end - begin;
   });
   CHECK(!waited_in_vain);
+  CHECK(held <= 16);  // of its share of 32
   CHECK(done == 64);
 }
 

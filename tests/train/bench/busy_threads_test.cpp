@@ -1,6 +1,7 @@
 #include "train/bench/busy_threads.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <chrono>
@@ -27,6 +28,13 @@ int64_t threads() {
                        std::filesystem::directory_iterator());
 }
 
+/// How often a thread of this process gave up its CPU by itself.
+int64_t pauses() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nvcsw;
+}
+
 void sleep_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
 }  // namespace
@@ -37,9 +45,11 @@ TEST_CASE("busy threads: so many compute without a pause, until they are no more
     const BusyThreads busy(2);
     CHECK(threads() == before + 2);
     const double begin = seconds_of_others();
+    const int64_t pauses_before = pauses();
     int waits = 0;
     while (seconds_of_others() < begin + 0.1 && ++waits < 3000) sleep_ms(10);
     CHECK(waits < 3000);
+    CHECK(pauses() - pauses_before < 2 * waits + 20);
   }
   CHECK(threads() == before);
   sleep_ms(50);  // OpenMP's of a test before, which spin for a while

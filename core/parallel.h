@@ -4,8 +4,10 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <exception>
+#include <vector>
 
 namespace scca {
 
@@ -35,23 +37,44 @@ class FirstException {
   int64_t index_ = 0;
 };
 
+/// Parts of a thread's share of a loop: a thread that the system takes off its CPU leaves those that it has
+/// not begun to the others.
+inline constexpr int64_t kPartsOfShare = 4;
+
+/// The parts of one thread's share that nobody has begun. A cache line each, since all threads count in them.
+struct alignas(64) PartsLeft {
+  std::atomic<int64_t> next;
+  int64_t end;
+};
+
 /// body(begin, end) over disjoint ranges that cover [0, count), each of at least `grain` indices (but for the
-/// last).
+/// last). Threads begin with shares of one size, so that each has in its caches what it had in the loop
+/// before, and help those that fall behind.
 template <class Body>
 void parallel_for(int64_t count, int64_t grain, const Body& body) {
   if (count <= 0) return;
-  const int64_t parts = std::clamp<int64_t>(count / std::max<int64_t>(grain, 1), 1, thread_count());
-  if (parts == 1) {
+  const int64_t most = count / std::max<int64_t>(grain, 1);
+  const int64_t threads = std::clamp<int64_t>(most, 1, thread_count());
+  if (threads == 1) {
     body(int64_t{0}, count);
     return;
   }
+  const int64_t of_share = std::min(most / threads, kPartsOfShare), parts = threads * of_share;
+  std::vector<PartsLeft> shares(static_cast<size_t>(threads));
+  for (int64_t t = 0; t < threads; ++t) {
+    shares[static_cast<size_t>(t)].next = t * of_share;
+    shares[static_cast<size_t>(t)].end = (t + 1) * of_share;
+  }
   FirstException first;
-#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
-  for (int64_t part = 0; part < parts; ++part) {
-    try {
-      body(count * part / parts, count * (part + 1) / parts);
-    } catch (...) {
-      first.keep(part);
+#pragma omp parallel num_threads(static_cast <int>(threads))
+  for (int64_t t = 0; t < threads; ++t) {
+    PartsLeft& share = shares[static_cast<size_t>((omp_get_thread_num() + t) % threads)];
+    for (int64_t part; (part = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+      try {
+        body(count * part / parts, count * (part + 1) / parts);
+      } catch (...) {
+        first.keep(part);
+      }
     }
   }
   first.rethrow();

@@ -2,12 +2,30 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 using namespace scca;
+
+namespace {
+
+/// That many compute while this lives.
+class Threads {
+ public:
+  explicit Threads(int count) : before_(omp_get_max_threads()) { omp_set_num_threads(count); }
+  ~Threads() { omp_set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
+}  // namespace
 
 TEST_CASE("parallel: every index and every task once") {
   for (const int64_t count : {0, 1, 31, 33, 1000}) {
@@ -21,6 +39,50 @@ TEST_CASE("parallel: every index and every task once") {
       CHECK(tasks[i] == 1);
     }
   }
+}
+
+TEST_CASE("parallel: ranges are no smaller than the grain, and shares of one size") {
+  for (const int threads : {1, 2, 3, 5}) {
+    const Threads these(threads);
+    for (const int64_t count : {1, 7, 31, 33, 1000}) {
+      for (const int64_t grain : {1, 10, 400}) {
+        std::atomic<int64_t> ranges = 0, covered = 0, smallest = count;
+        parallel_for(count, grain, [&](int64_t begin, int64_t end) {
+          ++ranges;
+          covered += end - begin;
+          int64_t least = smallest;
+          while (end - begin < least && !smallest.compare_exchange_weak(least, end - begin)) {
+          }
+        });
+        CAPTURE(threads);
+        CAPTURE(count);
+        CAPTURE(grain);
+        CHECK(covered == count);
+        CHECK(smallest >= std::min(grain, count));
+        const int64_t busy = std::clamp<int64_t>(count / grain, 1, threads);
+        CHECK(ranges % busy == 0);
+        CHECK(ranges <= busy * kPartsOfShare);
+      }
+    }
+  }
+}
+
+TEST_CASE("parallel: a thread that is held up leaves the rest of its share to the others") {
+  const Threads two(2);
+  std::atomic<int64_t> done = 0;
+  std::atomic<bool> waited_in_vain = false;
+  int64_t held = 64;
+  parallel_for(64, 1, [&](int64_t begin, int64_t end) {
+    const auto all_others = [&] { return done == 64 - (end - begin); };
+    const auto late = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    if (begin == 0) held = end - begin;
+    while (begin == 0 && !all_others() && !waited_in_vain)
+      waited_in_vain = std::chrono::steady_clock::now() > late;
+    done += end - begin;
+  });
+  CHECK(!waited_in_vain);
+  CHECK(held <= 16);  // of its share of 32
+  CHECK(done == 64);
 }
 
 TEST_CASE("parallel: of several exceptions the first task's is thrown, whoever is faster") {

@@ -34,6 +34,7 @@ struct StepOptions {
   BaseDType base = BaseDType::same;  // not stored: the weights are random
   double budget = 3;
   Place place = {};
+  int busy_threads = 0;  // beside which it is measured once more
 };
 
 /// One optimizer step of LoRA + embed + norm: forward, backward, clipping, AdamW.
@@ -42,6 +43,7 @@ struct StepFigure {
   int64_t tokens = 0;  // batch * context
   int64_t frozen_parameters = 0, trained_parameters = 0;
   double seconds = 0;
+  double busy_seconds = 0;  // beside busy threads, the median of several; 0: without any
   int64_t flops = 0;
   double planned_flops = 0;    // all of the step's, what runs again too
   int64_t peak_bytes = 0;      // in tensors, on the step's device

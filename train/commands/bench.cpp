@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "core/parallel.h"
+#include "core/threads.h"
 #include "train/bench/cuda.h"
 #include "train/cli/command.h"
 #include "train/cli/flag_values.h"
@@ -82,6 +83,7 @@ std::vector<std::function<void()>> work_of(Figures& figures, const LlamaConfig& 
   StepOptions step{.context = flags.context, .batch = flags.batch, .budget = 3 * flags.budget()};
   for (const char* pattern : {"full", "scca-fixed"}) {
     step.attention = pattern;
+    step.busy_threads = step.attention == "full" ? 1 : 0;
     add_step(figures.steps, step);
   }
   step.attention = "full", step.base = BaseDType::nf4;
@@ -139,6 +141,15 @@ void add_attention_ratios(std::vector<BenchRatio>& all, const Figures& figures, 
   add_strided_ratios(all, figures);
 }
 
+/// It is fair that threads which all have something to do get equal shares of the CPUs.
+void add_busy_ratio(std::vector<BenchRatio>& all, const StepFigure& step) {
+  const double fair = std::min(1.0, static_cast<double>(usable_cpus()) / (thread_count() + 1));
+  all.push_back({"step_beside_busy_thread",
+                 concat("fine-tuning step, ", step.pattern,
+                        ", beside one busy thread: share of its quiet speed, over the fair ", fixed(fair, 2)),
+                 step.seconds / step.busy_seconds / fair, 0.7, true});
+}
+
 std::vector<BenchRatio> ratios(const Figures& figures, const Flags& flags) {
   std::vector<BenchRatio> all;
   add_attention_ratios(all, figures, flags);
@@ -159,6 +170,7 @@ std::vector<BenchRatio> ratios(const Figures& figures, const Flags& flags) {
     all.push_back({"step_nf4", "fine-tuning step, full, base in nf4: time over that of an f32 base",
                    step.seconds / figures.steps.front().seconds, 1.25, false});
   }
+  add_busy_ratio(all, figures.steps.front());
   for (const StepFigure& step : figures.long_step) {
     all.push_back({"long_step_gib", concat("step of ", step.tokens, " tokens, checkpointed: resident GiB"),
                    static_cast<double>(step.peak_rss_bytes) / (1 << 30), 3, false});
@@ -167,15 +179,17 @@ std::vector<BenchRatio> ratios(const Figures& figures, const Flags& flags) {
 }
 
 nlohmann::json step_json(const StepFigure& step) {
-  return {{"pattern", step.pattern},
-          {"tokens", step.tokens},
-          {"seconds", step.seconds},
-          {"tokens_per_s", step.tokens_per_s()},
-          {"gflops", step.gflops()},
-          {"frozen_parameters", step.frozen_parameters},
-          {"trained_parameters", step.trained_parameters},
-          {"peak_bytes", step.peak_bytes},
-          {"peak_rss_bytes", step.peak_rss_bytes}};
+  nlohmann::json json{{"pattern", step.pattern},
+                      {"tokens", step.tokens},
+                      {"seconds", step.seconds},
+                      {"tokens_per_s", step.tokens_per_s()},
+                      {"gflops", step.gflops()},
+                      {"frozen_parameters", step.frozen_parameters},
+                      {"trained_parameters", step.trained_parameters},
+                      {"peak_bytes", step.peak_bytes},
+                      {"peak_rss_bytes", step.peak_rss_bytes}};
+  if (step.busy_seconds > 0) json["busy_seconds"] = step.busy_seconds;
+  return json;
 }
 
 nlohmann::json to_json(const Figures& figures, const std::vector<BenchRatio>& all) {

@@ -5,10 +5,8 @@
 #include <sched.h>
 #include <sys/mount.h>
 
-#include <cstdlib>
-#include <optional>
-
 #include "core/threads.h"
+#include "tests/environment.h"
 #include "tests/train/workplace.h"
 #include "train/cli/command.h"
 
@@ -16,22 +14,6 @@ using namespace scca;
 using namespace scca::test;
 
 namespace {
-
-/// An environment variable as the program is to see it; null: not set.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) {
-    if (const char* was = std::getenv(name)) before_ = was;
-    value ? setenv(name, value, 1) : unsetenv(name);
-  }
-  ~Variable() { before_ ? setenv(name_, before_->c_str(), 1) : unsetenv(name_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
 
 const Words kInfo{"info", "--json"};
 
@@ -73,7 +55,7 @@ void show_files(const char* mountinfo, const char* cgroup) {
 
 TEST_CASE("threads: --threads, else OMP_NUM_THREADS, else the CPUs that the program may keep busy") {
   {
-    const Variable unset("OMP_NUM_THREADS", nullptr);
+    const EnvironmentVariable unset("OMP_NUM_THREADS", nullptr);
     CHECK(threads() == usable_cpus());
     CHECK(threads({"--threads", "1"}) == 1);
     CHECK(threads({}, run_on_first_cpu) == 1);
@@ -84,7 +66,7 @@ TEST_CASE("threads: --threads, else OMP_NUM_THREADS, else the CPUs that the prog
                              " CPUs busy; more threads than that wait for each other\n"));
     CHECK(info({"--threads", std::to_string(usable_cpus())}).err.empty());
   }
-  const Variable three("OMP_NUM_THREADS", "3");
+  const EnvironmentVariable three("OMP_NUM_THREADS", "3");
   CHECK(threads() == 3);
   CHECK(threads({}, run_on_first_cpu) == 3);
   CHECK(threads({"--threads", "2"}) == 2);
@@ -99,7 +81,7 @@ TEST_CASE("threads: a container's share of the CPUs is not exceeded") {
   write_file(folder / "box" / "inner" / "cpu.max", "max 100000\n");
   write_file(folder / "box" / "cpu.max", "150000 100000\n");
   const auto in_box = [&] { show_files(mountinfo.c_str(), cgroup.c_str()); };
-  const Variable unset("OMP_NUM_THREADS", nullptr);
+  const EnvironmentVariable unset("OMP_NUM_THREADS", nullptr);
   const RunResult result = info({}, in_box);
   if (result.code == kNoNamespace) {
     MESSAGE("skipped: a process may not have name spaces of its own here");
@@ -107,7 +89,7 @@ TEST_CASE("threads: a container's share of the CPUs is not exceeded") {
   }
   CHECK(result.json()["threads"] == 1);
   CHECK(threads({"--threads", "2"}, in_box) == 2);
-  const Variable two("OMP_NUM_THREADS", "2");
+  const EnvironmentVariable two("OMP_NUM_THREADS", "2");
   CHECK(threads({}, in_box) == 2);
 }
 
@@ -141,7 +123,7 @@ TEST_CASE("threads: the flag stands beside --device, but where nothing is comput
 TEST_CASE("threads: a training gives the same bits on any number, and may go on with another") {
   const Workplace place;
   // oneDNN divides sums among threads in its AVX2 products; in these none was seen to, and none of ours does.
-  const Variable isa("DNNL_MAX_CPU_ISA", "SSE41");
+  const EnvironmentVariable isa("DNNL_MAX_CPU_ISA", "SSE41");
   const RunResult one = run_scca(place.finetune("one", 4, {"--threads", "1"}));
   REQUIRE(one.code == 0);
   REQUIRE(run_scca(place.finetune("three", 2, {"--threads", "3"})).code == 0);

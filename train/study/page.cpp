@@ -10,6 +10,7 @@
 #include "nn/json.h"
 #include "train/report/progress.h"
 #include "train/report/table.h"
+#include "train/study/cells.h"
 #include "train/study/text.h"
 
 namespace scca {
@@ -45,7 +46,14 @@ context; `rope-untrained` with its positions scaled as in training and nothing l
 const char* const kMoreRows =
     R"(
 (base-window: its window) in windows of so many tokens, and under the row's own pattern at the longest. The last column is
-the loss at the longest length less that of the reference, paired token by token, with its standard error over windows.)";
+the loss at the longest length less that of the reference, paired token by token, with its standard error over documents and
+seeds.)";
+
+const char* const kOrder =
+    R"(The trained rows by their loss at the longest length, each beside the next. The standard
+error is of another draw of the texts' documents and, where there are several, of seeds: crossed random effects. p is Holm's, over
+all pairs of rows: which of them are neighbours was read off the same losses. The probability is the share of 2000 draws of
+documents and seeds, with replacement, that have the two in this order. Settled is what has p below 0.05.)";
 
 const char* const kFlops =
     R"(The second comparison: each run is stopped, judged and continued at the step at which it has
@@ -82,6 +90,12 @@ Document study_page(const Study& study, const Results& results, const std::vecto
   add_pictures(page, pictures, "position");
   add_pictures(page, pictures, "loss");
   add_pictures(page, pictures, "recall");
+  if (const RowRanking ranked = rank_rows(results); ranked.rows.size() > 1) {
+    add(Heading{"Is the order settled?"});
+    add(Paragraph{kOrder});
+    add(order_table(ranked));
+    add(order_reading(ranked));
+  }
   add(Heading{"At the same attention FLOPs"});
   add(Paragraph{kFlops});
   add(equal_flops_table(study, results));
@@ -177,11 +191,31 @@ std::vector<Paragraph> study_reading(const Study& study, const Results& results)
   return reading;
 }
 
+Paragraph order_reading(const RowRanking& ranked) {
+  std::string text, open;
+  for (const Neighbours& pair : ranked.ranking.neighbours) {
+    const std::string names = concat("`", ranked.rows[pair.better]->row->name, "` before `",
+                                     ranked.rows[pair.worse]->row->name, "`");
+    std::string& list = pair.settled ? text : open;
+    list += (list.empty() ? "" : ", ") + names;
+  }
+  const PairedDifference& first = ranked.ranking.neighbours.at(0).difference;
+  text = concat("**Settled:** ", text.empty() ? "none" : text, ". **Open:** ", open.empty() ? "none" : open,
+                ". Standard errors are over ", clusters_text(first), ".");
+  if (!first.over_documents)
+    text +=
+        " The text is one document, or losses from before documents were kept: what another text would "
+        "change is not in them.";
+  if (first.seeds < 2) text += " There is one seed: what another one would change is not in them.";
+  return {text};
+}
+
 std::string write_study_page(const Study& study) {
   const Results results = read_study(study);
   const Document page = study_page(study, results, draw_study(study, results));
   write_file(study.out() / "study.md", to_markdown(page));
   write_file(study.out() / "study.html", to_html(page, study.out()));
+  write_file(study.out() / "study.csv", study_csv(study, results));
   return to_markdown(quality_table(study, results)) + "\n" + to_markdown(cost_table(study, results));
 }
 

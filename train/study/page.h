@@ -1,11 +1,12 @@
 #pragma once
 // A study as a page to read: tables, pictures, and a first reading of them. OUT/study.md with OUT/pictures/,
-// and OUT/study.html, which holds its pictures.
+// OUT/study.html, which holds its pictures, and OUT/study.csv with every cell.
 #include <string>
 #include <vector>
 
 #include "train/report/document.h"
 #include "train/study/results.h"
+#include "train/study/text.h"
 
 namespace scca {
 
@@ -15,6 +16,11 @@ std::vector<Picture> draw_study(const Study& study, const std::vector<StudyRowRe
 /// Perplexity at each length under the base's own attention, at the longest under the row's own, and the
 /// paired difference from `full` (or the first pattern).
 Table quality_table(const Study& study, const std::vector<StudyRowResult>& results);
+/// For each two neighbours in the order of the trained rows, whether that order is settled; without rows when
+/// there is one pattern.
+Table order_table(const RowRanking& ranked);
+/// The same in a sentence, and what the standard errors are over.
+Paragraph order_reading(const RowRanking& ranked);
 /// Each pattern where all have done the same attention FLOPs.
 Table equal_flops_table(const Study& study, const std::vector<StudyRowResult>& results);
 /// Visible pairs, speed, memory, and how far a layer reaches.

@@ -11,6 +11,7 @@
 #include "train/report/progress.h"
 #include "train/report/table.h"
 #include "train/study/cells.h"
+#include "train/study/order.h"
 #include "train/study/text.h"
 
 namespace scca {
@@ -49,12 +50,6 @@ const char* const kMoreRows =
 the loss at the longest length less that of the reference, paired token by token, with its standard error over documents and
 seeds.)";
 
-const char* const kOrder =
-    R"(The trained rows by their loss at the longest length, each beside the next. The standard
-error is of another draw of the texts' documents and, where there are several, of seeds: crossed random effects. p is Holm's, over
-all pairs of rows: which of them are neighbours was read off the same losses. The probability is the share of 2000 draws of
-documents and seeds, with replacement, that have the two in this order. Settled is what has p below 0.05.)";
-
 const char* const kFlops =
     R"(The second comparison: each run is stopped, judged and continued at the step at which it has
 spent what the cheapest pattern's whole run spends on attention, counting 14 head widths for a visible pair. A pattern that
@@ -90,9 +85,9 @@ Document study_page(const Study& study, const Results& results, const std::vecto
   add_pictures(page, pictures, "position");
   add_pictures(page, pictures, "loss");
   add_pictures(page, pictures, "recall");
-  if (const RowRanking ranked = rank_rows(results); ranked.rows.size() > 1) {
+  if (const RowRanking ranked = rank_rows(results); ranked.names.size() > 1) {
     add(Heading{"Is the order settled?"});
-    add(Paragraph{kOrder});
+    add(Paragraph{kOrderHelp});
     add(order_table(ranked));
     add(order_reading(ranked));
   }
@@ -189,25 +184,6 @@ std::vector<Paragraph> study_reading(const Study& study, const Results& results)
   }
   reading.push_back({text});
   return reading;
-}
-
-Paragraph order_reading(const RowRanking& ranked) {
-  std::string text, open;
-  for (const Neighbours& pair : ranked.ranking.neighbours) {
-    const std::string names = concat("`", ranked.rows[pair.better]->row->name, "` before `",
-                                     ranked.rows[pair.worse]->row->name, "`");
-    std::string& list = pair.settled ? text : open;
-    list += (list.empty() ? "" : ", ") + names;
-  }
-  const PairedDifference& first = ranked.ranking.neighbours.at(0).difference;
-  text = concat("**Settled:** ", text.empty() ? "none" : text, ". **Open:** ", open.empty() ? "none" : open,
-                ". Standard errors are over ", clusters_text(first), ".");
-  if (!first.over_documents)
-    text +=
-        " The text is one document, or losses from before documents were kept: what another text would "
-        "change is not in them.";
-  if (first.seeds < 2) text += " There is one seed: what another one would change is not in them.";
-  return {text};
 }
 
 std::string write_study_page(const Study& study) {

@@ -16,11 +16,6 @@ std::vector<Picture> draw_study(const Study& study, const std::vector<StudyRowRe
 /// Perplexity at each length under the base's own attention, at the longest under the row's own, and the
 /// paired difference from `full` (or the first pattern).
 Table quality_table(const Study& study, const std::vector<StudyRowResult>& results);
-/// For each two neighbours in the order of the trained rows, whether that order is settled; without rows when
-/// there is one pattern.
-Table order_table(const RowRanking& ranked);
-/// The same in a sentence, and what the standard errors are over.
-Paragraph order_reading(const RowRanking& ranked);
 /// Each pattern where all have done the same attention FLOPs.
 Table equal_flops_table(const Study& study, const std::vector<StudyRowResult>& results);
 /// Visible pairs, speed, memory, and how far a layer reaches.

@@ -56,18 +56,6 @@ Table quality_table(const Study& study, const Results& results) {
   return table;
 }
 
-Table order_table(const RowRanking& ranked) {
-  Table table{
-      .header = {"better", "worse", "nats between", "p, corrected", "probability of this order", "settled"}};
-  for (const Neighbours& pair : ranked.ranking.neighbours)
-    table.rows.push_back(
-        {ranked.rows[pair.better]->row->name, ranked.rows[pair.worse]->row->name,
-         concat(with_sign(pair.difference.mean, 4), " ± ", fixed(pair.difference.standard_error, 4)),
-         pair.p < 0.0001 ? "< 0.0001" : fixed(pair.p, 4), percent(pair.probability),
-         pair.settled ? "yes" : "no"});
-  return table;
-}
-
 Table equal_flops_table(const Study& study, const Results& results) {
   Table table{.header = {"pattern", "step", "attention TFLOP",
                          concat("perplexity at ", study.settings.lengths.back()), "after all steps",

@@ -46,16 +46,12 @@ RowRanking rank_rows(const std::vector<StudyRowResult>& results) {
   std::vector<SeedSums> models;
   for (const StudyRowResult& row : results) {
     if (!row.row->trained) continue;
-    ranked.rows.push_back(&row);
+    ranked.names.push_back(row.row->name);
     SeedSums& seeds = models.emplace_back();
     for (const StudyResult& seed : row.seeds) seeds.push_back(sums_of(read_losses(seed.losses)));
   }
   ranked.ranking = rank_models(models);
   return ranked;
-}
-
-std::string with_sign(double value, int digits) {
-  return (value < 0 ? "−" : "+") + fixed(std::abs(value), digits);
 }
 
 std::string text_of(const Spread& s, int digits) {

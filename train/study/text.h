@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "train/evaluation/comparison.h"
+#include "train/study/order.h"
 #include "train/study/results.h"
 
 namespace scca {
@@ -28,14 +29,8 @@ struct RowDifference {
 RowDifference difference(const StudyRowResult& row, const StudyRowResult& reference);
 
 /// The trained rows at the longest length, in order.
-struct RowRanking {
-  std::vector<const StudyRowResult*> rows;  // what Ranking's indices mean
-  Ranking ranking;
-};
 RowRanking rank_rows(const std::vector<StudyRowResult>& results);
 
-/// "+0.007", "−0.012".
-std::string with_sign(double value, int digits);
 /// "78.0", over several seeds "78.0 (77.7 to 78.1)".
 std::string text_of(const Spread& spread, int digits);
 /// "+0.007 ± 0.001", over several seeds "+0.007 ± 0.001 (+0.005 to +0.009)".

@@ -77,7 +77,7 @@ TEST_CASE("study: each two neighbours are settled or open") {
   CHECK(table.rows[0][1] == "local");
   CHECK(table.rows[0][2] == "+1.1094 ± 0.0369");
   CHECK(table.rows[0][3] == "< 0.0001");
-  CHECK(table.rows[0][4] == "100 %");
+  CHECK(table.rows[0][4] == "100.0 %");
   CHECK(table.rows[0][5] == "yes");
   CHECK(table.rows[1][0] == "local");
   CHECK(table.rows[1][1] == "full");

@@ -10,6 +10,7 @@
 #include "core/hash.h"
 #include "models/fingerprint.h"
 #include "models/own_attention.h"
+#include "models/rope_lengths.h"
 #include "nn/json.h"
 #include "nn/patterns/pattern.h"
 #include "nn/patterns/spec.h"
@@ -102,6 +103,7 @@ Approximation plan_approximation(ApproximationSettings settings) {
       if (std::ranges::count(entry.examples, entry.name) > 0)  // mix says nothing by its name alone
         settings.patterns.push_back(entry.name);
   std::erase(settings.patterns, a.reference);
+  a.made_for = rope_lengths(with_rope_flags(config, settings.model, settings.lengths.back())).made_for;
   a.settings = std::move(settings);
   const ApproximationSettings& s = a.settings;
   std::set<fs::path> files;

@@ -36,6 +36,7 @@ struct ApproximationCell {
 struct Approximation {
   ApproximationSettings settings;
   int64_t layers = 0;
+  int64_t made_for = 0;                  // tokens that the model's positions are made for, with RoPE's flags
   std::string reference;                 // the model's own attention, as a spec
   std::vector<ApproximationCell> cells;  // by length; the reference first in each, depth at the longest alone
 };

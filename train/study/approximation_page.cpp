@@ -186,6 +186,11 @@ Document page_of(const Approximation& a, const Results& results) {
       " layers, nothing trained: the same windows under each pattern. Its own attention is `", a.reference,
       "`. ± is the standard error of the paired difference; at ", results[0].cell->length, " tokens over ",
       clusters_text(over), ".", over.over_documents ? "" : " What another text would change is not in it.")});
+  if (longest > a.made_for)
+    add(Paragraph{
+        concat("The model's positions are made for ", a.made_for,
+               " tokens. In longer windows its own attention breaks down too, and a pattern that sees "
+               "less far may come out below it.")});
   add(length_table(a, results));
   if (a.settings.lengths.size() > 1)
     draw("length.png", "Loss above the model's own attention, by length",

@@ -62,6 +62,7 @@ TEST_CASE(
     "longest") {
   const Approximation a = plan_approximation(asked({"local(chunk=5)", "full", "full@0;window(chunk=4)"}));
   CHECK(a.reference == "full");
+  CHECK(a.made_for == 512);
   Words cells;
   for (const ApproximationCell& c : a.cells)
     cells.push_back(concat(c.length, " ", c.part, " ", c.first, "-", c.end, " ", c.attention));
@@ -109,6 +110,7 @@ TEST_CASE("approximation: its figures are those of scca eval and scca compare, a
         "pictures/length.png", "pictures/position.png", "pictures/depth.png"})
     CHECK_MESSAGE(contains(files.at("patterns.md"), part), part);
   CHECK(!contains(files.at("patterns.md"), "seed:"));
+  CHECK(!contains(files.at("patterns.md"), "positions are made for"));
   CHECK(contains(files.at("patterns.html"), "data:image/png;base64,iVBOR"));
 
   const auto eval = [&](const std::string& attention, const std::string& name) {

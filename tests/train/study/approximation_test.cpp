@@ -191,3 +191,29 @@ TEST_CASE("approximation: too little text is told before anything is made") {
   CHECK(contains(result.err, "expected at least 6000 for two windows of 3000"));
   CHECK(!fs::exists(place.out));
 }
+
+TEST_CASE("approximation: octaves of the position are those of scca compare") {
+  const Workplace place;
+  std::ofstream text(place.data + ".txt");
+  for (int i = 0; i < 60; ++i) text << "Tim had " << i << " red balls and gave " << i % 7 << " to Lily.\n";
+  text.close();
+  const std::string data = place.data + ".txt";
+  REQUIRE(run_scca({"eval", "patterns", "--model", kModel, "--data", data, "--context", "300", "--patterns",
+                    "local(chunk=5)", "--parts", "0", "--max-tokens", "600", "--out", place.out})
+              .code == 0);
+  Words files;
+  for (const char* attention : {"local(chunk=5)", "full"}) {
+    files.push_back((place.folder / attention).string());
+    run_scca({"eval", "--model", kModel, "--data", data, "--context", "300", "--max-tokens", "600",
+              "--attention", attention, "--save-losses", files.back()});
+  }
+  const nlohmann::json compared = run_scca({"compare", files[0], files[1], "--json"}).json()["by_position"];
+  ApproximationSettings s = asked({"local(chunk=5)"});
+  s.lengths = {300};
+  s.parts = 0;
+  s.out = place.out;
+  const Approximation planned = plan_approximation(s);
+  const ApproximationResult local = read_approximation(planned).at(1);
+  REQUIRE(local.by_position.size() == 2);
+  for (size_t i = 0; i < 2; ++i) CHECK(local.by_position[i].mean == compared[i]["difference"]);
+}

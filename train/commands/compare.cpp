@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "train/cli/command.h"
 #include "train/cli/help.h"
+#include "train/evaluation/comparison.h"
 #include "train/evaluation/evaluate.h"
 #include "train/evaluation/losses.h"
 #include "train/report/table.h"
@@ -31,12 +32,12 @@ void check_comparable(const Losses& a, const Losses& b) {
   }
 }
 
-nlohmann::json error_json(const PairedDifference& difference, int64_t windows) {
-  return windows > 1 ? nlohmann::json(difference.standard_error) : nlohmann::json(nullptr);
+nlohmann::json error_json(const PairedDifference& difference) {
+  return difference.clusters > 1 ? nlohmann::json(difference.standard_error) : nlohmann::json(nullptr);
 }
 
-std::string error_text(const PairedDifference& difference, int64_t windows) {
-  return windows > 1 ? fixed(difference.standard_error, 4) : "unknown";
+std::string error_text(const PairedDifference& difference) {
+  return difference.clusters > 1 ? fixed(difference.standard_error, 4) : "unknown";
 }
 
 int run(const Flags& flags) {
@@ -47,13 +48,16 @@ int run(const Flags& flags) {
   nlohmann::json result{{"nll_a", a.mean(0, last)},
                         {"nll_b", b.mean(0, last)},
                         {"difference", all.mean},
-                        {"standard_error", error_json(all, windows)},
+                        {"standard_error", error_json(all)},
                         {"tokens", all.tokens},
+                        {"p", all.clusters > 1 ? nlohmann::json(all.p) : nlohmann::json(nullptr)},
                         {"windows", windows},
+                        {"clusters", all.clusters},
+                        {"clusters_are", all.over_documents ? "documents" : "windows"},
                         {"by_position", nlohmann::json::array()}};
   std::vector<std::vector<std::string>> table{{"position", "A", "B", "A - B", "+-"}};
-  table.push_back({"all", fixed(a.mean(0, last), 4), fixed(b.mean(0, last), 4), fixed(all.mean, 4),
-                   error_text(all, windows)});
+  table.push_back(
+      {"all", fixed(a.mean(0, last), 4), fixed(b.mean(0, last), 4), fixed(all.mean, 4), error_text(all)});
   for (int64_t position = 1; position <= last;) {
     const PositionBucket bucket = bucket_of(position);
     const int64_t from = position - 1, to = std::min(bucket.to - 1, last);  // column p is of position p + 1
@@ -63,16 +67,16 @@ int run(const Flags& flags) {
                                      {"nll_a", a.mean(from, to)},
                                      {"nll_b", b.mean(from, to)},
                                      {"difference", part.mean},
-                                     {"standard_error", error_json(part, windows)}});
+                                     {"standard_error", error_json(part)}});
     table.push_back({concat(bucket.from, " to ", bucket.to - 1), fixed(a.mean(from, to), 4),
-                     fixed(b.mean(from, to), 4), fixed(part.mean, 4), error_text(part, windows)});
+                     fixed(b.mean(from, to), 4), fixed(part.mean, 4), error_text(part)});
     position = bucket.to;
   }
   if (flags.json) {
     print_json(result);
   } else {
     std::cout << "nats per token over " << all.tokens << " tokens in " << windows
-              << " windows; the standard error is over windows\n"
+              << " windows; the standard error is over " << clusters_text(all) << "\n"
               << format_table(table);
   }
   return 0;

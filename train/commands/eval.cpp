@@ -66,9 +66,11 @@ int run(const Flags& flags) {
   EvaluationOptions options = options_of(flags);
   const ReadyModel ready(flags.model, options.attention, flags.context);
   auto [tokens, starts] = read_documents(ready.tokenizer(), flags.text);
-  if (options.documents) options.documents = std::move(starts);
-  if (flags.text.bos == "windows")
+  if (options.documents) options.documents = starts;
+  if (flags.text.bos == "windows") {
     tokens = bos_before_windows(tokens, flags.context, ready.tokenizer().bos_id());
+    for (int64_t& start : starts) start += start / (flags.context - 1) + 1;  // by the BOS up to there
+  }
   evaluation_windows(static_cast<int64_t>(tokens.size()), options);  // an error comes before the warning
   ready.announce(flags.context, flags.text.bos, kWhere);
   const std::string whole = options.attention ? options.attention->longer_than(flags.context) : "";
@@ -79,7 +81,8 @@ int run(const Flags& flags) {
         progress.update(done, total, concat("perplexity ", fixed(std::exp(nll), 2)));
       });
   progress.finish();
-  if (!flags.losses_file.empty()) write_losses(flags.losses_file, losses_of(evaluation, tokens, options));
+  if (!flags.losses_file.empty())
+    write_losses(flags.losses_file, losses_of(evaluation, tokens, options, starts));
   if (flags.json) {
     print_json(to_json(evaluation));
   } else {

@@ -174,12 +174,19 @@ Evaluation evaluate(const Llama& model, const std::vector<int32_t>& tokens, cons
 }
 
 Losses losses_of(const Evaluation& evaluation, const std::vector<int32_t>& tokens,
-                 const EvaluationOptions& options) {
+                 const EvaluationOptions& options, const DocumentStarts& starts) {
   const uint64_t digest = hash_bytes(tokens.data(), tokens.size() * sizeof(int32_t));
   const int64_t predictions = options.context - 1, windows = evaluation.tokens / predictions;
-  return {options.context, Tensor::of(evaluation.losses.loss, {windows, predictions}),
-          concat("mode=windows context=", options.context, " stride=", options.actual_stride(),
-                 " tokens=", tokens.size(), " data=", std::hex, digest)};
+  Losses losses{options.context, Tensor::of(evaluation.losses.loss, {windows, predictions}),
+                concat("mode=windows context=", options.context, " stride=", options.actual_stride(),
+                       " tokens=", tokens.size(), " data=", std::hex, digest)};
+  for (int64_t w = 0; w < windows && !starts.empty(); ++w) {
+    for (int64_t p = 1; p < options.context; ++p) {
+      const auto after = std::ranges::upper_bound(starts, w * options.actual_stride() + p);
+      losses.document.push_back(static_cast<int32_t>(after - starts.begin()) - (starts[0] == 0 ? 1 : 0));
+    }
+  }
+  return losses;
 }
 
 nlohmann::json to_json(const Evaluation& evaluation) {

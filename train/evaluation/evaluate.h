@@ -87,8 +87,9 @@ nlohmann::json to_json(const Evaluation& evaluation);
 void from_json(const nlohmann::json& json, Evaluation& evaluation);
 
 /// The losses of an evaluation in windows without documents apart, a row for each, with what was scored in
-/// words that scca compare can tell apart.
+/// words that scca compare can tell apart. `starts`: where documents begin in the tokens, ascending; empty:
+/// not known.
 Losses losses_of(const Evaluation& evaluation, const std::vector<int32_t>& tokens,
-                 const EvaluationOptions& options);
+                 const EvaluationOptions& options, const DocumentStarts& starts = {});
 
 }  // namespace scca

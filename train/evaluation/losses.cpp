@@ -1,5 +1,6 @@
 #include "train/evaluation/losses.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/files/safetensors.h"
@@ -15,6 +16,18 @@ double mean_of_row(const Losses& losses, int64_t row, int64_t from, int64_t to) 
   return sum / static_cast<double>(to - from);
 }
 
+constexpr int64_t kMostDocuments = int64_t{1} << 24;  // their numbers lie in the file as f32
+
+std::vector<int32_t> numbers_of(const Tensor& document, const std::filesystem::path& file) {
+  std::vector<int32_t> numbers;
+  for (const float number : document.to_vector<float>()) {
+    SCCA_CHECK(number >= 0 && number < kMostDocuments && number == std::floor(number), file.string(),
+               ": document is ", number, ", expected whole numbers from 0 on");
+    numbers.push_back(static_cast<int32_t>(number));
+  }
+  return numbers;
+}
+
 }  // namespace
 
 double Losses::mean(int64_t from, int64_t to) const {
@@ -26,7 +39,14 @@ double Losses::mean(int64_t from, int64_t to) const {
 }
 
 void write_losses(const std::filesystem::path& file, const Losses& losses) {
-  write_safetensors(file, {{"nll", losses.nll}},
+  std::vector<std::pair<std::string, Tensor>> tensors{{"nll", losses.nll}};
+  if (!losses.document.empty()) {
+    SCCA_CHECK(std::ranges::max(losses.document) < kMostDocuments, "losses: more than ", kMostDocuments,
+               " documents; judge on fewer");
+    const std::vector<float> numbers(losses.document.begin(), losses.document.end());
+    tensors.emplace_back("document", Tensor::of(numbers, losses.nll.shape()));
+  }
+  write_safetensors(file, tensors,
                     {{"context", std::to_string(losses.context)}, {"data", losses.data}, {kContentHash, ""}});
 }
 
@@ -41,24 +61,9 @@ Losses read_losses(const std::filesystem::path& file) {
                 about.at("data")};
   SCCA_CHECK(losses.nll.rank() == 2 && losses.nll.size(1) == losses.context - 1, file.string(), ": nll is ",
              to_string(losses.nll.shape()), ", expected [windows, ", losses.context - 1, "]");
+  if (stored.tensors().contains("document"))
+    losses.document = numbers_of(Weights(file).load("document", DType::f32, losses.nll.shape()), file);
   return losses;
-}
-
-PairedDifference paired_difference(const Losses& a, const Losses& b, int64_t from, int64_t to) {
-  SCCA_CHECK(a.data == b.data && a.nll.shape() == b.nll.shape(),
-             "compare: the two did not score the same tokens: ", to_string(a.nll.shape()), " of ", a.data,
-             " and ", to_string(b.nll.shape()), " of ", b.data);
-  if (to < 0) to = a.nll.size(1);
-  const int64_t windows = a.nll.size(0);
-  double sum = 0, squares = 0;
-  for (int64_t row = 0; row < windows; ++row) {
-    const double d = mean_of_row(a, row, from, to) - mean_of_row(b, row, from, to);
-    sum += d;
-    squares += d * d;
-  }
-  const double n = static_cast<double>(windows), mean = sum / n;
-  const double variance = windows > 1 ? std::max(0.0, (squares - n * mean * mean) / (n - 1)) : 0;
-  return {mean, std::sqrt(variance / n), windows * (to - from)};
 }
 
 }  // namespace scca

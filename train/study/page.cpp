@@ -10,6 +10,8 @@
 #include "nn/json.h"
 #include "train/report/progress.h"
 #include "train/report/table.h"
+#include "train/study/cells.h"
+#include "train/study/order.h"
 #include "train/study/text.h"
 
 namespace scca {
@@ -45,7 +47,8 @@ context; `rope-untrained` with its positions scaled as in training and nothing l
 const char* const kMoreRows =
     R"(
 (base-window: its window) in windows of so many tokens, and under the row's own pattern at the longest. The last column is
-the loss at the longest length less that of the reference, paired token by token, with its standard error over windows.)";
+the loss at the longest length less that of the reference, paired token by token, with its standard error over documents and
+seeds.)";
 
 const char* const kFlops =
     R"(The second comparison: each run is stopped, judged and continued at the step at which it has
@@ -82,6 +85,12 @@ Document study_page(const Study& study, const Results& results, const std::vecto
   add_pictures(page, pictures, "position");
   add_pictures(page, pictures, "loss");
   add_pictures(page, pictures, "recall");
+  if (const RowRanking ranked = rank_rows(results); ranked.names.size() > 1) {
+    add(Heading{"Is the order settled?"});
+    add(Paragraph{kOrderHelp});
+    add(order_table(ranked));
+    add(order_reading(ranked));
+  }
   add(Heading{"At the same attention FLOPs"});
   add(Paragraph{kFlops});
   add(equal_flops_table(study, results));
@@ -182,6 +191,7 @@ std::string write_study_page(const Study& study) {
   const Document page = study_page(study, results, draw_study(study, results));
   write_file(study.out() / "study.md", to_markdown(page));
   write_file(study.out() / "study.html", to_html(page, study.out()));
+  write_file(study.out() / "study.csv", study_csv(study, results));
   return to_markdown(quality_table(study, results)) + "\n" + to_markdown(cost_table(study, results));
 }
 

@@ -1,11 +1,12 @@
 #pragma once
 // A study as a page to read: tables, pictures, and a first reading of them. OUT/study.md with OUT/pictures/,
-// and OUT/study.html, which holds its pictures.
+// OUT/study.html, which holds its pictures, and OUT/study.csv with every cell.
 #include <string>
 #include <vector>
 
 #include "train/report/document.h"
 #include "train/study/results.h"
+#include "train/study/text.h"
 
 namespace scca {
 

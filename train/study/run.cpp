@@ -56,8 +56,9 @@ class StudyRun {
       : study_(study), settings_(study.settings), tokenizer_(load_tokenizer(study.settings.finetune.model)) {
     const TrainSettings& train = settings_.finetune.train;
     const DocumentEncoder encode = encoder_of(train, tokenizer_);
-    tokens_ = tokenize_data(train.eval_data, encode, reading_of(train, encode, "--eval-data"))
-                  .first(train.eval_tokens);
+    const TokenText text = tokenize_data(train.eval_data, encode, reading_of(train, encode, "--eval-data"));
+    tokens_ = text.first(train.eval_tokens);
+    starts_ = text.starts;
     // Two windows for a standard error; recall puts a passage beside them.
     const int64_t longest = settings_.lengths.back();
     const int64_t needed = 2 * longest + (settings_.recall_passages > 0 ? kPassageTokens : 0);
@@ -143,7 +144,7 @@ class StudyRun {
         fs::remove(folder / concat("eval_", length, ".json"));  // they are made together
       keep(folder / concat("eval_", length, ".json"), [&] {
         const Evaluation evaluation = evaluate_at(*model, length, attention);
-        write_losses(losses, losses_of(evaluation, tokens_, {.context = length}));
+        write_losses(losses, losses_of(evaluation, tokens_, {.context = length}, starts_));
         return to_json(evaluation);
       });
     }
@@ -191,6 +192,7 @@ class StudyRun {
   const StudySettings& settings_;
   Tokenizer tokenizer_;
   std::vector<int32_t> tokens_;
+  DocumentStarts starts_;
 };
 
 /// A folder holds one study: results of other settings, or of other texts and models, would be taken for this

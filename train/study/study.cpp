@@ -18,20 +18,6 @@
 namespace scca {
 namespace {
 
-/// The spec as a folder's name: letters, digits and - . = _ stay, the rest becomes one dash.
-std::string folder_name(const std::string& spec) {
-  std::string name;
-  for (const char c : spec) {
-    if (std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '=' || c == '_') {
-      name += c;
-    } else if (!name.empty() && name.back() != '-') {
-      name += '-';
-    }
-  }
-  while (!name.empty() && name.back() == '-') name.pop_back();
-  return name;
-}
-
 std::vector<int64_t> doubling_lengths(int64_t from, int64_t to) {
   std::vector<int64_t> lengths;
   for (int64_t length = std::min(from, to); length < to; length *= 2) lengths.push_back(length);
@@ -60,6 +46,19 @@ void set_marks(Study& study) {
 }
 
 }  // namespace
+
+std::string folder_name(const std::string& spec) {
+  std::string name;
+  for (const char c : spec) {
+    if (std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '=' || c == '_') {
+      name += c;
+    } else if (!name.empty() && name.back() != '-') {
+      name += '-';
+    }
+  }
+  while (!name.empty() && name.back() == '-') name.pop_back();
+  return name;
+}
 
 std::vector<std::string> split_patterns(const std::string& list) {
   std::vector<std::string> patterns;

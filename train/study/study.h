@@ -29,6 +29,9 @@ struct StudySettings {
 /// number do not separate. Throws UsageError for nothing beside a comma.
 std::vector<std::string> split_patterns(const std::string& list);
 
+/// The spec as a folder's or a file's name: letters, digits and . = _ stay, the rest becomes one dash.
+std::string folder_name(const std::string& spec);
+
 /// A row of the comparison: a model without training, or a pattern's runs.
 struct StudyRow {
   std::string name = {};       // base, base-window, rope-untrained, or the pattern as it was asked for

@@ -7,14 +7,6 @@
 #include "train/report/table.h"
 
 namespace scca {
-namespace {
-
-/// "+0.007", "−0.012".
-std::string with_sign(double value, int digits) {
-  return (value < 0 ? "−" : "+") + fixed(std::abs(value), digits);
-}
-
-}  // namespace
 
 double own_perplexity(const StudyResult& seed) { return seed.own.value(); }
 double perplexity_at_mark(const StudyResult& seed) { return seed.at_mark.value(); }
@@ -39,14 +31,27 @@ const StudyRowResult* find_pattern(const std::vector<StudyRowResult>& results, c
 
 RowDifference difference(const StudyRowResult& row, const StudyRowResult& reference) {
   std::vector<double> means;
-  double error = 0;
+  SeedSums a, b;
   for (size_t k = 0; k < row.seeds.size(); ++k) {
     const StudyResult& other = reference.seeds[std::min(k, reference.seeds.size() - 1)];
-    const PairedDifference d = paired_difference(read_losses(row.seeds[k].losses), read_losses(other.losses));
-    means.push_back(d.mean);
-    error = std::max(error, d.standard_error);
+    a.push_back(sums_of(read_losses(row.seeds[k].losses)));
+    b.push_back(sums_of(read_losses(other.losses)));
+    means.push_back(paired_difference({a.back()}, {b.back()}).mean);
   }
-  return {spread(means), error};
+  return {spread(means), paired_difference(a, b)};
+}
+
+RowRanking rank_rows(const std::vector<StudyRowResult>& results) {
+  RowRanking ranked;
+  std::vector<SeedSums> models;
+  for (const StudyRowResult& row : results) {
+    if (!row.row->trained) continue;
+    ranked.names.push_back(row.row->name);
+    SeedSums& seeds = models.emplace_back();
+    for (const StudyResult& seed : row.seeds) seeds.push_back(sums_of(read_losses(seed.losses)));
+  }
+  ranked.ranking = rank_models(models);
+  return ranked;
 }
 
 std::string text_of(const Spread& s, int digits) {
@@ -56,7 +61,7 @@ std::string text_of(const Spread& s, int digits) {
 
 std::string text_of(const RowDifference& d) {
   const Spread& s = d.over_seeds;
-  const std::string mean = concat(with_sign(s.mean, 3), " ± ", fixed(d.standard_error, 3));
+  const std::string mean = concat(with_sign(s.mean, 3), " ± ", fixed(d.paired.standard_error, 3));
   return s.count < 2 ? mean : concat(mean, " (", with_sign(s.low, 3), " to ", with_sign(s.high, 3), ")");
 }
 

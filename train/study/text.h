@@ -3,7 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "train/evaluation/losses.h"
+#include "train/evaluation/comparison.h"
+#include "train/study/order.h"
 #include "train/study/results.h"
 
 namespace scca {
@@ -19,13 +20,16 @@ const StudyRowResult& reference_row(const std::vector<StudyRowResult>& results);
 /// The trained row of this pattern, whatever its parameters; null when there is none.
 const StudyRowResult* find_pattern(const std::vector<StudyRowResult>& results, const std::string& pattern);
 
-/// Row less reference, nats a token at the longest length, paired token by token. Seeds are paired too: the
-/// standard error is the largest of any seed's, and low and high are over seeds.
+/// Row less reference, nats a token at the longest length, paired token by token and seed by seed
+/// (train/evaluation/comparison.h).
 struct RowDifference {
   Spread over_seeds;
-  double standard_error = 0;
+  PairedDifference paired;
 };
 RowDifference difference(const StudyRowResult& row, const StudyRowResult& reference);
+
+/// The trained rows at the longest length, in order.
+RowRanking rank_rows(const std::vector<StudyRowResult>& results);
 
 /// "78.0", over several seeds "78.0 (77.7 to 78.1)".
 std::string text_of(const Spread& spread, int digits);

@@ -229,6 +229,28 @@ TEST_CASE("commands: compare pairs two evaluations of the same data") {
   CHECK(result["difference"].get<double>() > 0);
   CHECK(result["standard_error"].get<double>() > 0);
   CHECK(result["tokens"] == full_result["tokens"]);
+  CHECK(result["clusters_are"] == "windows");  // of one document
+  CHECK(result["clusters"] == result["windows"]);
+  CHECK(result["p"].get<double>() < 1);
+  const std::string many = (story.folder / "many.jsonl").string();
+  std::ofstream jsonl(many);
+  for (int i = 0; i < 6; ++i)
+    jsonl << json{{"text", concat("Tim had ", i, " red balls and gave them to Lily.")}} << "\n";
+  jsonl.close();
+  for (const std::string bos : {"on", "windows"}) {
+    std::vector<std::string> files;
+    for (const std::string attention : {"full", "window(chunk=3)"}) {
+      files.push_back((story.folder / (attention + bos)).string());
+      REQUIRE(run_scca({"eval", "--model", kModel, "--data", many, "--save-losses", files.back(), "--context",
+                        "8", "--bos", bos, "--attention", attention})
+                  .code == 0);
+    }
+    const json documents = run_scca({"compare", files[1], files[0], "--json"}).json();
+    CHECK(documents["clusters_are"] == "documents");
+    CHECK(documents["clusters"] == 6);
+    CHECK(run_scca({"compare", files[1], files[0]}).out.find("the standard error is over 6 documents") !=
+          std::string::npos);
+  }
   CHECK(run_scca({"compare", full, full, "--json"}).json()["difference"] == 0);
   const RunResult data = run_scca({"compare", full, other});
   CHECK(data.code == 2);

@@ -281,3 +281,16 @@ TEST_CASE("table: columns stand apart, the first to the left") {
   CHECK(format_table({{"a", "wide"}, {"long", "1"}}) == "a     wide\nlong     1\n");
   CHECK(fixed(-0.126, 2) == "-0.13");
 }
+
+TEST_CASE("evaluate: losses know the document of each token") {
+  EvaluationOptions options{.context = 4};
+  const std::vector<int32_t> tokens(8, 1);
+  const Evaluation evaluation = summarise({std::vector<float>(6, 1), {}, {1, 2, 3, 1, 2, 3}});
+  // Columns stand for tokens 1, 2, 3 and 5, 6, 7.
+  using Documents = std::vector<int32_t>;
+  CHECK(losses_of(evaluation, tokens, options, {0, 3, 6}).document == Documents{0, 0, 1, 1, 2, 2});
+  CHECK(losses_of(evaluation, tokens, options, {1}).document == Documents{1, 1, 1, 1, 1, 1});
+  CHECK(losses_of(evaluation, tokens, options).document.empty());
+  options.stride = 2;  // windows of tokens 0 to 3 and 2 to 5
+  CHECK(losses_of(evaluation, tokens, options, {0, 3, 6}).document == Documents{0, 0, 1, 1, 1, 1});
+}

@@ -2,22 +2,16 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
-
+#include "models/files/safetensors.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;
 using namespace scca::test;
 
-TEST_CASE("losses: a paired difference has the standard error of its windows' means") {
-  const Losses a{4, Tensor::of<float>({1, 2, 3, 2, 2, 2}, {2, 3}), "x"},
-      b{4, Tensor::of<float>({1, 1, 1, 1, 2, 3}, {2, 3}), "x"};
-  const PairedDifference d = paired_difference(a, b);  // window means of the difference: 1 and 0
-  CHECK(d.mean == doctest::Approx(0.5));
-  CHECK(d.standard_error == doctest::Approx(std::sqrt(0.5 / 2)));
-  CHECK(d.tokens == 6);
-  CHECK(paired_difference(a, b, 2, 3).mean == doctest::Approx(0.5));  // last column: 2 and -1
+TEST_CASE("losses: the mean of columns") {
+  const Losses a{4, Tensor::of<float>({1, 2, 3, 2, 2, 2}, {2, 3}), "x"};
   CHECK(a.mean(0, 2) == doctest::Approx(1.75));
+  CHECK(a.mean(2, 3) == doctest::Approx(2.5));
 }
 
 TEST_CASE("losses: files keep them, and refuse what is something else") {
@@ -28,9 +22,17 @@ TEST_CASE("losses: files keep them, and refuse what is something else") {
   CHECK(back.context == 4);
   CHECK(back.data == "ids 7");
   CHECK(back.nll.to_vector<float>() == a.nll.to_vector<float>());
-  Losses other = back;
-  other.data = "ids 8";
-  CHECK_THROWS_WITH_AS(paired_difference(a, other),
-                       "compare: the two did not score the same tokens: [2, 3] of ids 7 and [2, 3] of ids 8",
-                       Error);
+  CHECK(back.document.empty());
+  Losses documents = a;
+  documents.document = {0, 0, 5, 5, 1, 16777215};
+  write_losses(folder.path() / "b.safetensors", documents);
+  CHECK(read_losses(folder.path() / "b.safetensors").document == documents.document);
+  documents.document[0] = 1 << 24;
+  CHECK(error_of([&] { write_losses(folder.path() / "c.safetensors", documents); }) ==
+        "losses: more than 16777216 documents; judge on fewer");
+  write_safetensors(folder.path() / "d.safetensors",
+                    {{"nll", a.nll}, {"document", Tensor::full({2, 3}, 0.5, DType::f32)}},
+                    {{"context", "4"}, {"data", "x"}});
+  CHECK(error_of([&] { read_losses(folder.path() / "d.safetensors"); }) ==
+        (folder.path() / "d.safetensors").string() + ": document is 0.5, expected whole numbers from 0 on");
 }

@@ -13,7 +13,9 @@
 #include "tests/train/study/small_study.h"
 #include "train/evaluation/evaluate.h"
 #include "train/evaluation/losses.h"
+#include "train/report/csv.h"
 #include "train/run/metrics.h"
+#include "train/study/cells.h"
 #include "train/study/contents.h"
 #include "train/study/page.h"
 #include "train/study/results.h"
@@ -231,6 +233,21 @@ TEST_CASE("study: what its work writes is what its page reads, row by row and se
   CHECK(quality.rows[3] == Words{"s2(chunk=64)", "46.0 (41.0 to 51.0)", "47.0 (42.0 to 52.0)",
                                  "48.0 (43.0 to 53.0)", "−20.000 ± 0.000 (−20.000 to −20.000)"});
   CHECK(quality.rows[4][4] == "-");
+  const std::string csv = study_csv(study, results);
+  CHECK(csv.starts_with("row,trained,seed,quantity,length,depth,value\nbase,0,,perplexity,33,,11\n"));
+  const auto at = [&](const std::string& name, int seed) {  // the mark of a row and seed
+    return marks.at(study.out() / name / concat("seed-", seed));
+  };
+  const double first = at("s2-chunk=64", 9), second = at("full", 10);
+  for (const std::string& line :
+       {concat("s2(chunk=64),1,9,perplexity,129,,", first + 2),
+        concat("full,1,10,own_perplexity,129,,", second + 3),
+        concat("full,1,10,perplexity_at_mark,129,,", second + 4),
+        concat("full,1,10,passkey,33,50,", csv_number(second / 200)),
+        concat("full,1,10,recall_gain,64,,", second), concat("full,1,10,tokens_per_s,,,", 2 * second),
+        std::string("full,1,10,peak_bytes,,,300"), std::string("full,1,,visible_share,129,,1")})
+    CHECK_MESSAGE(contains(csv, "\n" + line + "\n"), line);
+  CHECK(!contains(csv, "base,0,,own_perplexity"));
 }
 
 TEST_CASE("study: one command, gone on with, and the same bits as its parts") {
@@ -242,12 +259,14 @@ TEST_CASE("study: one command, gone on with, and the same bits as its parts") {
   CHECK(contains(first.out, "| scca-fixed(chunk=31,shift=7) |"));
   const auto files = place.files();
   const std::string page = files.at("study.md"), html = files.at("study.html");
-  for (const char* part :
-       {"## Perplexity", "## At the same attention FLOPs", "## Cost and coverage", "## The patterns"})
+  for (const char* part : {"## Perplexity", "## Is the order settled?", "Standard errors are over 3 windows",
+                           "## At the same attention FLOPs", "## Cost and coverage", "## The patterns"})
     CHECK(contains(page, part));
   CHECK(!contains(page, "## Passkey"));
   CHECK(!contains(page, "## Beside the paper"));  // which needs two of its patterns
   CHECK(!contains(html, "pictures/"));
+  CHECK(files.at("study.csv")
+            .starts_with("row,trained,seed,quantity,length,depth,value\nbase,0,,perplexity,33,,"));
   CHECK(contains(html, "data:image/png;base64,iVBOR"));
 
   SUBCASE("a finished study is read, not made again; a missing result alone is made, to the bit") {

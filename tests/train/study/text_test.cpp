@@ -16,13 +16,14 @@ namespace fs = std::filesystem;
 TEST_CASE("study: spreads and differences as they are written") {
   CHECK(text_of(spread({78.04}), 1) == "78.0");
   CHECK(text_of(spread({78.1, 77.7, 78.2}), 1) == "78.0 (77.7 to 78.2)");
-  CHECK(text_of(RowDifference{spread({-0.012}), 0.001}) == "−0.012 ± 0.001");
-  CHECK(text_of(RowDifference{spread({0.005, 0.009}), 0.001}) == "+0.007 ± 0.001 (+0.005 to +0.009)");
+  CHECK(text_of(RowDifference{spread({-0.012}), {.standard_error = 0.001}}) == "−0.012 ± 0.001");
+  CHECK(text_of(RowDifference{spread({0.005, 0.009}), {.standard_error = 0.001}}) ==
+        "+0.007 ± 0.001 (+0.005 to +0.009)");
   CHECK(percent_text(spread({0.6, 1.0})) == "80 % (60 to 100)");
   CHECK(percent_text(spread({1.0, 1.0})) == "100 %");
 }
 
-TEST_CASE("study: the standard error of a difference is over windows, its spread over seeds") {
+TEST_CASE("study: the standard error of a difference is over windows and seeds, its spread over seeds") {
   const TemporaryFolder folder;
   /// Two windows of two predictions, each of the window's own loss.
   const auto result = [&](const std::string& name, float first, float second) {
@@ -30,8 +31,8 @@ TEST_CASE("study: the standard error of a difference is over windows, its spread
     write_losses(file, {3, Tensor::of(std::vector<float>{first, first, second, second}, {2, 2}), "the same"});
     return StudyResult{.losses = file};
   };
-  // Windows differ by 0.5 and 1 for the first seed: mean 0.75, variance 0.125, so 0.25 over two windows. By
-  // -0.25 twice for the second.
+  // Windows differ by 0.5 and 1 for the first seed, by -0.25 twice for the second: a standard error of 0.5
+  // (tests/train/evaluation/comparison_test.cpp has this table).
   const StudyRowResult reference{.seeds = {result("r1", 1, 2), result("r2", 3, 4)}};
   const StudyRowResult row{.seeds = {result("a1", 1.5, 3), result("a2", 2.75, 3.75)}};
   const RowDifference d = difference(row, reference);
@@ -39,12 +40,51 @@ TEST_CASE("study: the standard error of a difference is over windows, its spread
   CHECK(d.over_seeds.low == -0.25);
   CHECK(d.over_seeds.high == 0.75);
   CHECK(d.over_seeds.count == 2);
-  CHECK(d.standard_error == 0.25);
-  CHECK(text_of(d) == "+0.250 ± 0.250 (−0.250 to +0.750)");
+  CHECK(d.paired.standard_error == doctest::Approx(0.5));
+  CHECK(text_of(d) == "+0.250 ± 0.500 (−0.250 to +0.750)");
   const RowDifference untrained = difference({.seeds = {result("u", 3, 2)}}, reference);  // 2 and 0
   CHECK(untrained.over_seeds.mean == 1);
-  CHECK(untrained.standard_error == 1);
+  CHECK(untrained.paired.standard_error == 1);
   CHECK(text_of(untrained) == "+1.000 ± 1.000");
+}
+
+TEST_CASE("study: each two neighbours are settled or open") {
+  const TemporaryFolder folder;
+  const std::vector<std::string> names{"full", "local", "s2"};
+  std::vector<StudyRow> rows;
+  for (const std::string& name : names) rows.push_back({.name = name, .attention = name, .trained = true});
+  std::vector<StudyRowResult> results;
+  for (const StudyRow& row : rows) {
+    // Eight documents of two tokens: local is 1 above s2 in each, full above and below local by turns.
+    std::vector<float> nll;
+    std::vector<int32_t> document;
+    for (int i = 0; i < 8; ++i) {
+      const float local = 3 + 0.125f * static_cast<float>(i % 3);
+      nll.insert(nll.end(), 2,
+                 row.name == "s2"      ? 2
+                 : row.name == "local" ? local
+                                       : local + (i % 2 ? 0.5f : -0.4f));
+      document.insert(document.end(), 2, i);
+    }
+    const fs::path file = folder / (row.name + ".safetensors");
+    write_losses(file, {3, Tensor::of(nll, {8, 2}), "the same", document});
+    results.push_back({.row = &row, .seeds = {{.losses = file}}});
+  }
+  const RowRanking ranked = rank_rows(results);
+  const Table table = order_table(ranked);
+  REQUIRE(table.rows.size() == 2);
+  CHECK(table.rows[0][0] == "s2");
+  CHECK(table.rows[0][1] == "local");
+  CHECK(table.rows[0][2] == "+1.1094 ± 0.0369");
+  CHECK(table.rows[0][3] == "< 0.0001");
+  CHECK(table.rows[0][4] == "100.0 %");
+  CHECK(table.rows[0][5] == "yes");
+  CHECK(table.rows[1][0] == "local");
+  CHECK(table.rows[1][1] == "full");
+  CHECK(table.rows[1][5] == "no");
+  CHECK(order_reading(ranked).text ==
+        "**Settled:** `s2` before `local`. **Open:** `local` before `full`. Standard errors are over 8 "
+        "documents. There is one seed: what another one would change is not in them.");
 }
 
 TEST_CASE("study: the reading orders the patterns by their mean over seeds, the lowest first") {

@@ -8,6 +8,7 @@
 
 #include "core/device.h"
 #include "tests/run_scca.h"
+#include "train/evaluation/losses.h"
 
 using namespace scca;
 using namespace scca::test;
@@ -250,6 +251,10 @@ TEST_CASE("commands: compare pairs two evaluations of the same data") {
     CHECK(documents["clusters"] == 6);
     CHECK(run_scca({"compare", files[1], files[0]}).out.find("the standard error is over 6 documents") !=
           std::string::npos);
+    if (bos == "on") continue;  // windows leave their first tokens out
+    const std::vector<int32_t> document = read_losses(files[0]).document;
+    for (const int32_t i : {1, 2, 3, 4, 5})
+      CHECK(std::ranges::count(document, i) == std::ranges::count(document, 1));
   }
   CHECK(run_scca({"compare", full, full, "--json"}).json()["difference"] == 0);
   const RunResult data = run_scca({"compare", full, other});

@@ -80,6 +80,17 @@ Length Arguments::length(const std::string& name, Length standard) {
   return value;
 }
 
+std::optional<Length> Arguments::length_if_given(const std::string& name) {
+  list(this, name, kLength, "");
+  const Argument* argument = find(name);
+  if (!argument) return std::nullopt;
+  Length value = read_length(name, *argument);
+  if (value == Length::tokens(0)) reject(name, concat(name, " is 0, expected at least 1 token"));
+  if (at_) value = Length::tokens(value.of(*at_));
+  note(name + "=" + value.to_string());
+  return value;
+}
+
 std::optional<Length> Arguments::optional_length(const std::string& name) {
   list(this, name, kLength, "");
   const Argument* argument = find(name);

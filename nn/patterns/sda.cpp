@@ -56,7 +56,8 @@ class Sda : public Pattern {
 
 const Register<Sda> line("sda", "every r-th key, the residue shifted by head",
                          {"sda", "sda(dilation=1)", "sda(dilation=3)", "sda(dilation=300)", "sda(shift=none)",
-                          "sda(dilation=3,window=12)", "sda(dilation=2,window=7,shift=none)"});
+                          "sda(dilation=3,window=12)", "sda(dilation=2,window=7,shift=none)",
+                          "sda(dilation=3,sinks=2)"});
 
 }  // namespace
 }  // namespace scca

@@ -34,7 +34,7 @@ class Window : public Pattern {
 
 const Register<Window> line("window", "the last w keys",
                             {"window", "window(chunk=1)", "window(chunk=5)", "window(chunk=1/3)",
-                             "window(chunk=1000)"});
+                             "window(chunk=1000)", "window(chunk=5,sinks=3)"});
 
 }  // namespace
 }  // namespace scca

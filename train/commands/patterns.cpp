@@ -76,15 +76,20 @@ int list(bool json) {
                    {"examples", entry.examples}});
   }
   if (json) {
-    print_json({{"patterns", all}});
+    // what every pattern takes besides its own
+    const nlohmann::json every = nlohmann::json::array({json_of(sinks_parameter())});
+    print_json({{"patterns", all}, {"every_pattern_takes", every}});
     return 0;
   }
+  rows.push_back({"(every pattern)", "takes besides"});
+  rows.push_back({"", text_of(sinks_parameter())});
   const size_t width = help_width();
   std::cout << "What a query sees, never beyond itself, and the parameters (when not given)\n\n"
             << format_rows(rows, width) << "\nWritten as\n"
             << format_rows(
                    {{"local(chunk=2k)", "one pattern for all layers, here in chunks of 2048 tokens"},
                     {"full@0,1;scca-fixed", "full attention in layers 0 and 1, scca-fixed in all others"},
+                    {"local(sinks=4)", "in any pattern: every query also sees the first 4 tokens of the row"},
                     {"@plan.json", "a plan as scca patterns SPEC prints it"}},
                    width);
   return 0;

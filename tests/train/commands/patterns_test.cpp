@@ -73,6 +73,8 @@ TEST_CASE("patterns: patterns without a spec lists what there is") {
     CHECK(run_scca({"patterns", example, "--tokens", "31", "--heads", "4"}).code == 0);
   }
   CHECK(listed.out.find("chunk: tokens or a fraction of the sequence (1/4)") != std::string::npos);
+  CHECK(listed.out.find("sinks: a whole number from 0 up (0)") != std::string::npos);
+  CHECK(run_scca({"patterns", "--json"}).json()["every_pattern_takes"][0]["name"] == "sinks");
   for (const std::vector<std::string>& words : {std::vector<std::string>{"patterns", "--tokens", "9"},
                                                 {"patterns", "--png", "x.png"},
                                                 {"patterns", "", "--tokens", "9", "--heads", "2"}}) {

@@ -31,6 +31,26 @@ TEST_CASE("patterns: plan equals predicate for every registered pattern at odd s
   for (const PatternEntry& entry : registered_patterns()) CHECK_NOTHROW(check_pattern(entry));
 }
 
+TEST_CASE("patterns: without causality too, plan equals predicate for every pattern of the tree") {
+  for (const PatternEntry& entry : registered_patterns()) {
+    if (entry.summary.starts_with("for the tests:")) continue;
+    for (const std::string& spec : entry.examples) {
+      const PatternPtr pattern = parse_pattern(spec);
+      for (const int64_t tokens : {1, 2, 33, 129})
+        for (const int64_t heads : {1, 3, 8}) {
+          CAPTURE(spec);
+          CHECK(error_of([&] { check_plan(*pattern, {tokens, heads}, false); }) == "no error");
+          const PlanPtr plan = parse_attention_spec(spec).bidirectional().plan(tokens, heads);
+          CHECK(!plan->causal);
+          for (const int64_t query : {int64_t{0}, tokens / 2})
+            for (int64_t key = query; key < tokens; ++key)
+              if (sees(*plan, 0, query, key) != pattern->visible({tokens, heads}, 0, query, key))
+                FAIL_CHECK(spec, " query ", query, " key ", key);
+        }
+    }
+  }
+}
+
 TEST_CASE("patterns: a plan that differs from its predicate is found") {
   struct Liar : Pattern {  // says full; one query of one head misses a key, or a head is missing
     bool visible(Extent, int64_t, int64_t, int64_t) const override { return true; }

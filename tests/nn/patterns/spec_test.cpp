@@ -67,6 +67,24 @@ TEST_CASE("spec: layers use their own patterns, and equal extents share one plan
                        Error);
 }
 
+TEST_CASE("spec: in both directions, with layers, and not for a plan file") {
+  const AttentionSpec one_way = parse_attention_spec("full@1;window(chunk=2)");
+  const AttentionSpec both = one_way.bidirectional();
+  CHECK(both.to_string() == one_way.to_string());
+  CHECK(one_way.plan(6, 2)->causal);
+  CHECK(!both.plan(6, 2)->causal);
+  CHECK(sees(*both.plan(6, 2), 0, 2, 3));
+  CHECK(!sees(*both.plan(6, 2), 0, 2, 4));
+  CHECK(sees(*both.plan(6, 2, 1), 0, 0, 5));
+  CHECK(!both.continues(4, 6, 2));  // new tokens are seen by the earlier ones
+  const test::TemporaryFolder folder;
+  const std::string path = (folder / "plan.json").string();
+  std::ofstream(path) << plan_to_json(*one_way.plan(6, 2));
+  CHECK(test::error_of([&] {
+          parse_attention_spec("@" + path).bidirectional();
+        }).find("(it is); change it there") != std::string::npos);
+}
+
 TEST_CASE("spec: an unknown pattern") {
   std::string known;  // the tests register one of their own
   for (const PatternEntry& entry : registered_patterns()) known += (known.empty() ? "" : ", ") + entry.name;

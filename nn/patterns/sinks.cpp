@@ -7,12 +7,11 @@
 namespace scca {
 namespace {
 
-/// The keys from `first` on; step 1 where one or none is left, so that equal slices are written alike.
+/// The keys from `first` on.
 KeySlice from(KeySlice keys, int64_t first) {
   const int64_t left_out = keys.count_below(first);
   keys.start = keys.at(left_out);
   keys.count -= left_out;
-  if (keys.count < 2) keys.step = 1;
   return keys;
 }
 

@@ -207,6 +207,24 @@ TEST_CASE("llama: positions of one's own: a row's as they are change no bit, oth
   CHECK_THROWS_AS(model.logits(ids, packed), Error);
 }
 
+TEST_CASE("llama: positions of one's own turn by the angles of the text that they are places in") {
+  const NoGrad no_grad;
+  Llama model = Llama::load(golden_folder("gqa_tied"), DType::f64);
+  model.set_rope({.type = RopeType::dynamic, .factor = 2, .original_length = 16}, 16);
+  const Tensor ids = random_ids(1, 33, model.config.vocab_size);
+  std::vector<int64_t> places(9);
+  for (size_t t = 0; t < places.size(); ++t) places[t] = static_cast<int64_t>(t);
+  const auto first = [&](int64_t length) {  // the first 9 tokens, in a text of this length
+    return first_rows(
+        model.logits(ids.reshape({33}).rows(0, 9).reshape({1, 9}),
+                     {.attention = parse_attention_spec("full"), .positions = Positions{places, length}}),
+        9);
+  };
+  const Tensor whole = first_rows(model.logits(ids, {.attention = parse_attention_spec("full")}), 9);
+  CHECK(max_difference(first(33), whole) < 1e-9);
+  CHECK(max_difference(first(9), whole) > 1e-4);
+}
+
 TEST_CASE("llama: rows of a batch do not touch each other") {
   NoGrad no_grad;
   const Llama model = Llama::load(golden_folder("gqa_tied"));

@@ -182,10 +182,15 @@ TEST_CASE("patterns: further readings of the paper, drawn by hand") {
   };
   for (int64_t k = 0; k < 4; ++k)  // an even step is a step of the paper's size
     CHECK(same("scca-flow(chunk=2,step=half)", 2 * k, "scca-flow(chunk=2)", k));
+  for (int64_t k = 0; k < 3; ++k)  // of an odd chunk too
+    CHECK(same("scca-flow(chunk=3,step=half)", 2 * k, "scca-flow(chunk=3)", k));
+  CHECK(same("scca-flow(chunk=3,step=half)", 5, "local(chunk=3)", 0));  // 3 chunks, 5 steps: around again
   for (int64_t head = 0; head < 4; ++head) {  // 5 chunks: the other half sees the four earlier ones
     CHECK(same("scca-flow(chunk=2,own=half)", head, "local(chunk=2)", 0));
     CHECK(same("scca-flow(chunk=2,own=half)", 4 + head, "scca-flow(chunk=2)", 1 + head));
   }
+  // the first of the other half begins with the chunk before its own, whatever its number
+  CHECK(picture("scca-flow(chunk=2,own=half)", 9, 6, 3) == picture("scca-flow(chunk=2)", 9, 6, 1));
   CHECK(same("scca-flow(chunk=4,own=half)", 6, "scca-flow(chunk=4)", 1));  // 3 chunks: around again
   CHECK(same("scca-flow(chunk=9,own=half)", 7, "full", 0));                // one chunk: nothing is earlier
   CHECK(picture("sda(dilation=2,window=4)", 6, 2, 1) ==

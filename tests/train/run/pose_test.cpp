@@ -110,6 +110,29 @@ TEST_CASE("pose: in a text no longer than the row it is plain training under ful
   CHECK(place.adapter("pose") == place.adapter("plain"));
 }
 
+TEST_CASE("pose: every step has gaps of its own") {
+  const Workplace place;
+  const std::string one_row = (place.folder / "row.txt").string();
+  {
+    std::ofstream file(one_row);
+    for (int i = 0; i < 6; ++i) file << "Tim had " << i << " red balls.\n";
+  }
+  const auto spread = [&](const std::string& run, const Words& more) {
+    Words words = with(place.finetune(run, 4, more), "--data", one_row);
+    words = with(with(words, "--lora-dropout", "0"), "--lr", "1e-12");  // the losses differ by the rows alone
+    REQUIRE(run_scca(words).code == 0);
+    double least = 1e9, most = 0;
+    for (const std::string& line : place.metrics(run)) {
+      const double loss = nlohmann::json::parse(line)["loss"].get<double>();
+      least = std::min(least, loss);
+      most = std::max(most, loss);
+    }
+    return most - least;
+  };
+  CHECK(spread("plain", {"--attention", "full"}) < 1e-5);
+  CHECK(spread("pose", {"--positions", "pose", "--target-context", "2k"}) > 1e-3);
+}
+
 TEST_CASE(
     "pose: a run says it, is made for the long text, goes on to the same bits, and keeps its settings") {
   const Workplace place;

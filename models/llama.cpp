@@ -120,7 +120,10 @@ Tensor SelfAttention::operator()(const Tensor& x_BTD, const PlanPtr& plan, const
 
 Tensor SelfAttention::turned(Tensor x_BTHK, const Tensor& norm, const Pass& pass) const {
   if (norm) x_BTHK = rms_norm(x_BTHK, norm, eps);
-  return rope(std::move(x_BTHK), pass.rope, pass.first_position);
+  if (!pass.each_its_row) return rope(std::move(x_BTHK), pass.rope, pass.first_position);
+  const Shape shape = x_BTHK.shape();
+  Tensor one_row = std::move(x_BTHK).reshape({1, shape[0] * shape[1], shape[2], shape[3]});
+  return rope(std::move(one_row), pass.rope).reshape(shape);
 }
 
 void SelfAttention::for_each_norm(const std::string& name, const ParameterVisitor& visit) {
@@ -195,6 +198,18 @@ const RopeTable& Llama::rope_for(int64_t tokens) const {
   return rope_;
 }
 
+RopeTable Llama::rope_at(const Positions& positions, int64_t tokens) const {
+  SCCA_CHECK(std::ssize(positions.of_tokens) == tokens, "llama: positions of ", positions.of_tokens.size(),
+             " tokens, expected ", tokens);
+  for (const int64_t position : positions.of_tokens)
+    SCCA_CHECK(position >= 0 && position < positions.length, "llama: a token at position ", position,
+               ", expected 0 to ", positions.length - 1);
+  const RopeFrequencies angles = angles_for(positions.length);
+  const RopeTable table = rope_table_at(angles.inverse, positions.of_tokens, angles.magnitude,
+                                        dtype == DType::f64 ? DType::f64 : DType::f32);
+  return {table.cos.to(device()), table.sin.to(device())};
+}
+
 bool Llama::continues(const KeyValueCache& cache, int64_t tokens, const AttentionSpec& attention) const {
   if (cache.length == 0) return true;
   if (angles_for(tokens) != cache.angles) return false;
@@ -220,7 +235,11 @@ Tensor Llama::hidden(const Tensor& ids_BT, const ForwardOptions& options) const 
       " in the cache turn by other angles or see other keys than when they were computed; begin a new one");
   SCCA_CHECK(!cache || !options.documents, "llama: packed documents and a cache do not go together");
   check_probe(options, std::ssize(layers));
-  Pass pass{rope_for(tokens), first, options.training};
+  SCCA_CHECK(!options.positions || (!cache && !options.documents),
+             "llama: positions of one's own and a cache or packed documents do not go together");
+  const bool placed = options.positions.has_value();
+  Pass pass{placed ? rope_at(*options.positions, ids_BT.numel()) : rope_for(tokens), first, options.training};
+  pass.each_its_row = placed;
   std::map<PlanPtr, PlanPtr> packed;  // layers share plans
   const auto plan_of = [&](int64_t layer) {
     const PlanPtr plan = attention.plan(tokens, config.num_attention_heads, layer);

@@ -42,6 +42,12 @@ struct AttentionProbe {
   PlanPtr plan = {};
 };
 
+/// Where RoPE puts the tokens, when not at 0, 1, 2, ... of their row.
+struct Positions {
+  std::vector<int64_t> of_tokens;  // [B x T], one row behind the other; each in 0 .. length - 1
+  int64_t length = 0;              // of the text that they are places in: some types' angles depend on it
+};
+
 inline constexpr int64_t kAllLayers = INT64_MAX;
 
 /// How many of the first layers run again in backward, and what is kept of these: their inputs, or
@@ -64,6 +70,8 @@ struct ForwardOptions {
   // any pattern, and none is predicted from one. Positions stay those of the row: RoPE turns by differences,
   // so that a document's own beginning would change nothing. Empty: each row is one text.
   std::optional<DocumentStarts> documents = {};
+  // Plans go by places in the row, whatever these say. Not with a cache or documents.
+  std::optional<Positions> positions = {};
   AttentionProbe* probe = nullptr;  // filled in; not with checkpointing, which runs layers again later
 };
 
@@ -80,6 +88,7 @@ struct Pass {
   int64_t first_position = 0;  // of the tokens in x
   bool training = false;
   AttentionProbe* probe = nullptr;  // of this block, where somebody asks
+  bool each_its_row = false;        // rope has a row for every token of the batch
 };
 
 struct SelfAttention {
@@ -211,6 +220,7 @@ class Llama {
   Llama(const LlamaConfig& config, DType dtype, const ParameterSource& make);
   RopeFrequencies angles_for(int64_t tokens) const;
   const RopeTable& rope_for(int64_t tokens) const;
+  RopeTable rope_at(const Positions& positions, int64_t tokens) const;
 
   AttentionSpec own_attention_;  // its plans are cached
   mutable RopeTable rope_;

@@ -15,6 +15,27 @@ Tensor rotated(const Tensor& x, const RopeTable& table, int64_t first_position, 
   return y;
 }
 
+template <class F>
+RopeTable table_of(const std::vector<double>& inverse_frequencies, int64_t rows, const F& position_of,
+                   double magnitude, DType dtype) {
+  const int64_t half = static_cast<int64_t>(inverse_frequencies.size());
+  RopeTable table{Tensor::empty({rows, half}, dtype), Tensor::empty({rows, half}, dtype)};
+  if (!table.cos.has_values()) return table;
+  visit_float(dtype, "rope_table", [&]<class T>() {
+    T* cos = table.cos.data<T>();
+    T* sin = table.sin.data<T>();
+    parallel_for(rows, 256, [&, cos, sin](int64_t begin, int64_t end) {
+      for (int64_t i = begin * half; i < end * half; ++i) {
+        const double angle =
+            static_cast<double>(position_of(i / half)) * inverse_frequencies[static_cast<size_t>(i % half)];
+        cos[i] = static_cast<T>(std::cos(angle) * magnitude);
+        sin[i] = static_cast<T>(std::sin(angle) * magnitude);
+      }
+    });
+  });
+  return table;
+}
+
 struct RopeNode : Node {
   const char* name() const override { return "rope"; }
   std::vector<Tensor> backward(Tensor dy) override { return {rotated(dy, {cos, sin}, first_position, -1)}; }
@@ -27,22 +48,14 @@ struct RopeNode : Node {
 
 RopeTable rope_table(const std::vector<double>& inverse_frequencies, int64_t positions, double magnitude,
                      DType dtype) {
-  const int64_t half = static_cast<int64_t>(inverse_frequencies.size());
-  RopeTable table{Tensor::empty({positions, half}, dtype), Tensor::empty({positions, half}, dtype)};
-  if (!table.cos.has_values()) return table;
-  visit_float(dtype, "rope_table", [&]<class T>() {
-    T* cos = table.cos.data<T>();
-    T* sin = table.sin.data<T>();
-    parallel_for(positions, 256, [&, cos, sin](int64_t begin, int64_t end) {
-      for (int64_t i = begin * half; i < end * half; ++i) {
-        const double angle =
-            static_cast<double>(i / half) * inverse_frequencies[static_cast<size_t>(i % half)];
-        cos[i] = static_cast<T>(std::cos(angle) * magnitude);
-        sin[i] = static_cast<T>(std::sin(angle) * magnitude);
-      }
-    });
-  });
-  return table;
+  return table_of(
+      inverse_frequencies, positions, [](int64_t row) { return row; }, magnitude, dtype);
+}
+
+RopeTable rope_table_at(const std::vector<double>& inverse_frequencies, std::span<const int64_t> positions,
+                        double magnitude, DType dtype) {
+  const auto position_of = [positions](int64_t row) { return positions[static_cast<size_t>(row)]; };
+  return table_of(inverse_frequencies, std::ssize(positions), position_of, magnitude, dtype);
 }
 
 Tensor rope(Tensor x, const RopeTable& table, int64_t first_position) {

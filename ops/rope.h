@@ -1,6 +1,7 @@
 #pragma once
 // Rotary position embedding (Su et al., arXiv 2104.09864, eq. 34), in the rotate-half layout of Hugging
 // Face's LLaMA: component i turns together with i + K/2.
+#include <span>
 #include <vector>
 
 #include "core/dispatch.h"
@@ -18,6 +19,10 @@ struct RopeTable {
 /// rounded once, since at position 30000 an f32 angle errs by a thousandth of a turn.
 RopeTable rope_table(const std::vector<double>& inverse_frequencies, int64_t positions, double magnitude = 1,
                      DType dtype = DType::f32);
+
+/// The same with a row for each of these positions, in their order.
+RopeTable rope_table_at(const std::vector<double>& inverse_frequencies, std::span<const int64_t> positions,
+                        double magnitude = 1, DType dtype = DType::f32);
 
 /// x [B, T, H, K] at positions first_position + t; for i < K/2, with c, s of that position's row:
 ///   y[i] = x[i] c[i] - x[i + K/2] s[i],   y[i + K/2] = x[i + K/2] c[i] + x[i] s[i].

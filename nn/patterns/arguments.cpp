@@ -42,6 +42,8 @@ std::vector<Parameter> parameters_of(const PatternEntry& entry) {
   return std::move(listing.parameters);
 }
 
+Parameter sinks_parameter() { return {"sinks", "a whole number from 0 up", "0"}; }
+
 int64_t Length::of(int64_t sequence) const {
   if (!is_fraction()) return numerator_;
   return std::max<int64_t>(1, (numerator_ * sequence + denominator_ - 1) / denominator_);
@@ -77,6 +79,17 @@ Length Arguments::length(const std::string& name, Length standard) {
   if (at_) value = Length::tokens(value.of(*at_));
   if (!value.is_fraction()) longest_ = std::max(longest_, value.of(1));
   if (value != standard) note(name + "=" + value.to_string());
+  return value;
+}
+
+std::optional<Length> Arguments::length_if_given(const std::string& name) {
+  list(this, name, kLength, "");
+  const Argument* argument = find(name);
+  if (!argument) return std::nullopt;
+  Length value = read_length(name, *argument);
+  if (value == Length::tokens(0)) reject(name, concat(name, " is 0, expected at least 1 token"));
+  if (at_) value = Length::tokens(value.of(*at_));
+  note(name + "=" + value.to_string());
   return value;
 }
 
@@ -136,7 +149,8 @@ void Arguments::reject(const std::string& name, std::string_view message) const 
 }
 
 std::string Arguments::finish() const {
-  const std::string allowed = !takes_.empty() ? joined(takes_) : takes_parts_ ? "patterns" : "no parameters";
+  const std::string names = takes_.empty() ? "no parameters" : joined(takes_);
+  const std::string allowed = takes_parts_ ? "patterns, " + names : names;
   for (const Argument& argument : call_.arguments) {
     if (argument.key.empty()) {
       if (takes_parts_) continue;

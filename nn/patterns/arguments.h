@@ -48,6 +48,8 @@ class Arguments {
 
   /// At least 1 token; `standard` when not given.
   Length length(const std::string& name, Length standard);
+  /// The same without a default: nullopt when not given.
+  std::optional<Length> length_if_given(const std::string& name);
   /// Tokens or a fraction, 0 allowed; nullopt when not given.
   std::optional<Length> optional_length(const std::string& name);
   int64_t integer(const std::string& name, int64_t standard, int64_t at_least);

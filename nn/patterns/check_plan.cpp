@@ -1,5 +1,6 @@
 #include "nn/patterns/check_plan.h"
 
+#include <cstdlib>
 #include <map>
 
 #include "core/check.h"
@@ -8,37 +9,38 @@ namespace scca {
 namespace {
 
 /// tokens x tokens: how many key slices show this key to this query.
-std::vector<uint8_t> raster(const HeadPlan& head, int64_t tokens) {
+std::vector<uint8_t> raster(const HeadPlan& head, int64_t tokens, bool causal) {
   std::vector<uint8_t> result(static_cast<size_t>(tokens * tokens));
   for (const Tile& tile : head)
     for (const KeySlice& keys : tile.keys)
       for (int64_t q = 0; q < tile.queries.count; ++q)
         for (int64_t k = 0; k < keys.count; ++k) {
           const int64_t query = tile.queries.at(q), key = keys.at(k);
-          if (key <= query && query - key < keys.reach) ++result[static_cast<size_t>(query * tokens + key)];
+          if ((key <= query || !causal) && std::abs(query - key) < keys.reach)
+            ++result[static_cast<size_t>(query * tokens + key)];
         }
   return result;
 }
 
 void check_head(const Pattern& pattern, Extent extent, int64_t head, const HeadPlan& tiles,
-                const std::vector<uint8_t>& seen) {
+                const std::vector<uint8_t>& seen, bool causal) {
   int64_t pairs = 0;
   for (int64_t query = 0; query < extent.tokens; ++query)
     for (int64_t key = 0; key < extent.tokens; ++key) {
-      const int expected = key <= query && pattern.visible(extent, head, query, key);
+      const int expected = (key <= query || !causal) && pattern.visible(extent, head, query, key);
       const int found = seen[static_cast<size_t>(query * extent.tokens + key)];
       pairs += expected;
       if (found != expected)
         fail("head ", head, " query ", query, " key ", key, ": predicate ", expected, ", plan ", found);
     }
-  if (visible_pairs(tiles, true) != pairs)
-    fail("head ", head, ": ", pairs, " pairs, visible_pairs says ", visible_pairs(tiles, true));
+  if (visible_pairs(tiles, causal) != pairs)
+    fail("head ", head, ": ", pairs, " pairs, visible_pairs says ", visible_pairs(tiles, causal));
 }
 
 }  // namespace
 
-void check_plan(const Pattern& pattern, Extent extent) {
-  const AttentionPlan plan{extent.tokens, true, pattern.plan(extent)};
+void check_plan(const Pattern& pattern, Extent extent, bool causal) {
+  const AttentionPlan plan{extent.tokens, causal, pattern.plan(extent)};
   SCCA_CHECK(static_cast<int64_t>(plan.heads.size()) == extent.heads, "plan of ", plan.heads.size(),
              " heads, expected ", extent.heads);
   validate(plan);
@@ -46,8 +48,8 @@ void check_plan(const Pattern& pattern, Extent extent) {
   for (int64_t head = 0; head < extent.heads; ++head) {
     const HeadPlan& tiles = *plan.heads[static_cast<size_t>(head)];
     const auto [entry, is_new] = rasters.try_emplace(&tiles);
-    if (is_new) entry->second = raster(tiles, extent.tokens);
-    check_head(pattern, extent, head, tiles, entry->second);
+    if (is_new) entry->second = raster(tiles, extent.tokens, causal);
+    check_head(pattern, extent, head, tiles, entry->second, causal);
   }
 }
 

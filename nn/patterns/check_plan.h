@@ -6,8 +6,8 @@
 namespace scca {
 
 /// Throws Error at the first head, query and key of which plan() says another thing than visible() and
-/// causality, or where the plan breaks an invariant of AttentionPlan.
-void check_plan(const Pattern& pattern, Extent extent);
+/// causality (where it is asked for), or where the plan breaks an invariant of AttentionPlan.
+void check_plan(const Pattern& pattern, Extent extent, bool causal = true);
 
 /// That for every example of a registered pattern, at odd lengths and head counts.
 void check_pattern(const PatternEntry& entry);

@@ -24,7 +24,8 @@ class Local : public Pattern {
 };
 
 const Register<Local> line("local", "keys of the query's own chunk",
-                           {"local", "local(chunk=5)", "local(chunk=1/3)", "local(chunk=1000)"});
+                           {"local", "local(chunk=5)", "local(chunk=1/3)", "local(chunk=1000)",
+                            "local(chunk=5,sinks=3)"});
 
 }  // namespace
 }  // namespace scca

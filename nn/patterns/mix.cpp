@@ -46,7 +46,8 @@ class Mix : public Pattern {
 
 const Register<Mix> line("mix", "heads shared among patterns: mix(local*2, window)",
                          {"mix(local)", "mix(local*2,window(chunk=5))", "mix(s2,sda(dilation=3)*2,scca-flow)",
-                          "mix(mix(local,full),scca-fixed(chunk=7))"});
+                          "mix(mix(local,full),scca-fixed(chunk=7))",
+                          "mix(sda(dilation=2),sda,sda(dilation=8))", "mix(local*2,dilated,sinks=4)"});
 
 }  // namespace
 }  // namespace scca

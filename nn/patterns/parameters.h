@@ -17,4 +17,7 @@ struct Parameter {
 /// In the order in which the constructor reads them. Throws Error for an entry without an example.
 std::vector<Parameter> parameters_of(const PatternEntry& entry);
 
+/// What every pattern takes besides its own: sinks (sinks.h).
+Parameter sinks_parameter();
+
 }  // namespace scca

@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "core/joined.h"
 #include "nn/patterns/bounds.h"
+#include "nn/patterns/sinks.h"
 
 namespace scca {
 namespace {
@@ -38,6 +39,8 @@ NamedPattern make_pattern(std::string_view source, const Call& call, std::option
     if (entry.name != call.word) continue;
     Arguments arguments(source, call, at);
     PatternPtr pattern = entry.make(arguments);
+    if (const int64_t sinks = arguments.integer("sinks", 0, 0); sinks > 0)
+      pattern = with_sinks(std::move(pattern), sinks);
     std::string spec = arguments.finish();
     return {std::move(pattern), std::move(spec), arguments.longest()};
   }

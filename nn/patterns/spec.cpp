@@ -29,6 +29,7 @@ struct AttentionSpec::State {
   std::map<int64_t, size_t> layers;    // layer -> its pattern
   std::string file;                    // of @plan.json; then there are no patterns
   PlanPtr from_file;
+  bool causal = true;  // of patterns
 
   std::mutex mutex;
   std::list<CachedPlan> cache;  // the latest first
@@ -48,6 +49,7 @@ PlanPtr AttentionSpec::State::plan(size_t pattern, int64_t tokens, int64_t heads
   }
   AttentionPlan plan;
   plan.tokens = tokens;
+  plan.causal = causal;
   plan.heads = patterns[pattern].pattern->plan({tokens, heads});
   validate(plan);
   cache.push_front({pattern, tokens, heads, std::make_shared<const AttentionPlan>(std::move(plan))});
@@ -80,6 +82,17 @@ bool AttentionSpec::continues(int64_t from, int64_t to, int64_t heads) const {
   for (int64_t layer = 0; layer < distinct_layers(); ++layer)
     if (!scca::continues(*plan(to, heads, layer), *plan(from, heads, layer))) return false;
   return true;
+}
+
+AttentionSpec AttentionSpec::bidirectional() const {
+  if (state_->from_file)
+    fail<UsageError>("attention spec: the plan in ", state_->file, " says itself whether it is causal (",
+                     state_->from_file->causal ? "it is" : "it is not", "); change it there");
+  auto state = std::make_shared<State>();
+  state->patterns = state_->patterns;
+  state->layers = state_->layers;
+  state->causal = false;
+  return AttentionSpec(state);
 }
 
 std::string AttentionSpec::to_string() const {

@@ -25,6 +25,11 @@ class AttentionSpec {
   /// so does scca-flow's shift of a fixed chunk. Throws UsageError as plan.
   bool continues(int64_t from, int64_t to, int64_t heads) const;
 
+  /// The same patterns without causality: a query also sees the keys behind it that its pattern shows. For
+  /// encoders and images; a language model that is trained so reads off what it is to predict. Throws
+  /// UsageError for a plan file, which says itself whether it is causal.
+  AttentionSpec bidirectional() const;
+
   /// The canonical form; parses to the same spec.
   std::string to_string() const;
 

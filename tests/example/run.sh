@@ -37,6 +37,10 @@ grep -qF '{"keys":[[0,1,1],[16,1,16]],"queries":[16,1,16]}' plan.json || die "an
 ! "$scratch/prefix/bin/scca" patterns my-pattern --tokens 64 --heads 4 2> refused || die "scca itself knows my-pattern"
 grep -q "unknown pattern .my-pattern." refused || die "refused for another reason: $(cat refused)"
 
+# the middle of nine pixels, three to a row, sees all of them, a corner four: both ways, as an image is seen
+"$my" patterns "dna2d(columns=3)" --tokens 9 --heads 1 --causal off > image.json
+grep -qF '"visible_pairs":[49]' image.json || die "another neighbourhood: $(cat image.json)"
+
 model=$repository/tests/data/stories260K
 for i in $(seq 200); do echo "Once upon a time there were $i little dogs, and every little dog had a ball."; done > story.txt
 "$my" finetune --model "$model" --data story.txt --out run --context 128 --attention my-pattern --steps 2 2> /dev/null

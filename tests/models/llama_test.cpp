@@ -140,6 +140,91 @@ TEST_CASE("llama: no output sees a later token, under any pattern") {
   }
 }
 
+TEST_CASE("llama: positions of one's own: a row's as they are change no bit, others are each row's alone") {
+  Llama model = Llama::load(golden_folder("gqa_tied"), DType::f64);
+  model.set_trainable({"all"});
+  const int64_t tokens = 9;
+  const Tensor ids = random_ids(2, tokens, model.config.vocab_size);
+  const auto placed = [&](std::vector<int64_t> of_tokens, int64_t layers = 0) {
+    return ForwardOptions{.attention = parse_attention_spec("full"),
+                          .training = true,
+                          .checkpointed_layers = layers,
+                          .positions = Positions{std::move(of_tokens), 40}};
+  };
+  std::vector<int64_t> own, gap;
+  for (int64_t i = 0; i < 2 * tokens; ++i) {
+    const int64_t t = i % tokens;
+    own.push_back(t);
+    gap.push_back(i < tokens ? t + 3 : t < 4 ? t : t + 20);  // moved as a whole; skipping 20
+  }
+  ForwardOptions plain = placed({});
+  plain.positions.reset();
+  const auto same = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+    bool all = a.size() == b.size();
+    for (size_t i = 0; all && i < a.size(); ++i) all = same_bits(a[i], b[i]);
+    return all;
+  };
+  CHECK(same(loss_and_gradients(model, ids, plain), loss_and_gradients(model, ids, placed(own))));
+  const std::vector<Tensor> kept = loss_and_gradients(model, ids, placed(gap));
+  CHECK(!same(kept, loss_and_gradients(model, ids, plain)));
+  CHECK(same(kept, loss_and_gradients(model, ids, placed(gap, kAllLayers))));
+  {
+    const NoGrad no_grad;
+    const Tensor all = model.logits(ids, placed(gap)), unmoved = model.logits(ids, plain);
+    CHECK(max_difference(all.rows(0, 1), unmoved.rows(0, 1)) < 1e-9);  // differences alone turn
+    CHECK(max_difference(all.rows(1, 1), unmoved.rows(1, 1)) > 1e-4);
+    const std::vector<int64_t> second(gap.begin() + tokens, gap.end());
+    CHECK(max_difference(model.logits(ids.rows(1, 1), placed(second)), all.rows(1, 1)) < 1e-9);
+  }
+  // The gradient is the loss's: the same op turns back, by finite differences.
+  for (Linear* linear : {&model.layers[0].self_attn.q_proj, &model.layers[0].self_attn.k_proj}) {
+    Tensor& weight = linear->weight_OI;
+    const Tensor loss = model.loss(ids, placed(gap));
+    backward(loss);
+    const NoGrad no_grad;
+    for (const int64_t i : {int64_t{1}, weight.numel() / 2, weight.numel() - 2}) {
+      const double step = 1e-5, exact = weight.grad().data<double>()[i];
+      double& value = weight.data<double>()[i];
+      const double before = value;
+      value = before + step;
+      const double above = model.loss(ids, placed(gap)).item();
+      value = before - step;
+      const double below = model.loss(ids, placed(gap)).item();
+      value = before;
+      CHECK(std::abs((above - below) / (2 * step) - exact) <= 2e-8 * (1 + std::abs(exact)));
+    }
+    model.for_each_parameter([](const std::string&, Tensor& w) { w.set_grad({}); });
+  }
+  CHECK(test::error_of([&] {
+          model.logits(ids, placed({0, 1}));
+        }).find("positions of 2 tokens, expected 18") != std::string::npos);
+  own[3] = 40;
+  CHECK(test::error_of([&] { model.logits(ids, placed(own)); }).find("position 40, expected 0 to 39") !=
+        std::string::npos);
+  own[3] = 3;
+  ForwardOptions packed = placed(own);
+  packed.documents = DocumentStarts{4};
+  CHECK_THROWS_AS(model.logits(ids, packed), Error);
+}
+
+TEST_CASE("llama: positions of one's own turn by the angles of the text that they are places in") {
+  const NoGrad no_grad;
+  Llama model = Llama::load(golden_folder("gqa_tied"), DType::f64);
+  model.set_rope({.type = RopeType::dynamic, .factor = 2, .original_length = 16}, 16);
+  const Tensor ids = random_ids(1, 33, model.config.vocab_size);
+  std::vector<int64_t> places(9);
+  for (size_t t = 0; t < places.size(); ++t) places[t] = static_cast<int64_t>(t);
+  const auto first = [&](int64_t length) {  // the first 9 tokens, in a text of this length
+    return first_rows(
+        model.logits(ids.reshape({33}).rows(0, 9).reshape({1, 9}),
+                     {.attention = parse_attention_spec("full"), .positions = Positions{places, length}}),
+        9);
+  };
+  const Tensor whole = first_rows(model.logits(ids, {.attention = parse_attention_spec("full")}), 9);
+  CHECK(max_difference(first(33), whole) < 1e-9);
+  CHECK(max_difference(first(9), whole) > 1e-4);
+}
+
 TEST_CASE("llama: rows of a batch do not touch each other") {
   NoGrad no_grad;
   const Llama model = Llama::load(golden_folder("gqa_tied"));

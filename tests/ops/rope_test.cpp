@@ -53,6 +53,20 @@ TEST_CASE("rope: is a complex rotation by position times frequency") {
   }
 }
 
+TEST_CASE("rope: a table of chosen positions has the long table's rows, to the bit") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const RopeTable all = rope_table(frequencies(5), 301, 1.25, dtype);
+    const std::vector<int64_t> positions{0, 1, 7, 300, 7};
+    const RopeTable some = rope_table_at(frequencies(5), positions, 1.25, dtype);
+    REQUIRE(some.cos.shape() == Shape{5, 5});
+    for (int64_t row = 0; row < 5; ++row) {
+      const int64_t position = positions[static_cast<size_t>(row)];
+      CHECK(same_bits(some.cos.rows(row, 1), all.cos.rows(position, 1)));
+      CHECK(same_bits(some.sin.rows(row, 1), all.sin.rows(position, 1)));
+    }
+  }
+}
+
 TEST_CASE("rope: query . key depends on their distance only") {
   const Tensor q = random_tensor({1, 1, 1, 64}, DType::f64, 1),
                k = random_tensor({1, 1, 1, 64}, DType::f64, 2);

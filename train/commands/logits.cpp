@@ -24,6 +24,7 @@ struct Flags {
   ModelFlags model;
   std::string ids;
   std::optional<std::string> attention;
+  std::string causal = "on";
   bool all = false, json = false;
 };
 
@@ -36,7 +37,8 @@ Result compute(const Llama& model, const std::vector<int32_t>& ids, const Flags&
   NoGrad no_grad;
   const auto count = static_cast<int64_t>(ids.size());
   const Tensor row = Tensor::of(ids, {1, count});
-  const ForwardOptions options{.attention = attention_given(flags.attention)};
+  ForwardOptions options{.attention = attention_given(flags.attention)};
+  if (flags.causal == "off") options.attention = model.attention_of(options.attention).bidirectional();
   model.attention_of(options.attention).check_layers(model.config.num_hidden_layers);
   const Tensor hidden_TD = model.hidden(row, options).reshape({count, -1});
   Result result;
@@ -45,7 +47,7 @@ Result compute(const Llama& model, const std::vector<int32_t>& ids, const Flags&
   const Tensor& logits = result.logits_TV;
   check_logits({logits.data<float>(), static_cast<size_t>(logits.numel())}, logits.size(1),
                flags.all ? 0 : count - 1);
-  if (count > 1) {
+  if (count > 1 && flags.causal == "on") {  // what sees a token does not predict it
     const Tensor losses = model.token_losses(row, options);
     const float* loss = losses.data<float>();
     result.loss = std::accumulate(loss, loss + count - 1, 0.0) / static_cast<double>(count - 1);
@@ -109,6 +111,10 @@ Action set_up(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_model_flags(app, flags->model);
   add_attention_flag(app, flags->attention);
+  app.add_option("--causal", flags->causal,
+                 "off: positions see what is behind them too, as the pattern shows it; there is no loss then")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
   begin_section(app, section::kData);
   app.add_option("--ids", flags->ids, "Token ids with commas: 1,2,3")->type_name("IDS")->required();
   begin_section(app, section::kOutput);

@@ -19,7 +19,7 @@ namespace scca {
 namespace {
 
 struct Flags {
-  std::string spec, png;
+  std::string spec, png, causal = "on";
   int64_t tokens = 0, heads = 0, layers = 0;
   std::optional<int64_t> layer;
   bool json = false;
@@ -41,8 +41,8 @@ int64_t chosen_layer(const Flags& flags, const AttentionSpec& spec) {
 }
 
 std::string title(const Flags& flags, const AttentionSpec& spec, int64_t layer) {
-  return concat(spec.to_string(), ", ", flags.tokens, " tokens, ", flags.heads,
-                flags.heads == 1 ? " head" : " heads",
+  return concat(spec.to_string(), flags.causal == "off" ? " in both directions, " : ", ", flags.tokens,
+                " tokens, ", flags.heads, flags.heads == 1 ? " head" : " heads",
                 spec.distinct_layers() > 1 ? concat("; heads of layer ", layer) : "");
 }
 
@@ -76,15 +76,20 @@ int list(bool json) {
                    {"examples", entry.examples}});
   }
   if (json) {
-    print_json({{"patterns", all}});
+    // what every pattern takes besides its own
+    const nlohmann::json every = nlohmann::json::array({json_of(sinks_parameter())});
+    print_json({{"patterns", all}, {"every_pattern_takes", every}});
     return 0;
   }
+  rows.push_back({"(every pattern)", "takes besides"});
+  rows.push_back({"", text_of(sinks_parameter())});
   const size_t width = help_width();
   std::cout << "What a query sees, never beyond itself, and the parameters (when not given)\n\n"
             << format_rows(rows, width) << "\nWritten as\n"
             << format_rows(
                    {{"local(chunk=2k)", "one pattern for all layers, here in chunks of 2048 tokens"},
                     {"full@0,1;scca-fixed", "full attention in layers 0 and 1, scca-fixed in all others"},
+                    {"local(sinks=4)", "in any pattern: every query also sees the first 4 tokens of the row"},
                     {"@plan.json", "a plan as scca patterns SPEC prints it"}},
                    width);
   return 0;
@@ -110,7 +115,8 @@ int run(const Flags& flags) {
   if (flags.tokens < 1) fail<UsageError>("--tokens ", flags.tokens, ": expected 1 or more");
   if (flags.heads < 1) fail<UsageError>("--heads ", flags.heads, ": expected 1 or more");
   if (flags.layers < 0) fail<UsageError>("--layers ", flags.layers, ": expected 1 or more");
-  const AttentionSpec spec = parse_attention_spec(flags.spec);
+  const AttentionSpec given = parse_attention_spec(flags.spec);
+  const AttentionSpec spec = flags.causal == "off" ? given.bidirectional() : given;
   if (flags.layers > 0) spec.check_layers(flags.layers);
   const int64_t layer = chosen_layer(flags, spec);
   const PlanPtr plan = spec.plan(flags.tokens, flags.heads, layer);
@@ -149,6 +155,9 @@ Action set_up(CLI::App& app) {
   app.add_option("--layer", flags->layer,
                  "Which layer's plan, where the spec differs between layers (default: 0)")
       ->transform(whole_number());
+  app.add_option("--causal", flags->causal, "off: a query sees keys behind it too, as the pattern shows them")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
   begin_section(app, section::kOutput);
   app.add_option("--png", flags->png, "Also draw the plan, and what the layers reach, into this file")
       ->type_name("FILE");

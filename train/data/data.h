@@ -46,6 +46,8 @@ struct RowBatch {
   Tensor ids, targets;
   std::optional<DocumentStarts> documents = {};  // of packed documents
   int64_t predictions = 0;                       // how many there are
+  std::vector<int64_t> positions = {};  // of each id, where not 0 .. N-1 of its row (train/run/pose.h)
+  int64_t length = 0;                   // of the text that these are places in
 };
 
 struct RowOptions {

@@ -17,6 +17,7 @@
 #include "train/cli/settings_file.h"
 #include "train/run/memory.h"
 #include "train/run/model_card.h"
+#include "train/run/pose.h"
 #include "train/run/training_run.h"
 
 namespace scca {
@@ -78,11 +79,20 @@ RunRecord record_of(FinetuneSettings& s, const ModelFlags& asked, const LlamaCon
   if (asked.rope.empty()) derived["rope"] = record.settings["rope"];
   if (!asked.rope_factor) derived["rope_factor"] = record.settings["rope_factor"];
   record.settings[record::kDerived] = derived;
+  // as before there were others, so that a run of those days is resumed
+  if (s.train.positions == "rows")
+    for (const char* key : {"positions", "target_context"}) record.settings.erase(key);
   return record;
+}
+
+/// PoSE is a training under full attention: that is its usual one.
+void choose_attention(FinetuneSettings& settings) {
+  if (settings.train.positions == "pose") settings.train.usual_attention = "full";
 }
 
 void check_flags(FinetuneSettings settings) {
   check_settings(settings.train);
+  check_pose(settings.train);
   check_bounds(lora_settings(settings));
   Llama::check_lora(settings.lora);
 }
@@ -96,8 +106,8 @@ struct Base {
 /// What is trained on, once it is known that a step of the training fits in memory.
 Base load_base(const FinetuneSettings& settings) {
   const LlamaConfig given = given_config(settings.model);
-  check_extension(given, settings.model, settings.train.context);
-  Llama model = load_model(settings.model, settings.train.context);
+  check_extension(given, settings.model, settings.train.trained_length());
+  Llama model = load_model(settings.model, settings.train.trained_length());
   Tokenizer tokenizer = load_tokenizer(settings.model);
   check_vocabulary(tokenizer, model.config);
   const StepPlan plan = plan_step(model_like(model, {settings.lora, settings.learning}), settings.train);
@@ -145,18 +155,36 @@ SettingTable lora_settings(FinetuneSettings& s) {
         .shown = joined(s.learning, ",")}});
 }
 
+SettingTable position_settings(FinetuneSettings& s) {
+  return in_section(section::kAttention,
+                    {{.name = "positions",
+                      .member = &s.train.positions,
+                      .help = "Of a row's tokens: its own, or skipping a part of a longer text (PoSE), under "
+                              "full attention unless --attention says another",
+                      .takes = CLI::IsMember({"rows", "pose"})},
+                     {.name = "target_context",
+                      .member = &s.train.target_context,
+                      .help = "With --positions pose: tokens of the text that positions range over",
+                      .takes = token_count(),
+                      .bound = at_least(0),
+                      .shown = ""}});
+}
+
 SettingTable finetune_settings(FinetuneSettings& s) {
-  return model_settings(s.model) + lora_settings(s) + train_settings(s.train) + recorded_keys();
+  return model_settings(s.model) + lora_settings(s) + position_settings(s) + train_settings(s.train) +
+         recorded_keys();
 }
 
 void check_finetune(FinetuneSettings settings) {
   check_flags(settings);
+  choose_attention(settings);
   settings.model = with_default_rope(std::move(settings.model));
   load_base(settings);
 }
 
 int finetune(FinetuneSettings settings) {
   check_flags(settings);
+  choose_attention(settings);
   RunFolder::check(settings.train.out, settings.train.resume);
   const ModelFlags asked = settings.model;
   settings.model = with_default_rope(asked);
@@ -182,10 +210,11 @@ int finetune(FinetuneSettings settings) {
       settings.model.base_dtype == "same" ? "" : " --base-dtype " + settings.model.base_dtype;
   std::vector<std::string> next;
   if (settings.concluded)
-    next = {concat("scca eval ", both, kept, " --data HELD_OUT_TEXT --context ", settings.train.context),
-            concat("scca generate ", both, kept, " --prompt \"...\""),
-            concat("scca merge ", both, " --out MERGED_MODEL   # a folder that needs no adapter"),
-            concat("with PEFT: see ", shell_word(settings.train.out + "/adapter/README.md"))};
+    next = {
+        concat("scca eval ", both, kept, " --data HELD_OUT_TEXT --context ", settings.train.trained_length()),
+        concat("scca generate ", both, kept, " --prompt \"...\""),
+        concat("scca merge ", both, " --out MERGED_MODEL   # a folder that needs no adapter"),
+        concat("with PEFT: see ", shell_word(settings.train.out + "/adapter/README.md"))};
   return run_training(
       model, given, base.tokenizer, settings.train, record_of(settings, asked, model.config, info),
       {.name = "adapter",

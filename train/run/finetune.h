@@ -26,6 +26,8 @@ struct FinetuneSettings {
 
 /// LoRA's, and --train. Tables point into `settings`.
 SettingTable lora_settings(FinetuneSettings& settings);
+/// --positions and --target-context.
+SettingTable position_settings(FinetuneSettings& settings);
 /// All of a fine-tuning's: the model's, RoPE's, LoRA's, TrainSettings', and what the run records besides.
 SettingTable finetune_settings(FinetuneSettings& settings);
 

@@ -9,6 +9,7 @@
 #include "core/device.h"
 #include "train/cli/limits.h"
 #include "train/run/optimizer.h"
+#include "train/run/pose.h"
 #include "train/run/step.h"
 
 namespace scca {
@@ -82,9 +83,11 @@ StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, Checkpo
     const int64_t predictions = settings.batch * (settings.context - 1);
     forward_backward(model, forward, {passes, passes * predictions}, [&](int64_t) {
       const Shape rows{settings.batch, settings.context};
-      return RowBatch{.ids = Tensor::empty(rows, DType::i32),
-                      .targets = Tensor::empty(rows, DType::i32),
-                      .predictions = predictions};
+      RowBatch batch{.ids = Tensor::empty(rows, DType::i32),
+                     .targets = Tensor::empty(rows, DType::i32),
+                     .predictions = predictions};
+      place_rows(batch, settings, 0);
+      return batch;
     });
     const Region region("the optimizer");
     optimizer.gradient_norm();

@@ -42,7 +42,10 @@ std::string facts(const AdapterInfo& adapter, const LlamaConfig& base, const Lla
   };
   row("base", code(adapter.base_model) +
                   (adapter.base_dtype == "same" ? "" : ", its frozen matrices " + code(adapter.base_dtype)));
-  row("context", concat(rope_lengths(base).made_for, " tokens before, ", train.context, " now"));
+  row("context", concat(rope_lengths(base).made_for, " tokens before, ", train.trained_length(), " now",
+                        train.positions == "pose" ? concat(" (PoSE: trained on rows of ", train.context,
+                                                           " at positions of the longer text)")
+                                                  : ""));
   row("RoPE", describe_rope(trained));
   row("attention", concat(code(training_attention(train, trained)), " in training; ",
                           own_attention_name(trained), " to use it"));
@@ -82,8 +85,8 @@ std::string model_card(const std::string& folder, const AdapterInfo& adapter, co
       "---\nbase_model: ", quoted(adapter.base_model),
       "\nlibrary_name: peft\npipeline_tag: text-generation\ntags:\n- lora\n- long-context\n- scca\n---\n\n# "
       "A LoRA adapter for ",
-      train.context, " tokens\n\n", facts(adapter, base, trained, train, numbers), "\n## To load it\n\n",
-      with_peft(folder, adapter, !(base.rope == trained.rope)),
+      train.trained_length(), " tokens\n\n", facts(adapter, base, trained, train, numbers),
+      "\n## To load it\n\n", with_peft(folder, adapter, !(base.rope == trained.rope)),
       "\nOr with scca: `scca generate --model BASE --adapter ADAPTER --prompt \"...\"`, and `scca merge` "
       "for a Hugging Face folder that needs no adapter.\n");
 }

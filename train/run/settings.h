@@ -27,10 +27,12 @@ struct TrainSettings {
   std::string pack = "rows";         // or documents, which then do not see each other
   std::string out;
   bool resume = false;
-  int64_t context = 0;     // tokens of a row
-  int64_t steps = 1000;    // of the optimizer
-  int64_t batch = 1;       // rows of a forward pass
-  int64_t grad_accum = 1;  // forward passes of a step
+  int64_t context = 0;             // tokens of a row
+  std::string positions = "rows";  // or pose (train/run/pose.h); finetune's
+  int64_t target_context = 0;      // tokens of the texts that pose's positions range over; 0: context
+  int64_t steps = 1000;            // of the optimizer
+  int64_t batch = 1;               // rows of a forward pass
+  int64_t grad_accum = 1;          // forward passes of a step
   double lr = 2e-4;
   int64_t warmup = 20;
   std::string schedule = "constant";  // or cosine
@@ -47,6 +49,8 @@ struct TrainSettings {
   int64_t eval_tokens = 65536;           // of eval_data, at most
 
   Schedule schedule_of_steps() const;
+  /// Tokens of the texts that a training makes the positions for.
+  int64_t trained_length() const { return positions == "pose" ? target_context : context; }
   int64_t rows_per_step() const { return batch * grad_accum; }
 };
 

@@ -8,6 +8,7 @@ namespace scca {
 
 Tensor loss_of(const Llama& model, const RowBatch& batch, ForwardOptions options) {
   options.documents = batch.documents;
+  if (!batch.positions.empty()) options.positions = {batch.positions, batch.length};
   return model.loss_of(batch.ids, batch.targets, options);
 }
 

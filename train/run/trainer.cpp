@@ -15,6 +15,7 @@
 #include "train/run/checkpoint.h"
 #include "train/run/checkpointing.h"
 #include "train/run/interrupt.h"
+#include "train/run/pose.h"
 #include "train/run/rate.h"
 #include "train/run/restore.h"
 #include "train/run/step.h"
@@ -119,9 +120,13 @@ void Trainer::announce() const {
   std::cerr << "training " << short_number(static_cast<double>(optimizer_.parameter_count()))
             << " parameters on " << short_number(static_cast<double>(task_.data->tokens())) << " tokens"
             << learned_share(*task_.data) << ": " << task_.data->rows() << " rows of " << train.context
-            << ", " << (task_.data->packs_documents() ? "documents apart, " : "") << train.rows_per_step()
-            << " a step, " << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows)
-            << " epochs in " << train.steps << " steps; attention " << checked_.attention.to_string()
+            << ", " << (task_.data->packs_documents() ? "documents apart, " : "")
+            << (train.positions == "pose"
+                    ? concat("at positions of ", train.target_context, " (PoSE, one gap a row), ")
+                    : "")
+            << train.rows_per_step() << " a step, "
+            << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows) << " epochs in "
+            << train.steps << " steps; attention " << checked_.attention.to_string()
             << (train.attention.empty() && model_.config.sliding_window > 0 ? ", the model's own" : "")
             << (train.checkpointing == "auto" ? kept_layers(checked_.plan) : "") << "; predicted peak memory "
             << describe(checked_.plan) << time << "\n";
@@ -134,8 +139,11 @@ StepMetrics Trainer::train_step() {
   const std::vector<int64_t> rows = order_.rows(step_ * train.rows_per_step(), train.rows_per_step());
   const StepPasses passes{train.grad_accum, task_.data->predictions(rows)};
   const double loss = forward_backward(model_, forward_, passes, [&](int64_t pass) {
-    return task_.data->batch(
-        std::span(rows).subspan(static_cast<size_t>(pass * train.batch), static_cast<size_t>(train.batch)));
+    const int64_t first = pass * train.batch;
+    RowBatch batch = task_.data->batch(
+        std::span(rows).subspan(static_cast<size_t>(first), static_cast<size_t>(train.batch)));
+    place_rows(batch, train, step_ * train.rows_per_step() + first);
+    return batch;
   });
   const double norm = std::isfinite(loss) ? optimizer_.gradient_norm() : loss;
   if (!std::isfinite(norm))

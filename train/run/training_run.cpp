@@ -110,7 +110,7 @@ int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokeni
                    .output = output.name},
                   run);
   const bool was_done = trainer.step() == train.steps;
-  announce_rope(given, model.config, train.context);
+  announce_rope(given, model.config, train.trained_length());
   announce_bos(train.bos, tokenizer, "before every document");
   const std::string whole =
       train.attention.empty() ? "" : parse_attention_spec(train.attention).longer_than(train.context);

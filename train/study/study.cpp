@@ -151,7 +151,8 @@ Study plan_study(StudySettings settings) {
 
 SettingTable study_settings(StudySettings& s) {
   // A study decides these for each row, and judges at the end.
-  SettingTable table = without(finetune_settings(s.finetune), {"attention", "eval_every"});
+  SettingTable table =
+      without(finetune_settings(s.finetune), {"attention", "eval_every", "positions", "target_context"});
   SettingRow& eval_data = setting_of(table, "eval_data");
   eval_data.required = true;
   eval_data.help = "Texts that every row is judged on";

@@ -30,9 +30,9 @@ std::string with_heads(const std::string& heads) { return concat(R"({"tokens": 4
 TEST_CASE("plan json: the exact form") {
   CHECK(plan_to_json(*parse_attention_spec("window(chunk=2)").plan(3, 2)) == json::parse(R"({
     "tokens": 3, "causal": true,
-    "heads": [[{"queries": [0, 1, 2], "keys": [[0, 1, 2, 2]]},
+    "heads": [[{"queries": [0, 1, 2], "keys": [[0, 1, 2, 2], [2, 1, 1, 2]]},
                {"queries": [2, 1, 1], "keys": [[0, 1, 2, 2], [2, 1, 1, 2]]}],
-              [{"queries": [0, 1, 2], "keys": [[0, 1, 2, 2]]},
+              [{"queries": [0, 1, 2], "keys": [[0, 1, 2, 2], [2, 1, 1, 2]]},
                {"queries": [2, 1, 1], "keys": [[0, 1, 2, 2], [2, 1, 1, 2]]}]],
     "visible_pairs": [5, 5], "one_layer_share": 0.8333333333333334, "layers_to_full": 2, "empty_rows": 0})"));
   CHECK(plan_to_json(*parse_attention_spec("scca-flow(chunk=1)").plan(2, 2)) == json::parse(R"({

@@ -67,6 +67,24 @@ TEST_CASE("spec: layers use their own patterns, and equal extents share one plan
                        Error);
 }
 
+TEST_CASE("spec: in both directions, with layers, and not for a plan file") {
+  const AttentionSpec one_way = parse_attention_spec("full@1;window(chunk=2)");
+  const AttentionSpec both = one_way.bidirectional();
+  CHECK(both.to_string() == one_way.to_string());
+  CHECK(one_way.plan(6, 2)->causal);
+  CHECK(!both.plan(6, 2)->causal);
+  CHECK(sees(*both.plan(6, 2), 0, 2, 3));
+  CHECK(!sees(*both.plan(6, 2), 0, 2, 4));
+  CHECK(sees(*both.plan(6, 2, 1), 0, 0, 5));
+  CHECK(!both.continues(4, 6, 2));  // new tokens are seen by the earlier ones
+  const test::TemporaryFolder folder;
+  const std::string path = (folder / "plan.json").string();
+  std::ofstream(path) << plan_to_json(*one_way.plan(6, 2));
+  CHECK(test::error_of([&] {
+          parse_attention_spec("@" + path).bidirectional();
+        }).find("(it is); change it there") != std::string::npos);
+}
+
 TEST_CASE("spec: an unknown pattern") {
   std::string known;  // the tests register one of their own
   for (const PatternEntry& entry : registered_patterns()) known += (known.empty() ? "" : ", ") + entry.name;
@@ -163,13 +181,12 @@ TEST_CASE("spec: parameters") {
        "local: chunk is 's2', expected tokens such as 512 or 2k or a fraction such as 1/4\n"
        "  local(chunk=s2())\n              ^"},
       {"local(512)",
-       "local: '512' is not of the form name=value; local takes chunk\n  local(512)\n        ^"},
-      {"full(512)",
-       "full: '512' is not of the form name=value; full takes no parameters\n  full(512)\n       ^"},
+       "local: '512' is not of the form name=value; local takes chunk, sinks\n  local(512)\n        ^"},
+      {"full(512)", "full: '512' is not of the form name=value; full takes sinks\n  full(512)\n       ^"},
       {"scca-fixed(shif=5)",
-       "scca-fixed: unknown parameter 'shif', did you mean 'shift'? It takes chunk, shift\n"
+       "scca-fixed: unknown parameter 'shif', did you mean 'shift'? It takes chunk, shift, sinks\n"
        "  scca-fixed(shif=5)\n             ^"},
-      {"full(chunk=5)", "full: unknown parameter 'chunk'. It takes no parameters\n  full(chunk=5)\n       ^"},
+      {"full(chunk=5)", "full: unknown parameter 'chunk'. It takes sinks\n  full(chunk=5)\n       ^"},
       {"local(chunk=5,chunk=6)",
        "local: parameter 'chunk' is given twice\n  local(chunk=5,chunk=6)\n                ^"},
       {"scca-fixed(chunk=512,shift=512)",
@@ -187,7 +204,7 @@ TEST_CASE("spec: parameters") {
       {"mix(dilation=2)",
        "mix: expected patterns inside, such as mix(local*2, window)\n  mix(dilation=2)\n  ^"},
       {"mix(local,dilation=2)",
-       "mix: unknown parameter 'dilation'. It takes patterns\n  mix(local,dilation=2)\n            ^"},
+       "mix: unknown parameter 'dilation'. It takes patterns, sinks\n  mix(local,dilation=2)\n            ^"},
   };
   for (const auto& [spec, message] : cases) CHECK(complaint(spec) == "attention spec: " + message);
 }

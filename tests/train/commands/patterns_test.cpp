@@ -52,6 +52,37 @@ TEST_CASE("patterns: a plan is printed as documented and read back as a spec") {
             .is_null());
 }
 
+TEST_CASE("patterns: --causal off draws and prints both directions") {
+  const test::TemporaryFolder folder;
+  const auto plan = [&](const char* causal) {
+    return run_scca({"patterns", "window(chunk=2)", "--tokens", "4", "--heads", "1", "--causal", causal,
+                     "--png", (folder / "p.png").string()})
+        .json();
+  };
+  CHECK(plan("on")["causal"] == true);
+  CHECK(plan("off")["causal"] == false);
+  // 10 of 16 pairs in one layer; a step each way a layer
+  CHECK(plan("off")["reach_by_layer"] == json::parse("[0.625, 0.875, 1.0, 1.0]"));
+  CHECK(run_scca({"patterns", "local", "--tokens", "4", "--heads", "1", "--causal", "no"}).code == 2);
+}
+
+TEST_CASE("patterns: logits --causal off lets a position see what is behind it, and has no loss") {
+  const auto first = [](const char* ids, const char* causal, const char* spec) {
+    return run_scca({"logits", "--model", kModel, "--ids", ids, "--all", "--json", "--causal", causal,
+                     "--attention", spec})
+        .json();
+  };
+  const json a = first("1,5,7,9", "on", "full"), b = first("1,5,7,8", "on", "full");
+  CHECK(a["logits"][0] == b["logits"][0]);
+  CHECK(a["loss"].is_number());
+  const json both = first("1,5,7,9", "off", "full");
+  CHECK(both["logits"][0] != first("1,5,7,8", "off", "full")["logits"][0]);
+  CHECK(both["loss"].is_null());
+  // one chunk of two and one of two: the first does not see the last
+  CHECK(first("1,5,7,9", "off", "local(chunk=2)")["logits"][0] ==
+        first("1,5,7,8", "off", "local(chunk=2)")["logits"][0]);
+}
+
 TEST_CASE("patterns: patterns without a spec lists what there is") {
   const RunResult listed = run_scca({"patterns"});
   CHECK(listed.code == 0);
@@ -73,6 +104,8 @@ TEST_CASE("patterns: patterns without a spec lists what there is") {
     CHECK(run_scca({"patterns", example, "--tokens", "31", "--heads", "4"}).code == 0);
   }
   CHECK(listed.out.find("chunk: tokens or a fraction of the sequence (1/4)") != std::string::npos);
+  CHECK(listed.out.find("sinks: a whole number from 0 up (0)") != std::string::npos);
+  CHECK(run_scca({"patterns", "--json"}).json()["every_pattern_takes"][0]["name"] == "sinks");
   for (const std::vector<std::string>& words : {std::vector<std::string>{"patterns", "--tokens", "9"},
                                                 {"patterns", "--png", "x.png"},
                                                 {"patterns", "", "--tokens", "9", "--heads", "2"}}) {

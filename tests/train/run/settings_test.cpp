@@ -42,6 +42,7 @@ const std::vector<nlohmann::json> kValues{true,
                                           "all",
                                           "documents",
                                           "chatml",
+                                          "pose",
                                           7,
                                           nlohmann::json::array({"v_proj"}),
                                           nlohmann::json::array({"head"}),
@@ -186,7 +187,7 @@ const NameSet kKept{
     "base_dtype",   "rope",       "rope_factor",   "dtype", "lora_rank",    "lora_alpha", "lora_rs",
     "train",        "bos",        "context",       "batch", "grad_accum",   "lr",         "clip",
     "warmup",       "schedule",   "lr_final",      "seed",  "weight_decay", "attention",  "lora_targets",
-    "lora_dropout", "text_field", "chat_template", "loss",  "pack"};
+    "lora_dropout", "text_field", "chat_template", "loss",  "pack",         "positions",  "target_context"};
 const NameSet kFree{"model",      "device",      "data", "keep_line_ends", "steps",       "eval_data",
                     "eval_every", "eval_tokens", "out",  "save_every",     "token_cache", "checkpointing"};
 const NameSet kRecorded{"command",      "version",           "derived",
@@ -207,7 +208,7 @@ TEST_CASE(
 
 TEST_CASE("settings: each of a study; more are kept there, and seeds may grow") {
   NameSet kept = kKept, free = kFree, recorded = kRecorded;
-  for (const char* name : {"attention"}) kept.erase(name);
+  for (const char* name : {"attention", "positions", "target_context"}) kept.erase(name);
   for (const char* name : {"eval_every", "steps", "save_every", "eval_tokens", "keep_line_ends"})
     free.erase(name);
   for (const char* name : {"steps", "save_every", "eval_tokens", "keep_line_ends", "patterns", "lengths",
@@ -227,9 +228,12 @@ TEST_CASE("settings: every member has its line") {
   {
     TrainSettings s;
     auto& [data, eval_data, bos, keep_line_ends, text_field, chat_template, loss, token_cache, pack, out,
-           resume, context, steps, batch, grad_accum, lr, warmup, schedule, lr_final, clip, weight_decay,
-           seed, attention, usual_attention, checkpointing, force, save_every, eval_every, eval_tokens] = s;
+           resume, context, positions, target_context, steps, batch, grad_accum, lr, warmup, schedule,
+           lr_final, clip, weight_decay, seed, attention, usual_attention, checkpointing, force, save_every,
+           eval_every, eval_tokens] = s;
     CHECK(usual_attention == "full");  // of a command
+    CHECK(positions == "rows");        // a fine-tuning's own, below
+    CHECK(target_context == 0);
     CHECK(members(train_settings(s)) ==
           std::set<const void*>{&data,         &eval_data,     &bos,         &keep_line_ends,
                                 &text_field,   &chat_template, &token_cache, &loss,
@@ -255,6 +259,9 @@ TEST_CASE("settings: every member has its line") {
           std::set<const void*>{&rank, &alpha, &dropout, &rank_stabilised, &targets, &learning});
     std::set<const void*> all = members(train_settings(train)), more = members(model_settings(model));
     all.insert(more.begin(), more.end());
+    CHECK(members(position_settings(s)) == std::set<const void*>{&train.positions, &train.target_context});
+    all.insert(&train.positions);
+    all.insert(&train.target_context);
     more = members(lora_settings(s));
     all.insert(more.begin(), more.end());
     CHECK(members(finetune_settings(s)) == all);
@@ -265,6 +272,8 @@ TEST_CASE("settings: every member has its line") {
     std::set<const void*> all = members(finetune_settings(finetune));
     all.erase(&finetune.train.attention);
     all.erase(&finetune.train.eval_every);
+    all.erase(&finetune.train.positions);
+    all.erase(&finetune.train.target_context);
     for (const void* own :
          std::initializer_list<const void*>{&patterns, &seeds, &lengths, &passkey_trials, &recall_passages})
       all.insert(own);

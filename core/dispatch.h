@@ -42,7 +42,7 @@
       ::scca::plan_kernel(#call);            \
       break;                                 \
     }                                        \
-    const ::scca::KernelScope within_kernel; \
+    const ::scca::KernelScope within_kernel(#call); \
     SCCA_BY_DEVICE(device, call);            \
   } while (false)
 
@@ -70,10 +70,11 @@ class Planning;
 Planning* planning();
 void plan_kernel(const char* call);
 
-/// Marks that a kernel runs on this thread: it may not allocate.
+/// Marks that a kernel runs on this thread: it may not allocate, and a recorder (core/recorder.h) takes its
+/// time. `call` is its text.
 class KernelScope {
  public:
-  KernelScope();
+  explicit KernelScope(const char* call);
   ~KernelScope();
   KernelScope(const KernelScope&) = delete;
   KernelScope& operator=(const KernelScope&) = delete;

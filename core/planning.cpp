@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/dispatch.h"
 #include "core/planned_memory.h"
+#include "core/recorder.h"
 
 namespace scca {
 namespace {
@@ -41,6 +42,8 @@ uint64_t planning_id() { return current ? current->id() : 0; }
 
 void count_flops(const char* kernel, double flops) {
   if (current && current->counts_flops()) current->flops_[kernel] += flops;
+  Recorder* recorder = Recorder::of_this_thread();
+  if (!current && recorder) recorder->flops_[kernel] += flops;
 }
 
 void plan_kernel(const char* call) {
@@ -48,7 +51,17 @@ void plan_kernel(const char* call) {
 }
 
 bool in_kernel() { return within_kernel; }
-KernelScope::KernelScope() : before_(within_kernel) { within_kernel = true; }
-KernelScope::~KernelScope() { within_kernel = before_; }
+
+KernelScope::KernelScope(const char* call) : before_(within_kernel) {
+  within_kernel = true;
+  if (Recorder* recorder = Recorder::of_this_thread()) recorder->begin(call);
+}
+
+KernelScope::~KernelScope() {
+  within_kernel = before_;
+  if (Recorder* recorder = Recorder::of_this_thread()) recorder->finish();
+}
+
+bool flops_counted() { return current ? current->counts_flops() : Recorder::of_this_thread() != nullptr; }
 
 }  // namespace scca

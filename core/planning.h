@@ -69,8 +69,11 @@ Planning* planning();
 /// Its id, or 0.
 uint64_t planning_id();
 
-/// A kernel says how much it computes: an addition and a multiplication are two. For plans; free elsewhere.
+/// A kernel says how much it computes: an addition and a multiplication are two. For plans and recorders
+/// (core/recorder.h); free elsewhere.
 void count_flops(const char* kernel, double flops);
+/// Whether anybody counts them, for who would have to work for the number.
+bool flops_counted();
 
 /// What SCCA_ON_DEVICE does in place of a call, given as text.
 void plan_kernel(const char* call);

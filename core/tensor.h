@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/dtype.h"
+#include "core/recorder.h"
 #include "core/storage.h"
 
 namespace scca {
@@ -65,8 +66,16 @@ class Tensor {
   const T* data() const;
   template <class T>
   T* data();
-  const std::byte* raw() const { return storage_->data() + byte_offset_; }
-  std::byte* raw() { return storage_->writable() + byte_offset_; }
+  const std::byte* raw() const {
+    const std::byte* memory = storage_->data() + byte_offset_;
+    if (Recorder::any()) note_access(memory, bytes(), false);
+    return memory;
+  }
+  std::byte* raw() {
+    std::byte* memory = storage_->writable() + byte_offset_;
+    if (Recorder::any()) note_access(memory, bytes(), true);
+    return memory;
+  }
   /// Storage::version, 0 for the empty tensor. Views count together: a write to one row is a write to all.
   uint64_t version() const { return storage_ ? storage_->version() : 0; }
   std::weak_ptr<const Storage> memory() const { return storage_; }
@@ -140,8 +149,7 @@ const T* Tensor::data() const {
 template <class T>
 T* Tensor::data() {
   const T* elements = static_cast<const Tensor*>(this)->data<T>();
-  if (elements) storage_->writable();
-  return const_cast<T*>(elements);
+  return elements ? reinterpret_cast<T*>(raw()) : nullptr;
 }
 
 template <class T>

@@ -29,7 +29,7 @@ double pairs_of(const PlanPtr& plan) {
 
 /// FLOPs: `per_pair` for each visible pair and number of a head's width.
 void count_pairs(const char* kernel, const PlanPtr& plan, const Tensor& q, double per_pair) {
-  if (!planning() || !planning()->counts_flops()) return;
+  if (!flops_counted()) return;
   count_flops(kernel, per_pair * pairs_of(plan) * static_cast<double>(q.size(0) * q.size(3)));
 }
 

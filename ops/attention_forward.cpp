@@ -133,11 +133,12 @@ template <class T>
 void forward(const AttentionInput& in, AttentionOutput& result) {
   const AttentionShape shape(in.q, in.k);
   const std::vector<Block> blocks = blocks_of(in.plan, shape.batch, shape.first_query());
+  const T *const q = in.q.data<T>(), *const k = in.k.data<T>(), *const v = in.v.data<T>();
   T* const outs = result.out.data<T>();
   float* const statistics = result.log_sum_exp.data<float>();
   parallel_tasks(static_cast<int64_t>(blocks.size()), [&](int64_t task) {
-    forward_block(shape, blocks[task], in.plan.causal, static_cast<float>(in.scale * kLog2E), in.q.data<T>(),
-                  in.k.data<T>(), in.v.data<T>(), outs, statistics);
+    forward_block(shape, blocks[task], in.plan.causal, static_cast<float>(in.scale * kLog2E), q, k, v, outs,
+                  statistics);
   });
 }
 

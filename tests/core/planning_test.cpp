@@ -132,7 +132,7 @@ TEST_CASE("planning: random draws go on as if no plan had been") {
 }
 
 TEST_CASE("planning: a kernel that allocates is refused: no plan would see it") {
-  const KernelScope kernel;
+  const KernelScope kernel("test");
   CHECK(error_of([] { Tensor::empty({2}); }).starts_with("memory: a kernel asks for 8 bytes"));
 }
 

@@ -148,7 +148,7 @@ TEST_CASE("llama: positions of one's own: a row's as they are change no bit, oth
   const auto placed = [&](std::vector<int64_t> of_tokens, int64_t layers = 0) {
     return ForwardOptions{.attention = parse_attention_spec("full"),
                           .training = true,
-                          .checkpointed_layers = layers,
+                          .checkpointing = layers,
                           .positions = Positions{std::move(of_tokens), 40}};
   };
   std::vector<int64_t> own, gap;

@@ -116,44 +116,63 @@ AttentionFigure measure_attention(const std::string& pattern, int64_t tokens, in
   return figure;
 }
 
-StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
-  const Device device = options.place.device;
+namespace {
+
+TrainSettings settings_of(const StepOptions& options) {
   TrainSettings settings;
   settings.context = options.context, settings.batch = options.batch;
   settings.checkpointing = options.checkpointing ? "on" : "off";
   settings.attention = options.attention;
+  return settings;
+}
+
+}  // namespace
+
+BenchStep::BenchStep(const LlamaConfig& config, const StepOptions& options) : device_(options.place.device) {
   const Learning learning{LoraOptions{.rank = options.lora_rank}, {"embed", "norm"}};
   const ParameterDTypes kept = parameter_dtypes(options.base, options.place.dtype, nullptr);
-  const StepPlan plan = plan_step(model_of(config, options.place.dtype, device, learning, kept), settings);
+  const TrainSettings settings = settings_of(options);
+  const StepPlan plan = plan_step(model_of(config, options.place.dtype, device_, learning, kept), settings);
   check_memory(plan, settings, There::nothing);  // before the weights take it
-  reset_peak(device);
+  reset_peak(device_);
   reset_peak_rss();
-  Llama model = Llama::initialised(config, 1, options.place.dtype, kept);
-  model.to(device);
-  model.add_lora(*learning.lora);
-  model.set_trainable(learning.base);
-  StepFigure figure{.pattern = options.attention, .tokens = options.batch * options.context};
-  count_parameters(model, figure);
-  figure.planned_flops = plan.total_flops();
-  figure.flops = (4 * figure.frozen_parameters + 6 * figure.trained_parameters) * figure.tokens +
-                 attention_flops(config, options);
-  const Tensor ids = random_ids(options.batch, options.context, config.vocab_size);
-  const ForwardOptions forward{.attention = parse_attention_spec(options.attention),
-                               .training = true,
-                               .checkpointing = plan.checkpointing};
-  Optimizer optimizer(model);
-  int64_t step = 0;
-  const auto one_step = [&] {
-    backward(model.loss(ids, forward));
-    const double scale = std::min(1.0, 1 / (optimizer.gradient_norm() + 1e-6));
-    optimizer.step(++step, {.lr = 1e-4}, scale);
-  };
-  figure.seconds = best_seconds(options.budget, one_step, device);
-  figure.peak_bytes = memory_counters(device).peak_bytes;
+  model_ = Llama::initialised(config, 1, options.place.dtype, kept);
+  model_->to(device_);
+  model_->add_lora(*learning.lora);
+  model_->set_trainable(learning.base);
+  optimizer_.emplace(*model_);
+  ids_ = random_ids(options.batch, options.context, config.vocab_size);
+  forward_ = {.attention = parse_attention_spec(options.attention),
+              .training = true,
+              .checkpointing = plan.checkpointing};
+  figure_ = {.pattern = options.attention, .tokens = options.batch * options.context};
+  count_parameters(*model_, figure_);
+  figure_.planned_flops = plan.total_flops();
+  figure_.flops = (4 * figure_.frozen_parameters + 6 * figure_.trained_parameters) * figure_.tokens +
+                  attention_flops(config, options);
+}
+
+void BenchStep::run() {
+  backward(model_->loss(ids_, forward_));
+  const double scale = std::min(1.0, 1 / (optimizer_->gradient_norm() + 1e-6));
+  optimizer_->step(++steps_, {.lr = 1e-4}, scale);
+}
+
+StepFigure BenchStep::figure(double seconds) const {
+  StepFigure figure = figure_;
+  figure.seconds = seconds;
+  figure.peak_bytes = memory_counters(device_).peak_bytes;
   figure.peak_rss_bytes = peak_rss_bytes();
+  return figure;
+}
+
+StepFigure measure_step(const LlamaConfig& config, const StepOptions& options) {
+  BenchStep step(config, options);
+  StepFigure figure = step.figure(best_seconds(
+      options.budget, [&] { step.run(); }, options.place.device));
   if (options.busy_threads > 0) {
     const BusyThreads neighbours(options.busy_threads);
-    figure.busy_seconds = median_seconds(one_step);
+    figure.busy_seconds = median_seconds([&] { step.run(); });
   }
   return figure;
 }

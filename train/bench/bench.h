@@ -1,10 +1,13 @@
 #pragma once
 // What share of the machine's matrix products (train/run/rate.h) attention and a fine-tuning step reach.
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "models/base_dtype.h"
 #include "models/config.h"
+#include "models/llama.h"
+#include "train/run/optimizer.h"
 #include "train/run/rate.h"
 
 namespace scca {
@@ -51,6 +54,25 @@ struct StepFigure {
 
   double gflops() const { return static_cast<double>(flops) / seconds * 1e-9; }
   double tokens_per_s() const { return static_cast<double>(tokens) / seconds; }
+};
+
+/// A training step that can be taken again and again: what measure_step measures.
+class BenchStep {
+ public:
+  /// Throws Error where it does not fit into memory.
+  BenchStep(const LlamaConfig& config, const StepOptions& options);
+  void run();
+  /// Of the steps up to here, with the seconds that one took.
+  StepFigure figure(double seconds) const;
+
+ private:
+  Device device_;
+  std::optional<Llama> model_;
+  std::optional<Optimizer> optimizer_;
+  Tensor ids_;
+  ForwardOptions forward_;
+  StepFigure figure_;
+  int64_t steps_ = 0;
 };
 
 /// The step on random weights of this shape and random tokens; with bf16, weights and activations of the base

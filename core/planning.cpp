@@ -18,8 +18,7 @@ std::atomic<uint64_t> last_id = 0;
 int64_t PlannedPeak::total() const { return std::accumulate(bytes.begin(), bytes.end(), int64_t{0}); }
 
 std::string PlannedPeak::kernel_name() const {
-  const std::string_view text = call ? call : "";
-  return std::string(text.substr(0, text.find('(')));
+  return RecordedCall{.call = call ? call : ""}.kernel();
 }
 
 Planning::Planning(Count what)

@@ -42,8 +42,6 @@ void add(ProfileRow& to, const ProfileRow& row) {
   to.floor += row.floor;
 }
 
-std::string where_of(const RecordedCall& call) { return call.where.to_string(); }
-
 }  // namespace
 
 Profile measure_profile(const LlamaConfig& config, const StepOptions& options) {
@@ -111,13 +109,13 @@ std::string to_trace(const Profile& profile) {
   nlohmann::json events = nlohmann::json::array();
   for (const RecordedCall& call : profile.calls)
     events.push_back({{"name", call.kernel()},
-                      {"cat", where_of(call)},
+                      {"cat", call.where.to_string()},
                       {"ph", "X"},
                       {"ts", call.begin * 1e6},
                       {"dur", (call.end - call.begin) * 1e6},
                       {"pid", 1},
                       {"tid", 1},
-                      {"args", {{"in", where_of(call)}, {"bytes", call.bytes}}}});
+                      {"args", {{"in", call.where.to_string()}, {"bytes", call.bytes}}}});
   return nlohmann::json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}.dump();
 }
 

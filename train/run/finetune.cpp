@@ -156,18 +156,18 @@ SettingTable lora_settings(FinetuneSettings& s) {
 }
 
 SettingTable position_settings(FinetuneSettings& s) {
-  return in_section(section::kAttention,
-                    {{.name = "positions",
-                      .member = &s.train.positions,
-                      .help = "Of a row's tokens: its own, or skipping a part of a longer text (PoSE), under "
-                              "full attention unless --attention says another",
-                      .takes = CLI::IsMember({"rows", "pose"})},
-                     {.name = "target_context",
-                      .member = &s.train.target_context,
-                      .help = "With --positions pose: tokens of the text that positions range over",
-                      .takes = token_count(),
-                      .bound = at_least(0),
-                      .shown = ""}});
+  return in_section(
+      section::kAttention,
+      {{.name = "positions",
+        .member = &s.train.positions,
+        .help = "Of a row's tokens: its own, or skipping a part of a longer text (PoSE), under "
+                "full attention unless --attention says another",
+        .takes = CLI::IsMember({"rows", "pose"})},
+       {.name = "target_context",
+        .member = &s.train.target_context,
+        .help = "With --positions pose: tokens of the text that positions range over; 0 for none",
+        .takes = token_count(),
+        .bound = at_least(0)}});
 }
 
 SettingTable finetune_settings(FinetuneSettings& s) {

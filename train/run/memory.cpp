@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/device.h"
 #include "train/cli/limits.h"
+#include "train/run/attention_schedule.h"
 #include "train/run/optimizer.h"
 #include "train/run/pose.h"
 #include "train/run/step.h"
@@ -48,8 +49,8 @@ bool countable(Llama& model, const TrainSettings& settings) {
   return tokens * widest * 8 * 64 * layers + numbers * 64 < 0x1p62;
 }
 
-/// Two: the second has what the first one leaves (tables, lists of work). Of further passes each is as the
-/// second.
+/// Two under each attention: the second has what the first one leaves (tables, lists of work). Of further
+/// passes each is as the second.
 constexpr int64_t kSteps = 2, kMostPasses = 2;
 
 int64_t asked_layers(const TrainSettings& settings) {
@@ -74,12 +75,13 @@ StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, Checkpo
                 .layers = layers,
                 .checkpointing = {std::min(checkpointing.layers, layers), checkpointing.keeps_attention}};
   mark(model, optimizer, plan);
-  const ForwardOptions forward{.attention = parse_attention_spec(training_attention(settings, model.config)),
-                               .training = true,
-                               .checkpointing = plan.checkpointing};
+  const AttentionSchedule attention(training_attention(settings, model.config));
+  const auto phases = std::ssize(attention.phases());
   const int64_t passes = std::min(settings.grad_accum, kMostPasses);
   reset_peak(plan.device);
-  for (int64_t step = 1; step <= kSteps; ++step) {
+  for (int64_t step = 1; step <= kSteps * phases; ++step) {
+    const AttentionSpec& spec = attention.phases()[static_cast<size_t>((step - 1) / kSteps)].attention;
+    const ForwardOptions forward{.attention = spec, .training = true, .checkpointing = plan.checkpointing};
     const int64_t predictions = settings.batch * (settings.context - 1);
     forward_backward(model, forward, {passes, passes * predictions}, [&](int64_t) {
       const Shape rows{settings.batch, settings.context};
@@ -96,7 +98,7 @@ StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, Checkpo
   plan.peak = planning.peak(plan.device);
   for (const auto& [kernel, flops] : planning.flops())
     plan.flops[kernel] =
-        flops * static_cast<double>(settings.grad_accum) / static_cast<double>(passes * kSteps);
+        flops * static_cast<double>(settings.grad_accum) / static_cast<double>(passes * kSteps * phases);
   return plan;
 }
 

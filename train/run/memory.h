@@ -49,7 +49,8 @@ struct StepPlan {
 };
 
 /// Exact: it is the step that the trainer takes, with batch, context, grad_accum and attention of the
-/// settings, and with this checkpointing. Weights count as owned; on the
+/// settings, and with this checkpointing. Where the attention changes over the steps, the peak is that of the
+/// run, and the FLOPs are the mean over the patterns. Weights count as owned; on the
 /// CPU those of a mapped file in the model's own dtype are not in the counters. Throws UsageError where
 /// nothing learns, for sizes whose bytes 64 bits do not count, and as parse_attention_spec.
 StepPlan plan_step(const MakeModel& make, const TrainSettings& settings, Checkpointing checkpointing,

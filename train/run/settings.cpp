@@ -8,13 +8,13 @@
 #include "core/numbers.h"
 #include "models/own_attention.h"
 #include "models/tokenizer/chat_form.h"
-#include "nn/patterns/spec.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
 #include "train/cli/setting_table.h"
 #include "train/cli/settings_file.h"
 #include "train/cli/text_input.h"
 #include "train/data/bos.h"
+#include "train/run/attention_schedule.h"
 
 namespace scca {
 namespace {
@@ -117,10 +117,12 @@ SettingTable step_settings(TrainSettings& s) {
 SettingTable attention_settings(TrainSettings& s) {
   return {{.name = "attention",
            .member = &s.attention,
-           .help = concat("Attention pattern in training: a spec, see scca patterns (default: ",
-                          s.usual_attention, ", or the sliding window of the model's config.json)"),
+           .help = concat(
+               "Attention pattern in training: a spec, see scca patterns; or one after another, SPEC..20, "
+               "SPEC: the first up to step 20 (default: ",
+               s.usual_attention, ", or the sliding window of the model's config.json)"),
            .takes = some_pattern(),
-           .accepts = [](const std::string& spec) { parse_attention_spec(spec); }}};
+           .accepts = [](const std::string& text) { AttentionSchedule{text}; }}};
 }
 
 SettingTable evaluation_settings(TrainSettings& s) {

@@ -52,6 +52,10 @@ std::string kept_layers(const StepPlan& plan) {
                 plan.keeps_attention() ? ", attention in all" : "");
 }
 
+std::string not_reached(const std::string& phase) {
+  return phase.empty() ? "" : concat(", of which --steps does not reach ", phase);
+}
+
 /// ", 31 % of them learned" where not all are.
 std::string learned_share(const TokenRows& data) {
   if (data.learned() == data.tokens()) return "";
@@ -62,10 +66,12 @@ std::string learned_share(const TokenRows& data) {
 }  // namespace
 
 CheckedTraining::CheckedTraining(const Llama& model, const TrainSettings& train)
-    : attention(parse_attention_spec(training_attention(train, model.config))) {
-  attention.check_layers(model.config.num_hidden_layers);
-  for (int64_t layer = 0; layer < model.config.num_hidden_layers; ++layer)
-    attention.plan(train.context, model.config.num_attention_heads, layer);
+    : attention(training_attention(train, model.config)) {
+  for (const auto& [spec, until] : attention.phases()) {
+    spec.check_layers(model.config.num_hidden_layers);
+    for (int64_t layer = 0; layer < model.config.num_hidden_layers; ++layer)
+      spec.plan(train.context, model.config.num_attention_heads, layer);
+  }
   const int64_t room = room_for_step(available_memory(model.device()), model);
   plan = chosen_step(model_like(model), train, room, There::model);
   check_memory(plan, train, There::model);
@@ -90,8 +96,6 @@ Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
       task_(std::move(task)),
       run_(run),
       checked_(model, task_.train),
-      forward_{
-          .attention = checked_.attention, .training = true, .checkpointing = checked_.plan.checkpointing},
       optimizer_(model),
       order_(task_.data->order(task_.train.seed)) {
   task_.record.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());
@@ -128,6 +132,7 @@ void Trainer::announce() const {
             << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows) << " epochs in "
             << train.steps << " steps; attention " << checked_.attention.to_string()
             << (train.attention.empty() && model_.config.sliding_window > 0 ? ", the model's own" : "")
+            << not_reached(checked_.attention.beyond(train.steps))
             << (train.checkpointing == "auto" ? kept_layers(checked_.plan) : "") << "; predicted peak memory "
             << describe(checked_.plan) << time << "\n";
 }
@@ -138,7 +143,10 @@ StepMetrics Trainer::train_step() {
   const double started = now_seconds();
   const std::vector<int64_t> rows = order_.rows(step_ * train.rows_per_step(), train.rows_per_step());
   const StepPasses passes{train.grad_accum, task_.data->predictions(rows)};
-  const double loss = forward_backward(model_, forward_, passes, [&](int64_t pass) {
+  const ForwardOptions forward{.attention = checked_.attention.at(step_ + 1),
+                               .training = true,
+                               .checkpointing = checked_.plan.checkpointing};
+  const double loss = forward_backward(model_, forward, passes, [&](int64_t pass) {
     const int64_t first = pass * train.batch;
     RowBatch batch = task_.data->batch(
         std::span(rows).subspan(static_cast<size_t>(first), static_cast<size_t>(train.batch)));

@@ -9,6 +9,7 @@
 
 #include "models/llama.h"
 #include "train/data/data.h"
+#include "train/run/attention_schedule.h"
 #include "train/run/divergence.h"
 #include "train/run/memory.h"
 #include "train/run/metrics.h"
@@ -38,8 +39,8 @@ struct TrainTask {
 struct CheckedTraining {
   CheckedTraining(const Llama& model, const TrainSettings& train);
 
-  AttentionSpec attention;  // its plans are cached
-  StepPlan plan;            // under --checkpointing auto of the layers that fit now
+  AttentionSchedule attention;
+  StepPlan plan;  // under --checkpointing auto of the layers that fit now
 };
 
 /// Mean loss under the model's own attention, full but for a sliding window, over the first `rows` rows of
@@ -87,7 +88,6 @@ class Trainer {
   TrainTask task_;
   RunFolder& run_;
   CheckedTraining checked_;  // before the optimizer takes its memory: this asks whether all fits
-  ForwardOptions forward_;
   Optimizer optimizer_;
   RowOrder order_;
   std::unique_ptr<Metrics> metrics_;

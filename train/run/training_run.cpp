@@ -14,6 +14,7 @@
 #include "train/data/bos.h"
 #include "train/report/messages.h"
 #include "train/report/table.h"
+#include "train/run/attention_schedule.h"
 #include "train/run/trainer.h"
 #include "train/run/training_data.h"
 
@@ -112,9 +113,11 @@ int run_training(Llama& model, const LlamaConfig& given, const Tokenizer& tokeni
   const bool was_done = trainer.step() == train.steps;
   announce_rope(given, model.config, train.trained_length());
   announce_bos(train.bos, tokenizer, "before every document");
-  const std::string whole =
-      train.attention.empty() ? "" : parse_attention_spec(train.attention).longer_than(train.context);
-  if (!whole.empty()) note(whole);  // a model's own window may be longer than a row, and nobody chose it
+  if (!train.attention.empty()) {  // a model's own window may be longer than a row, and nobody chose it
+    const AttentionSchedule chosen(train.attention);
+    for (const auto& phase : chosen.phases())
+      if (const std::string whole = phase.attention.longer_than(train.context); !whole.empty()) note(whole);
+  }
   if (trainer.run() == TrainEnd::interrupted) {
     std::cerr << "stopped and saved after step " << trainer.step() << " of " << train.steps
               << "; the same command with --resume goes on from there\n";

@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "core/storage.h"
 #include "tests/op_check.h"
+#include "train/run/attention_schedule.h"
 #include "train/run/optimizer.h"
 #include "train/run/step.h"
 
@@ -89,16 +90,16 @@ RowBatch rows_of(const Case& c) {
   return {.ids = ids, .targets = next_tokens(ids), .predictions = c.train.batch * (c.train.context - 1)};
 }
 
-/// Bytes of two steps at their highest, over what was live before the model was made.
+/// Bytes of six steps at their highest, over what was live before the model was made.
 int64_t measured_peak(const Case& c, Device device) {
   const int64_t before = memory_counters(device).live_bytes;
   Llama model = real_model(c, device);
   Optimizer optimizer(model);
-  const ForwardOptions forward{.attention = parse_attention_spec(training_attention(c.train, c.config)),
-                               .training = true,
-                               .checkpointing = c.checkpointing};
+  const AttentionSchedule attention(training_attention(c.train, c.config));
   reset_peak(device);
-  for (int64_t step = 1; step <= 2; ++step) {
+  for (int64_t step = 1; step <= 6; ++step) {
+    const ForwardOptions forward{
+        .attention = attention.at(step), .training = true, .checkpointing = c.checkpointing};
     const int64_t passes = c.train.grad_accum, predictions = c.train.batch * (c.train.context - 1);
     forward_backward(model, forward, {passes, passes * predictions}, [&](int64_t) { return rows_of(c); });
     optimizer.step(step, {.lr = 1e-4}, std::min(1.0, 1 / optimizer.gradient_norm()));
@@ -200,6 +201,24 @@ TEST_CASE("plan_step: where LoRA lies, dropout, the model's shape, the row's len
 
 TEST_CASE("plan_step: precision, checkpointing, accumulation, what learns") {
   for (const Case& c : grid()) check_plan(c);
+}
+
+TEST_CASE("plan_step: attention that changes over the steps; FLOPs are the mean over its patterns") {
+  std::vector<Device> devices = other_devices();
+  devices.push_back(Device::cpu);
+  for (const Device device : devices) {
+    for (const char* attention : {"local(chunk=3)..1,full..3,scca-flow", "full..4,local(chunk=3)"}) {
+      Case c = small_case(attention);
+      c.train.attention = attention;
+      check_plan(c, device);
+    }
+  }
+  Case c = small_case("flops");
+  const auto flops = [&](const char* attention) {
+    c.train.attention = attention;
+    return plan_step(planned_model(c), c.train).total_flops();
+  };
+  CHECK(flops("local(chunk=3)..1,full") == doctest::Approx((flops("local(chunk=3)") + flops("full")) / 2));
 }
 
 TEST_CASE("plan_step: other devices") {

@@ -37,6 +37,31 @@ TEST_CASE("trainer: checkpointing changes no loss") {
   CHECK(place.adapter("on") == place.adapter("off"));
 }
 
+TEST_CASE("trainer: attention that changes: its steps, killed between them, its memory") {
+  const Workplace place;
+  const auto under = [&](const std::string& run, const std::string& attention, int steps, Words more = {}) {
+    more.insert(more.end(), {"--attention", attention});
+    const RunResult result = run_scca(place.finetune(run, steps, std::move(more)));
+    CHECK_MESSAGE(result.code == 0, result.err);
+    return result;
+  };
+  under("local", "local(chunk=8)", 3);
+  const RunResult grown = under("grown", "local(chunk=8)..3,full", 6);
+  CHECK(contains(grown.err, "attention local(chunk=8)..3, full; "));
+  const auto alone = place.metrics("local"), all = place.metrics("grown");
+  CHECK(std::equal(alone.begin(), alone.end(), all.begin()));
+  under("always", "local(chunk=8)", 6);
+  CHECK(place.metrics("always")[3] != all[3]);
+  // before the change and behind it
+  under("parts", "local(chunk=8)..3,full", 2);
+  under("parts", "local(chunk=8)..3,full", 4, {"--resume"});
+  under("parts", "local(chunk=8)..3,full", 6, {"--resume"});
+  CHECK(place.metrics("parts") == all);
+  CHECK(place.adapter("parts") == place.adapter("grown"));
+  CHECK(contains(under("early", "local(chunk=8)..3,full", 3).err,
+                 ", of which --steps does not reach full from step 4"));
+}
+
 TEST_CASE("trainer: Ctrl-C finishes the step, saves, and says how to go on") {
   const Workplace place;
   RunningScca run(place.finetune("run", 100000));

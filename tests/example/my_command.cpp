@@ -14,6 +14,7 @@ int check_all() {
     if (entry.name == "dna2d")  // an image's, which is used in both directions
       for (const std::string& example : entry.examples)
         for (const int64_t tokens : {1, 31, 64, 129}) check_plan(*parse_pattern(example), {tokens, 2}, false);
+  check_plan(*parse_pattern("dna2d(radius=2)"), {81, 2}, false);  // of a square image, which says its columns
   std::cout << registered_patterns().size() << " patterns: plan equals predicate\n";
   return 0;
 }

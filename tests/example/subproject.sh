@@ -10,7 +10,7 @@ say() { printf 'subproject: %s\n' "$*"; }
 die() { say "$*" >&2; exit 1; }
 
 mkdir "$scratch/parent"
-cp "$here"/*.cpp "$here/CMakeLists.txt" "$scratch/parent"
+cp "$here"/*.cpp "$here/CMakeLists.txt" "$repository/train/examples/denoiser/dna2d.cpp" "$scratch/parent"
 cat >> "$scratch/parent/CMakeLists.txt" << 'END'
 add_executable(my_check my_check.cpp)
 target_link_libraries(my_check PRIVATE scca::op_check)

@@ -8,7 +8,7 @@ set(package ${CMAKE_INSTALL_LIBDIR}/cmake/scca)
 install(TARGETS scca)
 foreach(folder ${SCCA_FOLDERS})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION include/scca FILES_MATCHING PATTERN "*.h" PATTERN "*.cuh"
-          PATTERN demo EXCLUDE PATTERN package EXCLUDE PATTERN commands EXCLUDE)
+          PATTERN demo EXCLUDE PATTERN package EXCLUDE PATTERN commands EXCLUDE PATTERN examples EXCLUDE)
 endforeach()
 # The op harness goes as source: it needs doctest, which only a user's tests have.
 install(FILES tests/op_check.h tests/op_check.cpp tests/main.cpp DESTINATION ${package}/tests)

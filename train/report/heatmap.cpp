@@ -100,7 +100,7 @@ class HeatmapPicture {
     for (int i = 0; i < most; ++i) {  // evenly along the bar
       const double root = i / (most - 1.0);
       bar_axis_.ticks.push_back(low_ + (high_ - low_) * root * root);
-      bar_axis_.labels.push_back(short_label(bar_axis_.ticks.back()));
+      bar_axis_.labels.push_back(value_text(bar_axis_.ticks.back(), high_ - low_));
     }
   }
 

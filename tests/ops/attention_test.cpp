@@ -146,6 +146,45 @@ TEST_CASE("attention: the block kernels agree with the rows across block borders
   }
 }
 
+/// Five heads whose tiles differ in number, size and step: one tile of several blocks, small ones that share
+/// a task, a tile for each token, strided ones, and slices of keys in no order.
+PlanPtr heads_tiled_differently(int64_t tokens, bool causal) {
+  std::vector<HeadPlan> heads;
+  for (const auto& [plan, head] : {std::pair{full_plan(tokens, 1, causal), 0},
+                                   {shifted_chunks(tokens, 2, 33, causal), 1},
+                                   {shifted_chunks(tokens, 1, 1, causal), 0},
+                                   {residues(tokens, 2, 5, causal), 1},
+                                   {patchwork(tokens, 1, causal), 0}})
+    heads.push_back(*plan->heads[static_cast<size_t>(head)]);
+  return make_plan(tokens, std::move(heads), causal);
+}
+
+TEST_CASE(
+    "attention: the block kernels agree with the rows for tiles of every size, of heads that share them or "
+    "not") {
+  for (const int64_t key_heads : {1, 3}) {
+    for (const int64_t chunk : {1, 31, 33, 63, 64, 65, 129}) {
+      for (const bool causal : {true, false}) {
+        CAPTURE(key_heads);
+        CAPTURE(chunk);
+        CAPTURE(causal);
+        const PlanPtr plan = shifted_chunks(200, 3, chunk, causal);
+        check_blocks(plan, inputs_of({2, 200, 3, key_heads, 10}, plan, DType::f32, 2), Device::cpu);
+      }
+    }
+  }
+  for (const int64_t key_heads : {1, 5}) {
+    for (const bool causal : {true, false}) {
+      CAPTURE(key_heads);
+      CAPTURE(causal);
+      const PlanPtr plan = heads_tiled_differently(900, causal);
+      check_blocks(plan, inputs_of({1, 900, 5, key_heads, 10}, plan, DType::f32, 2), Device::cpu);
+      // the last queries alone: what a tile has before them is left out
+      check_blocks(plan, inputs_of({1, 401, 5, key_heads, 10}, plan, DType::f32, 2), Device::cpu);
+    }
+  }
+}
+
 TEST_CASE("attention: so do other devices'") {
   for (const Device device : other_devices()) {
     const auto check = [&](const NamedPlan& plan, const Sizes& sizes) {
@@ -283,9 +322,12 @@ TEST_CASE("attention: bf16 errs at most twice what rounding inputs' exact result
 
 TEST_CASE("attention: the same bits at any thread count") {
   const int threads = omp_get_max_threads();
-  for (const NamedPlan& plan : plans_of_every_kind(250, 4)) {
+  std::vector<NamedPlan> plans = plans_of_every_kind(250, 5);
+  plans.push_back({"heads tiled differently", heads_tiled_differently(250, true)});
+  for (const NamedPlan& plan : plans) {
     CAPTURE(plan.name);
-    const Inputs in = inputs_of({2, 250, 4, 2, 32}, plan.plan, DType::f32);
+    // Three rows: heads are parted into tasks of one size at one thread, of several sizes at two.
+    const Inputs in = inputs_of({3, 250, 5, plan.name == "full" ? 1 : 5, 32}, plan.plan, DType::f32);
     omp_set_num_threads(1);
     const Inputs one = run(plan.plan, in);
     for (const int count : {2, 3, 7}) {

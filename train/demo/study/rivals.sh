@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# What should I run? The ways to a longer context that a user has, on the demo's model from 512 to 2048 tokens: nothing
+# trained; full attention on long rows or on short rows with skipped positions (PoSE); sparse patterns, with sinks, with
+# some layers full, with a window that grows; positions interpolated linearly, by YaRN, or not at all. Every training
+# has the same tokens, and each is judged under full attention and under what it was trained with.
+# Usage: train/demo/study/rivals.sh [OUT]   (about ten minutes on 2 cores; a stopped one goes on where it was)
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+out=${1:-runs/rivals}
+steps=${STEPS:-30}
+scca=build/scca
+books=train/demo/books
+base=train/demo/base
+mkdir -p "$out"
+
+run() {
+  printf '+ %s\n' "$*" >&2 # what a command prints goes into a file
+  "$@"
+}
+# judge NAME USE, then the model's flags: the perplexity at 2048, by the attention that it is used with.
+judge() {
+  local name=$1 use=$2 file
+  shift 2
+  file=$out/$name/$(printf '%s' "$use" | tr -c 'a-z0-9' -).json
+  [ -s "$file" ] && return
+  mkdir -p "$out/$name"
+  run $scca eval --model $base "$@" --attention "$use" --data "$out/text" --context 2048 --json > "$out/part.json"
+  mv "$out/part.json" "$file"
+}
+# trained NAME OWN, then what differs: OWN is the attention that it is judged with beside full.
+trained() {
+  local name=$1 own=$2
+  shift 2
+  run $scca finetune --model $base --data $books/finetune --out "$out/$name" --steps "$steps" --warmup 5 --lr 1e-3 --seed 1 \
+    --checkpointing off --resume "$@"
+  judge "$name" full --adapter "$out/$name/adapter"
+  [ "$own" = full ] || judge "$name" "$own" --adapter "$out/$name/adapter"
+}
+long="--context 2048 --batch 2"
+
+run train/build.sh scca
+[ -d "$out/text" ] || run train/demo/study/excerpts.sh "$out/text" 35 $books/evaluation/*.txt
+judge untrained full
+judge untrained "window(chunk=512)"
+for rope in linear ntk dynamic yarn; do judge "untrained-$rope" full --rope $rope --rope-factor 4; done
+for rope in linear yarn; do
+  trained "full-$rope" full $long --rope $rope --attention full
+  trained "pose-$rope" full --context 512 --batch 8 --positions pose --target-context 2048 --rope $rope
+  trained "scca-fixed-$rope" scca-fixed $long --rope $rope --attention scca-fixed
+  trained "s2-$rope" s2 $long --rope $rope --attention s2
+done
+trained some-full-yarn "full@0,4;scca-fixed" $long --rope yarn --attention "full@0,4;scca-fixed"
+trained sinks-yarn "scca-fixed(sinks=4)" $long --rope yarn --attention "scca-fixed(sinks=4)"
+trained grow-yarn full $long --rope yarn --attention "window(chunk=1/8)..$((steps / 3)),window(chunk=1/2)..$((2 * steps / 3)),full"
+trained window-none "window(chunk=512)" $long --rope none --attention "window(chunk=512)"
+trained scca-fixed-none scca-fixed $long --rope none --attention scca-fixed
+
+# The table: each run's perplexities by what it is used with, the median step's speed, and the memory.
+shopt -s nullglob
+{
+  echo "| run | used with | perplexity at 2048 | tokens/s of its training | peak memory |"
+  echo "|---|---|---:|---:|---:|"
+  for folder in "$out"/*/; do
+    name=$(basename "$folder")
+    speed=- memory=-
+    if [ -s "$folder/metrics.jsonl" ]; then
+      speed=$(sed 's/.*"tokens_per_s": *\([0-9.e+]*\).*/\1/' "$folder/metrics.jsonl" | sort -g | awk '{ v[NR] = $1 } END { printf "%.0f", v[int((NR + 1) / 2)] }')
+      memory=$(sed 's/.*"peak_bytes": *\([0-9]*\).*/\1/' "$folder/metrics.jsonl" | sort -g | tail -n 1 | awk '{ printf "%.0f MB", $1 / 1e6 }')
+    fi
+    for file in "$folder"*.json; do
+      [ "$(basename "$file")" != config.json ] || continue
+      use=$(basename "$file" .json)
+      echo "| $name | $use | $(sed -n 's/.*"perplexity": *\([0-9.]*\).*/\1/p' "$file" | head -n 1 | cut -c1-6) | $speed | $memory |"
+    done
+  done
+} | tee "$out/rivals.md"

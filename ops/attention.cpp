@@ -151,6 +151,8 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const PlanPt
                  const ScoreChange& change) {
   check_arguments(q, k, v, plan);
   check_change(change, q, k);
+  // Kernels scale a query's largest score, where the sign of the scale would make it the smallest.
+  SCCA_CHECK(scale >= 0, "attention: scale is ", scale, ", expected above 0; negate q instead");
   if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
   const AttentionInput in{q, k, v, *plan, scale, change ? &change : nullptr};
   const auto kept = kept_results([&]() -> std::vector<Tensor> {

@@ -34,6 +34,10 @@ static_assert(kPanel % kLanes == 0 && kMaxQueries % kPanel == 0);
 /// dq += scale ds k, dk += scale ds q.
 template <class T>
 class HeadBackward {
+  using F = FactorOf<T>;
+  static constexpr int64_t kPair = kTerms<F>;
+  static constexpr bool kPaired = kPair == 2;
+
  public:
   HeadBackward(const Arguments<T>& args, int64_t batch, int64_t head, const KeyGradients& gradients)
       : args_(args),
@@ -41,22 +45,29 @@ class HeadBackward {
         head_(head),
         gradients_(gradients),
         width_(args.shape.width),
+        length_(width_ / kPair),
         padded_((width_ + kLanes - 1) / kLanes * kLanes) {
-    Scratch scratch(kMaxQueries * (3 * width_ + 2 * padded_ + 2) + kMaxKeys * (2 * width_ + 2 * padded_) +
-                    2 * kMaxKeys * kPanel);
-    q_rows_ = scratch.take(kMaxQueries * padded_);
-    dout_rows_ = scratch.take(kMaxQueries * padded_);
-    q_transposed_ = scratch.take(kMaxQueries * width_);
-    dout_transposed_ = scratch.take(kMaxQueries * width_);
+    Scratch scratch(kMaxQueries * (3 * width_ + 2 * padded_ + 2) + kMaxKeys * (4 * width_ + 2 * padded_) +
+                    2 * kMaxKeys * kPanel + 3 * kMaxKeys * kLanes);
+    q_rows_ = scratch.take<F>(kMaxQueries / kPair * padded_);
+    dout_rows_ = scratch.take<F>(kMaxQueries / kPair * padded_);
+    q_transposed_ = scratch.take<F>(kMaxQueries * length_);
+    dout_transposed_ = scratch.take<F>(kMaxQueries * length_);
     dq_transposed_ = scratch.take(kMaxQueries * width_);
     statistic_ = scratch.take(kMaxQueries);
     delta_ = scratch.take(kMaxQueries);
-    weights_ = scratch.take(kMaxKeys * kPanel);
-    dscores_ = scratch.take(kMaxKeys * kPanel);
+    weights_ = scratch.take<F>(kMaxKeys * kPanel / kPair);
+    dscores_ = scratch.take<F>(kMaxKeys * kPanel / kPair);
     dk_block_ = scratch.take(kMaxKeys * padded_);
     dv_block_ = scratch.take(kMaxKeys * padded_);
-    k_block_ = scratch.take(kMaxKeys * width_);
-    v_block_ = scratch.take(kMaxKeys * width_);
+    k_block_ = scratch.take<F>(kMaxKeys * length_);
+    v_block_ = scratch.take<F>(kMaxKeys * length_);
+    if constexpr (kPaired) {
+      k_across_ = scratch.take<F>(kMaxKeys / kPair * width_);
+      dscores_across_ = scratch.take<F>(kMaxKeys / kPair * kLanes);
+      scores_ = scratch.take(kMaxKeys * kLanes);
+      dweights_ = scratch.take(kMaxKeys * kLanes);
+    }
   }
 
   void run(const HeadPlan& tiles) {
@@ -72,8 +83,8 @@ class HeadBackward {
     load_queries(queries);
     KeyWalk walk(slices, queries, args_.causal);
     for (KeyBlock block; walk.next(block);) {
-      load_keys(args_.shape, batch_, args_.shape.key_head(head_), block, args_.k, args_.v, k_block_,
-                v_block_);
+      load_keys<T, F>(args_.shape, batch_, args_.shape.key_head(head_), block, args_.k, args_.v,
+                      {.k = k_block_, .k_across = k_across_, .v = v_block_});
       std::fill(dk_block_, dk_block_ + block.count * padded_, 0.0f);
       std::fill(dv_block_, dv_block_ + block.count * padded_, 0.0f);
       for (int64_t first = 0; first < queries.count; first += kPanel) run_panel(block, first, queries.count);
@@ -97,8 +108,8 @@ class HeadBackward {
     const int64_t first = shape.query_row(batch_, queries.start, head_);
     const int64_t stride = queries.step * shape.heads * width_;
     if (queries.count % kLanes != 0 || padded_ != width_) {
-      std::fill(q_rows_, q_rows_ + some * padded_, 0.0f);
-      std::fill(dout_rows_, dout_rows_ + some * padded_, 0.0f);
+      std::fill(q_rows_, q_rows_ + some / kPair * padded_, F{});
+      std::fill(dout_rows_, dout_rows_ + some / kPair * padded_, F{});
     }
     std::fill(dq_transposed_, dq_transposed_ + some * width_, 0.0f);
     // A lane without a query: its weights are 2^(0 - inf) = 0.
@@ -111,73 +122,104 @@ class HeadBackward {
         prefetch(args_.dout + row + kRowsAhead * stride, width_);
         prefetch(args_.out + row + kRowsAhead * stride, width_);
       }
-      copy_row(args_.q + row, width_, q_rows_ + i * padded_);
-      copy_row(args_.dout + row, width_, dout_rows_ + i * padded_);
-      delta_[i] = dot(args_.out + row, dout_rows_ + i * padded_, width_);
+      if (i % kPair == 0) {
+        const int64_t second = i + 1 < queries.count ? stride : 0, to = i / kPair * padded_;
+        load_across(args_.q + row, second ? args_.q + row + second : nullptr, width_, q_rows_ + to);
+        load_across(args_.dout + row, second ? args_.dout + row + second : nullptr, width_, dout_rows_ + to);
+      }
+      delta_[i] = dot(args_.out + row, args_.dout + row, width_);
       const float seen = args_.log_sum_exp[shape.statistic(batch_, queries.at(i), head_)];
       // -inf is a query that sees nothing: all its scores are masked, and any finite value leaves them so.
       statistic_[i] = seen == kNegativeInfinity ? 0.0f : seen * static_cast<float>(kLog2E);
     }
-    for (int64_t query = 0; query < some; query += kLanes) {
-      transpose_in(q_rows_ + query * padded_, padded_, kLanes, width_,
-                   args_.scale * static_cast<float>(kLog2E), q_transposed_ + query * width_);
-      transpose_in(dout_rows_ + query * padded_, padded_, kLanes, width_, 1,
-                   dout_transposed_ + query * width_);
+    for (int64_t query = 0; query < queries.count; query += kLanes) {
+      const int64_t lanes = std::min(kLanes, queries.count - query), from = first + query * stride;
+      transpose_in(args_.q + from, stride, lanes, width_, score_factor(), q_transposed_ + query * length_);
+      transpose_in(args_.dout + from, stride, lanes, width_, 1, dout_transposed_ + query * length_);
     }
   }
+
+  /// Scores are counted in log 2. Floats of q have this factor, scores of pairs take it later.
+  float score_factor() const { return args_.scale * static_cast<float>(kLog2E); }
 
   /// The weights and score gradients of one group of queries, and what they add to dq.
   void score_group(const KeyBlock& block, int64_t query, int64_t column) {
-    constexpr int64_t row = kPanel;
-    float *weights = weights_ + column, *dscores = dscores_ + column;
-    const auto [begin, end] = block.seen_by(query, query + kLanes);
-    const int64_t keys = end - begin, at = query * width_;
+    constexpr int64_t panel = kPanel / kPair;
+    F *weights = weights_ + column / kPair, *dscores = dscores_ + column / kPair;
+    const auto [seen, end] = block.seen_by(query, query + kLanes);
+    const int64_t begin = seen / kPair * kPair, keys = end - begin, at = query * length_;
     // Sums over queries take several groups in one go: where this one sees nothing, it adds nothing.
     for (const auto& [from, to] : {std::pair{int64_t{0}, begin}, std::pair{end, block.count}}) {
       for (int64_t key = from; key < to; ++key) {
-        std::fill(weights + key * row, weights + key * row + kLanes, 0.0f);
-        std::fill(dscores + key * row, dscores + key * row + kLanes, 0.0f);
+        std::fill(weights + key * panel, weights + key * panel + kLanes / kPair, F{});
+        std::fill(dscores + key * panel, dscores + key * panel + kLanes / kPair, F{});
       }
     }
     if (keys == 0) return;
-    multiply<false>({.rows = keys, .depth = width_},
-                    {.data = k_block_ + begin * width_, .row = width_, .step = 1},
-                    {.data = q_transposed_ + at, .row = kLanes}, {.data = weights + begin * row, .row = row});
-    if (!block.whole) mask(block, begin, end, query, weights, row);
-    multiply<false>(
-        {.rows = keys, .depth = width_}, {.data = v_block_ + begin * width_, .row = width_, .step = 1},
-        {.data = dout_transposed_ + at, .row = kLanes}, {.data = dscores + begin * row, .row = row});
+    // Where scores and dout . v stand until they are weights and score gradients: floats need no other place.
+    constexpr int64_t row = kPaired ? kLanes : kPanel;
+    float* const scores = kPaired ? scores_ : reinterpret_cast<float*>(weights);
+    float* const dweights = kPaired ? dweights_ : reinterpret_cast<float*>(dscores);
+    multiply<false, F>(
+        {.rows = keys, .depth = length_}, {.data = k_block_ + begin * length_, .row = length_, .step = 1},
+        {.data = q_transposed_ + at, .row = kLanes}, {.data = scores + begin * row, .row = row});
+    if (!block.whole) mask(block, begin, end, query, scores, row);
+    multiply<false, F>(
+        {.rows = keys, .depth = length_}, {.data = v_block_ + begin * length_, .row = length_, .step = 1},
+        {.data = dout_transposed_ + at, .row = kLanes}, {.data = dweights + begin * row, .row = row});
+    F* const across = kPaired ? dscores_across_ : dscores + begin * panel;
     for (int64_t half = 0; half < kLanes; half += simd::kWidth) {
       const floats statistic = simd::load(statistic_ + query + half);
       const floats delta = simd::load(delta_ + query + half);
-      for (int64_t key = begin; key < end; ++key) {
-        float *weight = weights + key * row + half, *dscore = dscores + key * row + half;
-        const floats p = simd::exp2_softmax(simd::load(weight) - statistic);
-        simd::store(weight, p);
-        simd::store(dscore, p * (simd::load(dscore) - delta));
+      for (int64_t key = begin; key < end; key += kPair) {
+        floats ds[kPair] = {};
+        for (int64_t term = 0; term < std::min(kPair, end - key); ++term) {
+          const int64_t pair = (key + term) * row + half, to = (key + term) * panel + half / kPair;
+          const floats score = simd::load(scores + pair);
+          const floats p = simd::exp2_softmax(
+              kPaired ? simd::fma(score, simd::broadcast(score_factor()), -statistic) : score - statistic);
+          ds[term] = p * (simd::load(dweights + pair) - delta);
+          store_factors(weights + to, p);
+          store_factors(dscores + to, ds[term]);
+        }
+        if constexpr (kPaired)
+          simd::store(across + (key - begin) / kPair * kLanes + half, simd::round_to_pairs(ds[0], ds[1]));
       }
     }
     if (args_.dq)
-      multiply<true>(
-          {.rows = width_, .depth = keys}, {.data = k_block_ + begin * width_, .row = 1, .step = width_},
-          {.data = dscores + begin * row, .row = row}, {.data = dq_transposed_ + at, .row = kLanes});
+      multiply<true, F>({.rows = width_, .depth = (keys + kPair - 1) / kPair},
+                        {.data = k_rows_across() + begin / kPair * width_, .row = 1, .step = width_},
+                        {.data = across, .row = row},
+                        {.data = dq_transposed_ + query * width_, .row = kLanes});
   }
 
+  /// Neighbouring queries of one key, as sums over queries read them.
+  static void store_factors(F* to, floats v) {
+    if constexpr (kPaired)
+      simd::store_rounded(&to->first, v);
+    else
+      simd::store(to, v);
+  }
+
+  const F* k_rows_across() const { return kPaired ? k_across_ : k_block_; }
+
   /// sums[key] += sum over the panel's queries of pairs[key][query] rows[query].
-  void sum_over_queries(const KeyBlock& block, int64_t begin, int64_t end, const float* pairs,
-                        const float* rows, float* sums) {
+  void sum_over_queries(const KeyBlock& block, int64_t begin, int64_t end, const F* pairs, const F* rows,
+                        float* sums) {
     for (int64_t key = 0; key < block.count; key += kTileRows) {
       const int64_t some = std::min<int64_t>(kTileRows, block.count - key);
-      const int64_t first =
+      const int64_t seen =
           std::max<int64_t>(begin, *std::min_element(block.first + key, block.first + key + some));
       const int64_t last =
           std::min<int64_t>(end, *std::max_element(block.last + key, block.last + key + some));
-      if (first >= last) continue;
+      if (seen >= last) continue;
+      const int64_t first = seen / kPair;  // in factors; a pair's query that sees nothing has no weight
       for (int64_t column = 0; column < padded_; column += kLanes)
-        multiply_rows<true>({.rows = some, .depth = last - first},
-                            {.data = pairs + key * kPanel + first - begin, .row = kPanel, .step = 1},
-                            {.data = rows + first * padded_ + column, .row = padded_},
-                            {.data = sums + key * padded_ + column, .row = padded_});
+        multiply_rows<true, F>(
+            {.rows = some, .depth = (last + kPair - 1) / kPair - first},
+            {.data = pairs + key * kPanel / kPair + first - begin / kPair, .row = kPanel / kPair, .step = 1},
+            {.data = rows + first * padded_ + column, .row = padded_},
+            {.data = sums + key * padded_ + column, .row = padded_});
     }
   }
 
@@ -208,13 +250,18 @@ class HeadBackward {
   const Arguments<T>& args_;
   const int64_t batch_, head_;
   const KeyGradients gradients_;
-  const int64_t width_, padded_;  // padded_: rows that multiply() can take as columns, zeros at the end
-  float *q_rows_, *dout_rows_;    // [query][padded]
-  float *q_transposed_, *dout_transposed_, *dq_transposed_;  // [group][width][lanes]
-  float *statistic_, *delta_;                                // [query]
-  float *weights_, *dscores_;                                // [key][panel]
-  float *dk_block_, *dv_block_;                              // [key][padded]
-  float *k_block_, *v_block_;                                // [key][width]
+  // length_: a row's factors. padded_: rows that multiply() can take as columns, zeros at the end
+  const int64_t width_, length_, padded_;
+  F *q_rows_, *dout_rows_;              // [query / kPair][padded]
+  F *q_transposed_, *dout_transposed_;  // [group][length][lanes]
+  float* dq_transposed_;                // [group][width][lanes]
+  float *statistic_, *delta_;           // [query]
+  F *weights_, *dscores_;               // [key][panel / kPair]
+  float *dk_block_, *dv_block_;         // [key][padded]
+  F *k_block_, *v_block_;               // [key][length]
+  // Of pairs alone, which cannot stand where they were made from and are laid out by sum:
+  F *k_across_ = nullptr, *dscores_across_ = nullptr;  // [key / kPair][width], [key / kPair][lanes]
+  float *scores_ = nullptr, *dweights_ = nullptr;      // [key][lanes]
 };
 
 /// gradient [B, S, G, K] = the sums [B, H, S, K] of each key head's query heads, in head order.

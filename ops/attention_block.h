@@ -1,6 +1,6 @@
 #pragma once
-// The pieces that the forward and the backward attention kernel share on the CPU: a block of queries meets a
-// block of keys, and everything between them is one small matrix product, multiply().
+// The keys that a block of queries meets, block by block, as the forward and the backward attention kernel on
+// the CPU read them.
 //
 // Scores are kept transposed, S^T [key][query]: a register holds one key's scores for neighbouring queries,
 // so that the softmax (a maximum, an exponential, a sum for each query) never crosses lanes. Queries come in
@@ -11,15 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/simd.h"
 #include "ops/attention.h"
 #include "ops/attention_plan.h"
+#include "ops/attention_product.h"
 
 namespace scca::cpu {
-
-inline constexpr int64_t kLanes = 2 * simd::kWidth;
-/// Rows of C that multiply() keeps in registers: 6 x 2 accumulators of 16 registers, 12 x 2 of 32.
-inline constexpr int kTileRows = simd::kRegisters == 32 ? 12 : 6;
 
 inline constexpr int64_t kMaxQueries = 384;  // in a block: the more, the less often keys are gathered
 inline constexpr int64_t kMaxKeys = 96;
@@ -27,83 +23,6 @@ static_assert(kMaxQueries % kLanes == 0);
 
 inline constexpr float kNegativeInfinity = -std::numeric_limits<float>::infinity();
 inline constexpr double kLog2E = 1.4426950408889634;
-
-/// The operands of C[r][:] (+)= sum over t of A[r][t] B[t][:], for r < rows, t < depth and `lanes` columns.
-struct ProductSize {
-  int64_t rows, depth;
-};
-/// A[r][t] lies at data[r * row + t * step], so that a transposed A costs nothing.
-struct LeftFactor {
-  const float* data;
-  int64_t row, step;
-};
-/// B[t] begins at data[t * row].
-struct RightFactor {
-  const float* data;
-  int64_t row;
-};
-/// C[r] begins at data[r * row].
-struct Product {
-  float* data;
-  int64_t row;
-};
-
-/// The product for R rows. (Its operands one by one: a structure of three would go through memory, which
-/// short products pay for.)
-template <int R, bool add>
-void multiply_tile(const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row,
-                   int64_t depth, float* c, int64_t c_row) {
-  simd::floats left[R], right[R];
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-    left[r] = add ? simd::load(c + r * c_row) : simd::floats{};
-    right[r] = add ? simd::load(c + r * c_row + simd::kWidth) : simd::floats{};
-  }
-  for (int64_t t = 0; t < depth; ++t, a += a_step, b += b_row) {
-    const simd::floats b_left = simd::load(b), b_right = simd::load(b + simd::kWidth);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      const simd::floats x = simd::broadcast(a[r * a_row]);
-      left[r] = simd::fma(x, b_left, left[r]);
-      right[r] = simd::fma(x, b_right, right[r]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-    simd::store(c + r * c_row, left[r]);
-    simd::store(c + r * c_row + simd::kWidth, right[r]);
-  }
-}
-
-/// multiply_tile for a number of rows known at run time, at most R.
-template <bool add, int R = kTileRows>
-void multiply_tiles(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b,
-                    int64_t b_row, int64_t depth, float* c, int64_t c_row) {
-  if constexpr (R > 0) {
-    if (rows == R)
-      multiply_tile<R, add>(a, a_row, a_step, b, b_row, depth, c, c_row);
-    else
-      multiply_tiles<add, R - 1>(rows, a, a_row, a_step, b, b_row, depth, c, c_row);
-  }
-}
-
-/// The product for at most kTileRows rows.
-template <bool add>
-void multiply_rows(ProductSize size, const LeftFactor& a, RightFactor b, Product c) {
-  multiply_tiles<add>(size.rows, a.data, a.row, a.step, b.data, b.row, size.depth, c.data, c.row);
-}
-
-/// The same for any number of rows. They are split evenly (32 rows are 6 + 6 + 5 + 5 + 5 + 5), since a short
-/// last tile could not keep the multipliers busy.
-template <bool add>
-void multiply(ProductSize size, const LeftFactor& a, RightFactor b, Product c) {
-  const int64_t tiles = (size.rows + kTileRows - 1) / kTileRows;
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t begin = size.rows * tile / tiles, end = size.rows * (tile + 1) / tiles;
-    multiply_tiles<add>(end - begin, a.data + begin * a.row, a.row, a.step, b.data, b.row, size.depth,
-                        c.data + begin * c.row, c.row);
-  }
-}
 
 /// Keys met by a block of queries, gathered from the slices of a tile.
 struct KeyBlock {
@@ -185,108 +104,32 @@ inline void mask(const KeyBlock& block, int64_t begin, int64_t end, int64_t quer
   }
 }
 
-/// Rows of one head lie far apart, where no hardware prefetcher follows: loops over rows ask for the row that
-/// they will need this many steps later.
-inline constexpr int64_t kRowsAhead = 12;
-template <bool for_writing = false, class T>
-void prefetch(const T* row, int64_t width) {
-  constexpr int64_t line = 64 / sizeof(T);
-  for (int64_t i = 0; i < width; i += line) __builtin_prefetch(row + i, for_writing);
-}
-
-/// width elements as floats, from any of the dtypes.
-template <class T>
-void copy_row(const T* from, int64_t width, float* to) {
-  int64_t i = 0;
-  for (; i + simd::kWidth <= width; i += simd::kWidth) simd::store(to + i, simd::load(from + i));
-  for (; i < width; ++i) to[i] = static_cast<float>(from[i]);
-}
-
-template <class T>
-float dot(const T* a, const float* b, int64_t width) {
-  simd::floats sum = {};
-  int64_t i = 0;
-  for (; i + simd::kWidth <= width; i += simd::kWidth)
-    sum = simd::fma(simd::load(a + i), simd::load(b + i), sum);
-  if (i < width) sum = simd::fma(simd::load_first(a + i, width - i), simd::load_first(b + i, width - i), sum);
-  return simd::reduce_sum(sum);
-}
-
-/// Gathers the block's keys and values, rows of `key_head`, densely as floats.
-template <class T>
+/// The factors of a block's keys and values, rows of one key head, densely; null where they are not needed.
+template <class F>
+struct KeyFactors {
+  F *k = nullptr, *k_across = nullptr;  // [key][width / kTerms], [key / kTerms][width]
+  F *v = nullptr, *v_across = nullptr;
+};
+template <class T, class F>
 void load_keys(const AttentionShape& shape, int64_t batch, int64_t key_head, const KeyBlock& block,
-               const T* k, const T* v, float* k_block, float* v_block) {
+               const T* k, const T* v, const KeyFactors<F>& to) {
+  const int64_t width = shape.width, length = width / kTerms<F>;
   const auto row = [&](int64_t key) { return shape.key_row(batch, block.position[key], key_head); };
+  const auto across = [&](const T* rows, int64_t key, F* factors) {
+    const T* second = key + 1 < block.count ? rows + row(key + 1) : nullptr;
+    load_across(rows + row(key), second, width, factors + key / kTerms<F> * width);
+  };
   for (int64_t key = 0; key < block.count; ++key) {
     if (key + kRowsAhead < block.count) {
-      prefetch(k + row(key + kRowsAhead), shape.width);
-      prefetch(v + row(key + kRowsAhead), shape.width);
+      prefetch(k + row(key + kRowsAhead), width);
+      prefetch(v + row(key + kRowsAhead), width);
     }
-    copy_row(k + row(key), shape.width, k_block + key * shape.width);
-    copy_row(v + row(key), shape.width, v_block + key * shape.width);
+    if (to.k) load_row(k + row(key), width, to.k + key * length);
+    if (to.v) load_row(v + row(key), width, to.v + key * length);
+    if (key % kTerms<F> != 0) continue;
+    if (to.k_across) across(k, key, to.k_across);
+    if (to.v_across) across(v, key, to.v_across);
   }
 }
-
-/// to[i][lane] = from[lane][i] * factor for `count` <= lanes rows of `width`, zeros in the lanes beyond;
-/// `from` has rows of any stride.
-template <class T>
-void transpose_in(const T* from, int64_t row, int64_t count, int64_t width, float factor, float* to) {
-  using simd::floats;
-  for (int64_t lane = 0; lane < count; ++lane) prefetch(from + lane * row, width);
-  for (int64_t part = 0; part < kLanes; part += simd::kWidth) {
-    for (int64_t i = 0; i < width; i += simd::kWidth) {
-      const int64_t some = std::min<int64_t>(simd::kWidth, width - i);
-      floats block[simd::kWidth] = {};
-      for (int lane = 0; lane < std::min<int64_t>(simd::kWidth, count - part); ++lane) {
-        const T* at = from + (part + lane) * row + i;
-        block[lane] = (some == simd::kWidth ? simd::load(at) : simd::load_first(at, some)) * factor;
-      }
-      simd::transpose(block);
-      for (int64_t j = 0; j < some; ++j) simd::store(to + (i + j) * kLanes + part, block[j]);
-    }
-  }
-}
-
-/// to[lane][i] = from[i][lane] * factor[lane], for the first `count` lanes: the way back.
-template <class T>
-void transpose_out(const float* from, int64_t count, int64_t width, const float* factor, T* to, int64_t row) {
-  using simd::floats;
-  for (int64_t lane = 0; lane < count; ++lane) prefetch<true>(to + lane * row, width);
-  for (int64_t part = 0; part < count; part += simd::kWidth) {
-    const floats scale = simd::load(factor + part);
-    for (int64_t i = 0; i < width; i += simd::kWidth) {
-      const int64_t some = std::min<int64_t>(simd::kWidth, width - i);
-      floats block[simd::kWidth] = {};
-      for (int64_t j = 0; j < some; ++j) block[j] = simd::load(from + (i + j) * kLanes + part) * scale;
-      simd::transpose(block);
-      for (int lane = 0; lane < std::min<int64_t>(simd::kWidth, count - part); ++lane) {
-        T* at = to + (part + lane) * row + i;
-        if (some == simd::kWidth)
-          simd::store(at, block[lane]);
-        else
-          simd::store_first(at, some, block[lane]);
-      }
-    }
-  }
-}
-
-/// Memory of one task, kept by the thread for its next one: a fresh mapping would cost more than a short
-/// task.
-class Scratch {
- public:
-  explicit Scratch(int64_t floats_needed) {
-    thread_local std::vector<float> memory;
-    if (static_cast<int64_t>(memory.size()) < floats_needed + 16) memory.resize(floats_needed + 16);
-    next_ = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64 / sizeof(float);
-  }
-  float* take(int64_t floats) {
-    float* taken = next_;
-    next_ += floats;
-    return taken;
-  }
-
- private:
-  float* next_;
-};
 
 }  // namespace scca::cpu

@@ -43,22 +43,34 @@ struct Group {
   float* out;  // [width][lanes]
 };
 
-/// Turns the scores of `keys` keys into weights 2^(s - r), with r raised where a score exceeds it, and brings
-/// what was summed before to the new r.
-void update(Group& group, float* scores, int64_t keys, int64_t width) {
+/// Turns the scores of `keys` keys into weights 2^(factor s - r), with r raised where a score exceeds it, and
+/// brings what was summed before to the new r. Floats stay where they are: their scores have the factor
+/// already.
+template <class F>
+void update(Group& group, float* scores, int64_t keys, int64_t width, float factor, F* weights) {
+  constexpr bool paired = kTerms<F> == 2;
   for (int64_t part = 0; part < kLanes; part += simd::kWidth) {
     const floats before = simd::load(group.reference + part);
-    floats most = before;
+    floats most = paired ? simd::broadcast(kNegativeInfinity) : before;
     for (int64_t key = 0; key < keys; ++key) most = simd::max(simd::load(scores + key * kLanes + part), most);
+    if (paired) most = simd::max(most * factor, before);
     // A query that has seen no key yet: any finite reference makes its weights 2^-inf = 0.
     const floats reference = simd::select(most == simd::broadcast(kNegativeInfinity), floats{}, most);
     const floats shrink = simd::exp2_softmax(before - reference);
     floats sum = simd::load(group.sum + part) * shrink;
-    for (int64_t key = 0; key < keys; ++key) {
-      float* at = scores + key * kLanes + part;
-      const floats weight = simd::exp2_softmax(simd::load(at) - reference);
-      sum += weight;
-      simd::store(at, weight);
+    for (int64_t key = 0; key < keys; key += kTerms<F>) {
+      floats weight[kTerms<F>] = {};
+      for (int64_t term = 0; term < std::min(kTerms<F>, keys - key); ++term) {
+        const floats score = simd::load(scores + (key + term) * kLanes + part);
+        weight[term] = simd::exp2_softmax(paired ? simd::fma(score, simd::broadcast(factor), -reference)
+                                                 : score - reference);
+        sum += weight[term];
+      }
+      F* const to = weights + key / kTerms<F> * kLanes + part;
+      if constexpr (paired)
+        simd::store(to, simd::round_to_pairs(weight[0], weight[1]));
+      else
+        simd::store(to, weight[0]);
     }
     simd::store(group.reference + part, most);
     simd::store(group.sum + part, sum);
@@ -75,17 +87,21 @@ void update(Group& group, float* scores, int64_t keys, int64_t width) {
 template <class T>
 void forward_block(const AttentionShape& shape, const Block& task, bool causal, float scale, const T* q,
                    const T* k, const T* v, T* out, float* log_sum_exp) {
-  const int64_t width = shape.width, count = task.queries.count, groups = (count + kLanes - 1) / kLanes;
+  using F = FactorOf<T>;
+  constexpr int64_t terms = kTerms<F>;
+  const int64_t width = shape.width, length = width / terms;
+  const int64_t count = task.queries.count, groups = (count + kLanes - 1) / kLanes;
   const int64_t query_stride = task.queries.step * shape.heads * width;
   const int64_t first_row = shape.query_row(task.batch, task.queries.start, task.head);
   const int64_t key_head = shape.key_head(task.head);
 
-  Scratch scratch((2 * kMaxQueries + 2 * kMaxKeys) * width + kMaxKeys * kLanes);
-  float* q_transposed = scratch.take(kMaxQueries * width);  // [group][width][kLanes]
+  Scratch scratch((2 * kMaxQueries + 2 * kMaxKeys) * width + 2 * kMaxKeys * kLanes);
+  F* q_transposed = scratch.take<F>(kMaxQueries * length);  // [group][length][kLanes]
   float* sums = scratch.take(kMaxQueries * width);          // [group][width][kLanes]
-  float* k_block = scratch.take(kMaxKeys * width);          // [key][width]
-  float* v_block = scratch.take(kMaxKeys * width);
-  float* scores = scratch.take(kMaxKeys * kLanes);  // [key][kLanes]
+  F* k_block = scratch.take<F>(kMaxKeys * length);          // [key][length]
+  F* v_block = scratch.take<F>(kMaxKeys / terms * width);   // [key / terms][width]
+  float* scores = scratch.take(kMaxKeys * kLanes);          // [key][kLanes]
+  F* weights = terms == 1 ? reinterpret_cast<F*>(scores) : scratch.take<F>(kMaxKeys / terms * kLanes);
 
   Group group[kMaxQueries / kLanes];
   std::fill(sums, sums + groups * kLanes * width, 0.0f);
@@ -94,25 +110,26 @@ void forward_block(const AttentionShape& shape, const Block& task, bool causal, 
     std::fill(group[g].sum, group[g].sum + kLanes, 0.0f);
     group[g].out = sums + g * kLanes * width;
     transpose_in(q + first_row + g * kLanes * query_stride, query_stride,
-                 std::min(kLanes, count - g * kLanes), width, scale, q_transposed + g * kLanes * width);
+                 std::min(kLanes, count - g * kLanes), width, scale, q_transposed + g * kLanes * length);
   }
 
   KeyWalk walk(*task.keys, task.queries, causal);
   for (KeyBlock block; walk.next(block);) {
-    load_keys(shape, task.batch, key_head, block, k, v, k_block, v_block);
+    load_keys<T, F>(shape, task.batch, key_head, block, k, v, {.k = k_block, .v_across = v_block});
     for (int64_t g = 0; g < groups; ++g) {
-      const auto [begin, end] = block.seen_by(g * kLanes, (g + 1) * kLanes);
-      if (begin == end) continue;
-      const int64_t keys = end - begin;
-      multiply<false>({.rows = keys, .depth = width},
-                      {.data = k_block + begin * width, .row = width, .step = 1},
-                      {.data = q_transposed + g * kLanes * width, .row = kLanes},
-                      {.data = scores + begin * kLanes, .row = kLanes});
+      const auto [seen, end] = block.seen_by(g * kLanes, (g + 1) * kLanes);
+      if (seen == end) continue;
+      const int64_t begin = seen / terms * terms, keys = end - begin;
+      multiply<false, F>({.rows = keys, .depth = length},
+                         {.data = k_block + begin * length, .row = length, .step = 1},
+                         {.data = q_transposed + g * kLanes * length, .row = kLanes},
+                         {.data = scores + begin * kLanes, .row = kLanes});
       if (!block.whole) mask(block, begin, end, g * kLanes, scores, kLanes);
-      update(group[g], scores + begin * kLanes, keys, width);
-      multiply<true>({.rows = width, .depth = keys},
-                     {.data = v_block + begin * width, .row = 1, .step = width},
-                     {.data = scores + begin * kLanes, .row = kLanes}, {.data = group[g].out, .row = kLanes});
+      F* const seen_weights = weights + begin / terms * kLanes;
+      update(group[g], scores + begin * kLanes, keys, width, scale, seen_weights);
+      multiply<true, F>({.rows = width, .depth = (keys + terms - 1) / terms},
+                        {.data = v_block + begin / terms * width, .row = 1, .step = width},
+                        {.data = seen_weights, .row = kLanes}, {.data = group[g].out, .row = kLanes});
     }
   }
 

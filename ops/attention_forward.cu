@@ -169,7 +169,6 @@ __global__ void __launch_bounds__(kAttentionThreads, 2) forward(Call<T> call) {
 
 void attention_forward(const AttentionInput& in, AttentionOutput& result, AttentionWorkspace& workspace) {
   const AttentionShape shape(in.q, in.k);
-  SCCA_CHECK(in.scale > 0, "attention: scale is ", in.scale, " on CUDA, expected above 0; negate q instead");
   visit_work(in.q.dtype(), "attention", [&]<class T>() {
     visit_head_width(shape.width, [&]<int width>() {
       const DeviceWork& list = *workspace.queries_stay;

@@ -76,6 +76,36 @@ TEST_CASE("simd: loads, stores and reductions handle every lane once") {
   CHECK(some[simd::kWidth - 1] == 9);
 }
 
+TEST_CASE("simd: pairs of bf16 are made, read and multiplied lane by lane") {
+  constexpr int width = simd::kWidth;
+  std::vector<bf16> first(width), second(width);
+  std::vector<float> a(width), b(width), exact(width);
+  for (int i = 0; i < width; ++i) {
+    first[i] = bf16(0.37f * static_cast<float>(i - 3));
+    second[i] = bf16(1.01f - 0.11f * static_cast<float>(i));
+    a[i] = 1.0f + 0.00391f * static_cast<float>(i);  // between two bf16, and halfway: to even
+    b[i] = -3.3f + 0.0117f * static_cast<float>(i);
+    exact[i] = 0.5f + static_cast<float>(first[i]) * static_cast<float>(bf16(a[i])) +
+               static_cast<float>(second[i]) * static_cast<float>(bf16(b[i]));
+  }
+  const simd::pairs rounded = simd::round_to_pairs(simd::load(a.data()), simd::load(b.data()));
+  std::vector<simd::bf16_pair> pairs(width);
+  simd::store(pairs.data(), rounded);
+  std::vector<bf16> halves(width);
+  simd::store_rounded(halves.data(), simd::load(a.data()));
+  const floats sum =
+      simd::fma(simd::pair_up(first.data(), second.data()), simd::load(pairs.data()), simd::broadcast(0.5f));
+  const simd::pairs third = simd::broadcast(pairs[3]), some = simd::load_first(pairs.data(), 3);
+  for (int i = 0; i < width; ++i) {
+    CHECK(pairs[i].first.bits == bf16(a[i]).bits);
+    CHECK(pairs[i].second.bits == bf16(b[i]).bits);
+    CHECK(halves[i].bits == bf16(a[i]).bits);
+    CHECK(std::abs(sum[i] - exact[i]) <= 4 * 0x1p-24f * (std::abs(exact[i]) + 8));  // three roundings in f32
+    CHECK(third[i] == rounded[3]);
+    CHECK(some[i] == (i < 3 ? rounded[i] : 0));
+  }
+}
+
 TEST_CASE("simd: bf16 lanes convert as bf16(float) does") {
   std::vector<float> values(simd::kWidth);
   for (int i = 0; i < simd::kWidth; ++i) values[i] = 1.0f + 0.00391f * static_cast<float>(i);

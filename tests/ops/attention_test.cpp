@@ -396,24 +396,26 @@ TEST_CASE("attention: what does not fit is named") {
   CHECK(message(at(6, 4, 8), at(6, 2, 8), at(6, 2, 8)) == "attention: the plan is for 5 tokens, k has 6");
   CHECK(message(at(6, 4, 8), at(5, 2, 8), at(5, 2, 8)) ==
         "attention: 6 queries over 5 keys; the queries are the last of the positions");
+  const Tensor x = at(5, 4, 8);
+  CHECK_THROWS_WITH_AS(attention(x, x, x, plan, -1),
+                       "attention: scale is -1, expected above 0; negate q instead", Error);
 }
 
 TEST_CASE("attention: what another device does not take is named, with what to do") {
   for (const Device device : other_devices()) {
-    const auto message = [&](DType dtype, int64_t width, double scale) -> std::string {
+    const auto message = [&](DType dtype, int64_t width) -> std::string {
       const Tensor x = Tensor::zeros({1, 5, 1, width}, dtype, device);
       try {
-        attention(x, x, x, full_plan(5, 1), scale);
+        attention(x, x, x, full_plan(5, 1));
       } catch (const Error& error) {
         return error.what();
       }
       return "fits";
     };
-    CHECK(message(DType::f32, 128, 0) == "fits");
-    CHECK(message(DType::f32, 130, 0) ==
+    CHECK(message(DType::f32, 128) == "fits");
+    CHECK(message(DType::f32, 130) ==
           "attention: head width is 130 on CUDA, expected at most 128; use more heads, or device cpu");
-    CHECK(message(DType::f32, 8, -1) == "attention: scale is -1 on CUDA, expected above 0; negate q instead");
-    CHECK(message(DType::f64, 8, 0) ==
+    CHECK(message(DType::f64, 8) ==
           "attention: f64 on CUDA, expected f32 or bf16; f64 is for exact checks on the CPU");
   }
 }

@@ -45,7 +45,7 @@ RopeLengths rope_lengths(const LlamaConfig& config) {
 }
 
 RopeType stretching_type(const LlamaConfig& config) {
-  return row_of(config.rope.type).has_factor() ? config.rope.type : RopeType::linear;
+  return row_of(config.rope.type).has_factor() ? config.rope.type : RopeType::yarn;
 }
 
 std::optional<double> factor_for(const LlamaConfig& config, int64_t tokens) {

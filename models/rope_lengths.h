@@ -24,7 +24,8 @@ struct RopeLengths {
 /// guess. dynamic's formula has M for L0 and reads no other length.
 RopeLengths rope_lengths(const LlamaConfig& config);
 
-/// The type by which a model is stretched where none is chosen: its own; linear where it is not scaled.
+/// The type by which a model is stretched where none is chosen: its own; where it is not scaled YaRN, which
+/// keeps more of a model than any other here (train/demo/study).
 RopeType stretching_type(const LlamaConfig& config);
 
 /// The least whole factor of that type that makes the positions for `tokens`; empty where no factor can

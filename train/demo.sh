@@ -19,7 +19,7 @@ run() {
 run train/build.sh scca
 scca=build/scca
 run $scca study --model $base --data $books/finetune --eval-data $books/evaluation --out "$out" --context $context \
-  --patterns "$patterns" --seeds 1 --steps "$steps" --batch 2 --lr 1e-3 --warmup 5 --checkpointing off \
+  --rope linear --patterns "$patterns" --seeds 1 --steps "$steps" --batch 2 --lr 1e-3 --warmup 5 --checkpointing off \
   --lengths 256,512,1024,2048 --eval-tokens 32768 --passkey-trials 0 --resume
 
 head -c 1200 $books/evaluation/turn-about-eleanor_28444_excerpt.txt > "$out/page.txt"

@@ -174,7 +174,7 @@ TEST_CASE("rope lengths: the least factor for a length is of the config's own ty
   for (const Case& c : cases()) {
     CAPTURE(c.name);
     const RopeType own = c.config.rope.type, type = stretching_type(c.config);
-    CHECK(type == (own == RopeType::none ? RopeType::linear : own));
+    CHECK(type == (own == RopeType::none ? RopeType::yarn : own));
     const std::optional<double> factor = factor_for(c.config, 9000);
     CHECK(factor.has_value() == (own != RopeType::longrope));
     if (!factor) continue;

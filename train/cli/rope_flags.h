@@ -27,7 +27,7 @@ ModelFlags with_default_rope(ModelFlags flags);
 /// factor to raise (longrope): a run would train beyond what they are made for without anyone saying so.
 void check_extension(const LlamaConfig& given, const ModelFlags& flags, int64_t context);
 
-/// The flags with which the positions are made for `tokens`: "--rope-factor 8", with "--rope linear" before
+/// The flags with which the positions are made for `tokens`: "--rope-factor 8", with "--rope yarn" before
 /// it for a model that is not scaled; empty where none can do it (longrope).
 std::string rope_advice(const LlamaConfig& config, int64_t tokens);
 

@@ -125,6 +125,11 @@ TEST_CASE(
        place.model("none", 64, nullptr),
        250,
        {},
+       "base length 64, type yarn, factor 4, made for 256 tokens"},
+      {"linear by name",
+       place.model("none", 64, nullptr),
+       250,
+       {"--rope", "linear"},
        "base length 64, type linear, factor 4, made for 256 tokens"},
       {"linear, length before scaling",
        place.model("linear-64", 64, kLinear),
@@ -221,7 +226,7 @@ TEST_CASE("rope flags: a factor that is given wins, and a context that it is not
   CHECK(
       rope_line(none) ==
       "base length 64, type none, factor 1, made for 64 tokens; in place of the model's type yarn, factor 4");
-  CHECK(warning(none).ends_with("; --rope linear --rope-factor 2 stretches them"));
+  CHECK(warning(none).ends_with("; --rope yarn --rope-factor 2 stretches them"));
 }
 
 TEST_CASE("rope flags: what each type makes of a model, by its row") {
@@ -306,7 +311,7 @@ TEST_CASE("rope flags: an extended model that was merged is extended again by it
     const RunResult again = place.finetune(merged, 500);
     REQUIRE(again.code == 0);
     if (type == "ntk") {
-      CHECK(rope_line(again) == "base length 200, type linear, factor 3, made for 600 tokens");
+      CHECK(rope_line(again) == "base length 200, type yarn, factor 3, made for 600 tokens");
       continue;
     }
     CHECK(rope_line(again).starts_with("base length 64, type " + type + ", factor "));
@@ -321,7 +326,7 @@ TEST_CASE("rope flags: an extended model that was merged is extended again by it
 TEST_CASE("rope flags: a warning's advice keeps the type, and with it there is no warning") {
   const Workplace place;
   const std::vector<std::pair<std::string, std::string>> models{
-      {place.model("none", 64, nullptr), "--rope linear --rope-factor 5"},
+      {place.model("none", 64, nullptr), "--rope yarn --rope-factor 5"},
       {place.model("linear", 64, kLinear), "--rope-factor 5"},
       {place.model("dynamic", 64, kDynamic), "--rope-factor 5"},
       {place.model("yarn", 64, yarn(4)), "--rope-factor 5"},

@@ -37,15 +37,15 @@ run train/build.sh scca
 [ -d "$out/text" ] || run train/demo/study/excerpts.sh "$out/text" 35 $books/evaluation/*.txt
 for name in $studies; do
   case $name in
-    readings) study readings "$paper,$readings" 30 "$seeds" train/demo/base --lr 1e-3 ;;
+    readings) study readings "$paper,$readings" 30 "$seeds" train/demo/base --lr 1e-3 --rope linear ;;
     rates)
-      study half-rate $paper 30 "$seeds" train/demo/base --lr 5e-4
-      study double-rate $paper 30 "$seeds" train/demo/base --lr 2e-3
+      study half-rate $paper 30 "$seeds" train/demo/base --lr 5e-4 --rope linear
+      study double-rate $paper 30 "$seeds" train/demo/base --lr 2e-3 --rope linear
       ;;
     warm)
       # Embedding and norms learn beside LoRA, as in the study: merged, they are the next run's base.
       [ -s "$out/warm-base/model.safetensors" ] || {
-        run $scca finetune --model train/demo/base --data $books/finetune --out "$out/warm-up" --context 2048 --attention full \
+        run $scca finetune --model train/demo/base --data $books/finetune --out "$out/warm-up" --context 2048 --rope linear --attention full \
           --batch 2 --steps 30 --warmup 5 --lr 1e-3 --seed 11 --checkpointing off --resume
         run $scca merge --model train/demo/base --adapter "$out/warm-up/adapter" --out "$out/warm-base" --dtype f32
       }
@@ -53,8 +53,8 @@ for name in $studies; do
       ;;
     unstretched) study unstretched full,scca-fixed 30 "$seeds" train/demo/base --lr 1e-3 --rope none ;;
     longer)
-      study 120-steps $paper 120 "$seeds" train/demo/base --lr 1e-3
-      study 480-steps $paper 480 1 train/demo/base --lr 1e-3
+      study 120-steps $paper 120 "$seeds" train/demo/base --lr 1e-3 --rope linear
+      study 480-steps $paper 480 1 train/demo/base --lr 1e-3 --rope linear
       ;;
     *) echo "order.sh: there is no '$name'; there are readings, rates, warm, unstretched, longer" >&2 && exit 2 ;;
   esac

@@ -40,7 +40,7 @@ for name in $studies; do
     run $scca eval passkey --model "$out/base/far/model" --adapter "$out/longer/adapter" --lengths 512,1024,2048,4096 --trials 4 \
       --png "$out/passkey-longer.png"
   else
-    study "$name" "$name" --model train/demo/base --data $books/finetune --steps 30 --seeds "$seeds" \
+    study "$name" "$name" --model train/demo/base --rope linear --data $books/finetune --steps 30 --seeds "$seeds" \
       --patterns full,local,window,s2,scca-fixed,scca-flow,sda,longmixed,dilated --passkey-trials 0 --recall-passages 2
   fi
 done

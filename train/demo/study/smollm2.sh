@@ -113,6 +113,15 @@ for stage in $stages; do
       rival grow --rope yarn --context "$context" --steps "$steps" --save-every 1 \
         --attention "window(chunk=1/8)..$third,window(chunk=1/3)..$((2 * third)),full"
       rival linear --rope linear --context "$context" --attention full --steps "$steps" --save-every 1
+      {
+        echo "| run | perplexity at 8192 | at $context | tokens/s of its training | peak memory |"
+        echo "|---|---:|---:|---:|---:|"
+        for run in "$out"/extension/{base,base-window,rope-untrained,*/seed-1} "$out"/rivals/*/; do
+          [ -s "$run/eval_$context.json" ] || continue
+          name=${run#"$out"/} name=${name%/}
+          train/demo/study/row.sh "\`${name#*/}\`" "$run/metrics.jsonl" "$run"/eval_{8192,"$context"}.json
+        done | sort -t '|' -k 4 -g
+      } | tee "$out/rivals.md"
       ;;
     retrieval)
       factor=$(awk -v n="$context" 'BEGIN { print n / 8192 }')

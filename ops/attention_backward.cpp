@@ -35,8 +35,8 @@ static_assert(kPanel % kLanes == 0 && kMaxQueries % kPanel == 0);
 template <class T>
 class HeadBackward {
   using F = FactorOf<T>;
-  static constexpr int64_t kPair = kTerms<F>;
-  static constexpr bool kPaired = kPair == 2;
+  static constexpr int64_t kFactorTerms = kTerms<F>;
+  static constexpr bool kPaired = kFactorTerms == 2;
 
  public:
   HeadBackward(const Arguments<T>& args, int64_t batch, int64_t head, const KeyGradients& gradients)
@@ -45,26 +45,26 @@ class HeadBackward {
         head_(head),
         gradients_(gradients),
         width_(args.shape.width),
-        length_(width_ / kPair),
+        length_(width_ / kFactorTerms),
         padded_((width_ + kLanes - 1) / kLanes * kLanes) {
     Scratch scratch(kMaxQueries * (3 * width_ + 2 * padded_ + 2) + kMaxKeys * (4 * width_ + 2 * padded_) +
                     2 * kMaxKeys * kPanel + 3 * kMaxKeys * kLanes);
-    q_rows_ = scratch.take<F>(kMaxQueries / kPair * padded_);
-    dout_rows_ = scratch.take<F>(kMaxQueries / kPair * padded_);
+    q_rows_ = scratch.take<F>(kMaxQueries / kFactorTerms * padded_);
+    dout_rows_ = scratch.take<F>(kMaxQueries / kFactorTerms * padded_);
     q_transposed_ = scratch.take<F>(kMaxQueries * length_);
     dout_transposed_ = scratch.take<F>(kMaxQueries * length_);
     dq_transposed_ = scratch.take(kMaxQueries * width_);
     statistic_ = scratch.take(kMaxQueries);
     delta_ = scratch.take(kMaxQueries);
-    weights_ = scratch.take<F>(kMaxKeys * kPanel / kPair);
-    dscores_ = scratch.take<F>(kMaxKeys * kPanel / kPair);
+    weights_ = scratch.take<F>(kMaxKeys * kPanel / kFactorTerms);
+    dscores_ = scratch.take<F>(kMaxKeys * kPanel / kFactorTerms);
     dk_block_ = scratch.take(kMaxKeys * padded_);
     dv_block_ = scratch.take(kMaxKeys * padded_);
     k_block_ = scratch.take<F>(kMaxKeys * length_);
     v_block_ = scratch.take<F>(kMaxKeys * length_);
     if constexpr (kPaired) {
-      k_across_ = scratch.take<F>(kMaxKeys / kPair * width_);
-      dscores_across_ = scratch.take<F>(kMaxKeys / kPair * kLanes);
+      k_across_ = scratch.take<F>(kMaxKeys / kFactorTerms * width_);
+      dscores_across_ = scratch.take<F>(kMaxKeys / kFactorTerms * kLanes);
       scores_ = scratch.take(kMaxKeys * kLanes);
       dweights_ = scratch.take(kMaxKeys * kLanes);
     }
@@ -108,8 +108,8 @@ class HeadBackward {
     const int64_t first = shape.query_row(batch_, queries.start, head_);
     const int64_t stride = queries.step * shape.heads * width_;
     if (queries.count % kLanes != 0 || padded_ != width_) {
-      std::fill(q_rows_, q_rows_ + some / kPair * padded_, F{});
-      std::fill(dout_rows_, dout_rows_ + some / kPair * padded_, F{});
+      std::fill(q_rows_, q_rows_ + some / kFactorTerms * padded_, F{});
+      std::fill(dout_rows_, dout_rows_ + some / kFactorTerms * padded_, F{});
     }
     std::fill(dq_transposed_, dq_transposed_ + some * width_, 0.0f);
     // A lane without a query: its weights are 2^(0 - inf) = 0.
@@ -122,8 +122,8 @@ class HeadBackward {
         prefetch(args_.dout + row + kRowsAhead * stride, width_);
         prefetch(args_.out + row + kRowsAhead * stride, width_);
       }
-      if (i % kPair == 0) {
-        const int64_t second = i + 1 < queries.count ? stride : 0, to = i / kPair * padded_;
+      if (i % kFactorTerms == 0) {
+        const int64_t second = i + 1 < queries.count ? stride : 0, to = i / kFactorTerms * padded_;
         load_across(args_.q + row, second ? args_.q + row + second : nullptr, width_, q_rows_ + to);
         load_across(args_.dout + row, second ? args_.dout + row + second : nullptr, width_, dout_rows_ + to);
       }
@@ -144,15 +144,15 @@ class HeadBackward {
 
   /// The weights and score gradients of one group of queries, and what they add to dq.
   void score_group(const KeyBlock& block, int64_t query, int64_t column) {
-    constexpr int64_t panel = kPanel / kPair;
-    F *weights = weights_ + column / kPair, *dscores = dscores_ + column / kPair;
+    constexpr int64_t panel = kPanel / kFactorTerms;
+    F *weights = weights_ + column / kFactorTerms, *dscores = dscores_ + column / kFactorTerms;
     const auto [seen, end] = block.seen_by(query, query + kLanes);
-    const int64_t begin = seen / kPair * kPair, keys = end - begin, at = query * length_;
+    const int64_t begin = seen / kFactorTerms * kFactorTerms, keys = end - begin, at = query * length_;
     // Sums over queries take several groups in one go: where this one sees nothing, it adds nothing.
     for (const auto& [from, to] : {std::pair{int64_t{0}, begin}, std::pair{end, block.count}}) {
       for (int64_t key = from; key < to; ++key) {
-        std::fill(weights + key * panel, weights + key * panel + kLanes / kPair, F{});
-        std::fill(dscores + key * panel, dscores + key * panel + kLanes / kPair, F{});
+        std::fill(weights + key * panel, weights + key * panel + kLanes / kFactorTerms, F{});
+        std::fill(dscores + key * panel, dscores + key * panel + kLanes / kFactorTerms, F{});
       }
     }
     if (keys == 0) return;
@@ -171,10 +171,10 @@ class HeadBackward {
     for (int64_t half = 0; half < kLanes; half += simd::kWidth) {
       const floats statistic = simd::load(statistic_ + query + half);
       const floats delta = simd::load(delta_ + query + half);
-      for (int64_t key = begin; key < end; key += kPair) {
-        floats ds[kPair] = {};
-        for (int64_t term = 0; term < std::min(kPair, end - key); ++term) {
-          const int64_t pair = (key + term) * row + half, to = (key + term) * panel + half / kPair;
+      for (int64_t key = begin; key < end; key += kFactorTerms) {
+        floats ds[kFactorTerms] = {};
+        for (int64_t term = 0; term < std::min(kFactorTerms, end - key); ++term) {
+          const int64_t pair = (key + term) * row + half, to = (key + term) * panel + half / kFactorTerms;
           const floats score = simd::load(scores + pair);
           const floats p = simd::exp2_softmax(
               kPaired ? simd::fma(score, simd::broadcast(score_factor()), -statistic) : score - statistic);
@@ -183,12 +183,13 @@ class HeadBackward {
           store_factors(dscores + to, ds[term]);
         }
         if constexpr (kPaired)
-          simd::store(across + (key - begin) / kPair * kLanes + half, simd::round_to_pairs(ds[0], ds[1]));
+          simd::store(across + (key - begin) / kFactorTerms * kLanes + half,
+                      simd::round_to_pairs(ds[0], ds[1]));
       }
     }
     if (args_.dq)
-      multiply<true, F>({.rows = width_, .depth = (keys + kPair - 1) / kPair},
-                        {.data = k_rows_across() + begin / kPair * width_, .row = 1, .step = width_},
+      multiply<true, F>({.rows = width_, .depth = (keys + kFactorTerms - 1) / kFactorTerms},
+                        {.data = k_rows_across() + begin / kFactorTerms * width_, .row = 1, .step = width_},
                         {.data = across, .row = row},
                         {.data = dq_transposed_ + query * width_, .row = kLanes});
   }
@@ -213,13 +214,15 @@ class HeadBackward {
       const int64_t last =
           std::min<int64_t>(end, *std::max_element(block.last + key, block.last + key + some));
       if (seen >= last) continue;
-      const int64_t first = seen / kPair;  // in factors; a pair's query that sees nothing has no weight
+      const int64_t first =
+          seen / kFactorTerms;  // in factors; a pair's query that sees nothing has no weight
       for (int64_t column = 0; column < padded_; column += kLanes)
-        multiply_rows<true, F>(
-            {.rows = some, .depth = (last + kPair - 1) / kPair - first},
-            {.data = pairs + key * kPanel / kPair + first - begin / kPair, .row = kPanel / kPair, .step = 1},
-            {.data = rows + first * padded_ + column, .row = padded_},
-            {.data = sums + key * padded_ + column, .row = padded_});
+        multiply_rows<true, F>({.rows = some, .depth = (last + kFactorTerms - 1) / kFactorTerms - first},
+                               {.data = pairs + key * kPanel / kFactorTerms + first - begin / kFactorTerms,
+                                .row = kPanel / kFactorTerms,
+                                .step = 1},
+                               {.data = rows + first * padded_ + column, .row = padded_},
+                               {.data = sums + key * padded_ + column, .row = padded_});
     }
   }
 
@@ -252,16 +255,17 @@ class HeadBackward {
   const KeyGradients gradients_;
   // length_: a row's factors. padded_: rows that multiply() can take as columns, zeros at the end
   const int64_t width_, length_, padded_;
-  F *q_rows_, *dout_rows_;              // [query / kPair][padded]
+  F *q_rows_, *dout_rows_;              // [query / kFactorTerms][padded]
   F *q_transposed_, *dout_transposed_;  // [group][length][lanes]
   float* dq_transposed_;                // [group][width][lanes]
   float *statistic_, *delta_;           // [query]
-  F *weights_, *dscores_;               // [key][panel / kPair]
+  F *weights_, *dscores_;               // [key][panel / kFactorTerms]
   float *dk_block_, *dv_block_;         // [key][padded]
   F *k_block_, *v_block_;               // [key][length]
   // Of pairs alone, which cannot stand where they were made from and are laid out by sum:
-  F *k_across_ = nullptr, *dscores_across_ = nullptr;  // [key / kPair][width], [key / kPair][lanes]
-  float *scores_ = nullptr, *dweights_ = nullptr;      // [key][lanes]
+  F *k_across_ = nullptr,
+    *dscores_across_ = nullptr;                    // [key / kFactorTerms][width], [key / kFactorTerms][lanes]
+  float *scores_ = nullptr, *dweights_ = nullptr;  // [key][lanes]
 };
 
 /// gradient [B, S, G, K] = the sums [B, H, S, K] of each key head's query heads, in head order.

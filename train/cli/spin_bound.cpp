@@ -1,10 +1,5 @@
 #include "train/cli/spin_bound.h"
 
-#ifdef __linux__
-#include <sys/auxv.h>
-#include <unistd.h>
-#endif
-
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -36,18 +31,14 @@ int64_t turns_in(std::chrono::nanoseconds time) {
   return std::clamp<int64_t>(some * time.count() / std::max<int64_t>(least.count(), 1), 1, kDefaultTurns);
 }
 
-void bound_spinning(char** argv) {
+bool bound_spinning() {
 #if defined(__linux__) && !defined(__clang__)
-  if (std::getenv(kVariable) || std::getenv("OMP_WAIT_POLICY")) return;  // the second time, too
-  // By the name that the kernel was given, so that ps shows the same one. Without an interpreter it is that
-  // of the dynamic loader itself, which somebody called by hand.
-  const auto* program = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
-  if (!program || getauxval(AT_BASE) == 0) return;
-  if (setenv(kVariable, std::to_string(turns_in(kLongest)).c_str(), 0) == 0) execv(program, argv);
+  if (std::getenv(kVariable) || std::getenv("OMP_WAIT_POLICY")) return false;  // the second time, too
+  return setenv(kVariable, std::to_string(turns_in(kLongest)).c_str(), 0) == 0;
 #else
-  (void)argv;
   (void)kVariable;
   (void)kLongest;
+  return false;
 #endif
 }
 

@@ -12,12 +12,10 @@ int64_t turns_in(std::chrono::nanoseconds time);
 /// milliseconds: beside another program's thread a spinning one takes the CPU that the thread it waits for
 /// could have. With 2 us a quiet training step was 5 % slower, with 24 and more at most 2 %.
 ///
-/// libgomp reads GOMP_SPINCOUNT when it is loaded, before main. So the program starts itself once more with
-/// that set, in its place: the same process, arguments, descriptors and signals, 3 ms later. Nothing happens
-/// where the user has set it or OMP_WAIT_POLICY, nor where that cannot be done. To be called first in main,
-/// before anything is read or opened.
+/// libgomp reads GOMP_SPINCOUNT when it is loaded, before main: true is that the environment has it now, for
+/// the program to start again (start_again). Nothing happens where the user has set it or OMP_WAIT_POLICY.
 ///
 /// Source: https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
-void bound_spinning(char** argv);
+bool bound_spinning();
 
 }  // namespace scca

@@ -128,7 +128,9 @@ for stage in $stages; do
       retrieval base
       retrieval stretched --rope yarn --rope-factor "$factor"
       for name in ${patterns//,/ }; do retrieval "$name" --adapter "$out/extension/$name/seed-1/adapter"; done
-      [ ! -d "$out/rivals/pose/adapter" ] || retrieval pose --adapter "$out/rivals/pose/adapter"
+      for name in pose short; do
+        [ ! -d "$out/rivals/$name/adapter" ] || retrieval "$name" --adapter "$out/rivals/$name/adapter"
+      done
       ;;
     tasks)
       tasks base

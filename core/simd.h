@@ -94,7 +94,7 @@ SCCA_INLINE pairs pair_up(const bf16* first, const bf16* second) {
 }
 
 /// A kernel's own numbers as pairs of bf16, and as bf16 one after the other: rounded to nearest even; below
-/// the smallest normal number they may become 0. None is NaN.
+/// the smallest normal number they may become 0. NaN stays NaN.
 #ifdef __AVX512BF16__
 SCCA_INLINE pairs round_to_pairs(floats first, floats second) {
   uints order;
@@ -109,11 +109,10 @@ SCCA_INLINE void store_rounded(bf16* to, floats v) {
 }
 #else
 SCCA_INLINE pairs round_to_pairs(floats first, floats second) {
-  const auto rounded = [](floats v) {
-    const uints bits = reinterpret_cast<uints>(v);
-    return bits + 0x7fffu + ((bits >> 16) & 1u);
-  };
-  return (rounded(first) >> 16) | (rounded(second) & 0xffff0000u);
+  bf16 a[kWidth], b[kWidth];
+  store(a, first);
+  store(b, second);
+  return pair_up(a, b);
 }
 SCCA_INLINE void store_rounded(bf16* to, floats v) { store(to, v); }
 #endif

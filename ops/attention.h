@@ -13,8 +13,9 @@ namespace scca {
 /// q [B, T, H, K] and out are alike; k and v are [B, S, G, K]. S is plan->tokens, and the queries stand at
 /// the last T of these positions (T = S in training, T = 1 when decoding). G divides H: query head h reads
 /// key head h / (H / G), without copies. scale 0 means 1 / sqrt(K). All f32, bf16 or f64 (a
-/// plain per-row kernel: the definition). bf16 sums in f32; where tensor cores or the CPU multiply bf16, weights
-/// and score gradients are rounded to it for their products. A query that sees no key has zero output and zero gradient.
+/// plain per-row kernel: the definition). bf16 sums in f32; where tensor cores or the CPU multiply bf16,
+/// weights and score gradients are rounded to it for their products. A query that sees no key has zero output
+/// and zero gradient.
 ///
 /// Memory is O(S): forward keeps out and one log-sum-exp per query and head. Time follows the visible pairs.
 /// The same bits at any thread count. Throws Error on shapes, dtypes or a head count that do not fit the

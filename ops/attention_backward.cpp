@@ -123,9 +123,12 @@ class HeadBackward {
         prefetch(args_.out + row + kRowsAhead * stride, width_);
       }
       if (i % kFactorTerms == 0) {
-        const int64_t second = i + 1 < queries.count ? stride : 0, to = i / kFactorTerms * padded_;
-        load_across(args_.q + row, second ? args_.q + row + second : nullptr, width_, q_rows_ + to);
-        load_across(args_.dout + row, second ? args_.dout + row + second : nullptr, width_, dout_rows_ + to);
+        const auto across = [&](const T* rows, F* factors) {
+          const T* const second = i + 1 < queries.count ? rows + row + stride : nullptr;
+          load_across(rows + row, second, width_, factors + i / kFactorTerms * padded_);
+        };
+        across(args_.q, q_rows_);
+        across(args_.dout, dout_rows_);
       }
       delta_[i] = dot(args_.out + row, args_.dout + row, width_);
       const float seen = args_.log_sum_exp[shape.statistic(batch_, queries.at(i), head_)];

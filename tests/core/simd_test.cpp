@@ -88,6 +88,9 @@ TEST_CASE("simd: pairs of bf16 are made, read and multiplied lane by lane") {
     exact[i] = 0.5f + static_cast<float>(first[i]) * static_cast<float>(bf16(a[i])) +
                static_cast<float>(second[i]) * static_cast<float>(bf16(b[i]));
   }
+  const simd::pairs none = simd::round_to_pairs(simd::broadcast(not_a_number), simd::broadcast(-kInf));
+  CHECK((none[1] & 0x7fffu) > 0x7f80u);
+  CHECK((none[1] >> 16) == 0xff80u);
   const simd::pairs rounded = simd::round_to_pairs(simd::load(a.data()), simd::load(b.data()));
   std::vector<simd::bf16_pair> pairs(width);
   simd::store(pairs.data(), rounded);

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+
 namespace scca {
 namespace {
 
@@ -28,7 +30,9 @@ bool cpu_runs(const std::string& level) {
 std::string build_for_cpu(const std::string& program, const std::function<bool(const std::string&)>& runs) {
   for (const char* level : kLevels) {
     const std::string build = program + "." + level;
-    if (access(build.c_str(), X_OK) == 0 && runs(level)) return build;
+    std::error_code not_there;
+    const bool file = std::filesystem::is_regular_file(build, not_there);
+    if (file && access(build.c_str(), X_OK) == 0 && runs(level)) return build;
   }
   return program;
 }

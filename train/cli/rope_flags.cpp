@@ -54,22 +54,20 @@ SettingTable rope_settings(ModelFlags& flags) {
   const auto is_type = [](const std::string& name) {
     if (!name.empty()) type_named(name);
   };
-  return {
-      {.name = "rope",
-       .member = &flags.rope,
-       .section = section::kAttention,
-       .help =
-           "RoPE scaling in place of the config's: " + rope_type_names() +
-           " (default where a longer context is asked for: the config's own type, or yarn if it has none)",
-       .type = "TYPE",
-       .accepts = is_type},
-      {.name = "rope_factor",
-       .member = &flags.rope_factor,
-       .section = section::kAttention,
-       .help = "How much longer than pretrained the context is (default: what the context needs, and "
-               "never less than the model has)",
-       .takes = real_number(),
-       .range = CLI::Range(1.0, 1e6)}};
+  return {{.name = "rope",
+           .member = &flags.rope,
+           .section = section::kAttention,
+           .help = "RoPE scaling in place of the config's: " + rope_type_names() +
+                   " (default, where it is stretched: its own type, or yarn if it has none)",
+           .type = "TYPE",
+           .accepts = is_type},
+          {.name = "rope_factor",
+           .member = &flags.rope_factor,
+           .section = section::kAttention,
+           .help = "How much longer than pretrained the context is (default: what the context needs, and "
+                   "never less than the model has)",
+           .takes = real_number(),
+           .range = CLI::Range(1.0, 1e6)}};
 }
 
 LlamaConfig given_config(const ModelFlags& flags) {

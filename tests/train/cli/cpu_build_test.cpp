@@ -45,6 +45,9 @@ TEST_CASE("cpu build: the highest level that there is and that the CPU runs") {
   CHECK(chosen() == program + ".x86-64-v3");
   REQUIRE(chmod((program + ".x86-64-v3").c_str(), 0644) == 0);
   CHECK(chosen() == program);
+  REQUIRE(std::filesystem::remove(program + ".x86-64-v3"));
+  std::filesystem::create_directory(program + ".x86-64-v3");
+  CHECK(chosen() == program);
   runs.clear();
   CHECK(chosen() == program);
 }

@@ -58,7 +58,8 @@ retrieval() {
     mv "$out/retrieval/part.json" "$out/retrieval/$name-needle.json"
   }
 }
-# tasks NAME, then the model's flags. The prompts of LongBench's form fill each context nearly.
+# tasks NAME, then the model's flags. The prompts of LongBench's form are about as long as each context; a longer one
+# loses its middle, as LongBench has it.
 tasks() {
   local name=$1 length answers
   shift

@@ -127,7 +127,7 @@ class StudyRun {
 
   ModelFlags model_flags(const StudyRow& row, const fs::path& folder) const {
     ModelFlags flags = settings_.finetune.model;
-    if (row.name == "rope-untrained") return with_default_rope(flags);
+    if (row.name == "rope-untrained") return flags;
     flags.rope.clear();  // the base's, or the adapter's
     flags.rope_factor.reset();
     if (row.trained) flags.adapter = (folder / "adapter").string();

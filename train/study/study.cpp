@@ -120,7 +120,9 @@ Study plan_study(StudySettings settings) {
   run.eval_data.clear();  // a study judges a run when it is done
   check_settings(run);
   settings.validate();
-  const ModelFlags model = with_default_rope(settings.finetune.model);
+  // By name from here on: study.json says what a study began with, also to a program of another default.
+  ModelFlags& model = settings.finetune.model;
+  model = with_default_rope(model);
   const LlamaConfig config = given_config(model);
   check_extension(config, model, train.context);
   Study study;

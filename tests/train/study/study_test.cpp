@@ -111,6 +111,13 @@ TEST_CASE("study: rows are judged under the base's own attention") {
   }
 }
 
+TEST_CASE("study: what stretches the positions is on record, though nobody said it") {
+  StudySettings s = settings({"full"});
+  CHECK(plan_study(s).settings.finetune.model.rope == "yarn");
+  s.finetune.model.rope = "ntk";
+  CHECK(plan_study(s).settings.finetune.model.rope == "ntk");
+}
+
 TEST_CASE("study: attention FLOPs count what is seen, and the marks are where all have spent the same") {
   const Study study = plan_study(settings({"full", "scca-flow(chunk=31)", "full@0;sda(dilation=3)"}));
   double least = INFINITY;

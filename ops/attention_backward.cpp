@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "ops/attention.h"
 #include "ops/attention_block.h"
+#include "ops/attention_key_gradients.h"
 
 namespace scca::cpu {
 namespace {
@@ -17,12 +18,6 @@ struct Arguments {
   const T *q, *k, *v, *out, *dout;
   const float* log_sum_exp;
   T* dq;  // null where no gradient is wanted
-};
-
-/// Where one query head sums its dK and dV: rows of `width` floats, by position.
-struct KeyGradients {
-  float *dk, *dv;  // null where not wanted
-  int64_t row;
 };
 
 /// Queries whose scores against a block of keys are kept at a time.
@@ -271,47 +266,6 @@ class HeadBackward {
   float *scores_ = nullptr, *dweights_ = nullptr;  // [key][lanes]
 };
 
-/// gradient [B, S, G, K] = the sums [B, H, S, K] of each key head's query heads, in head order.
-template <class T>
-void gather(const AttentionShape& shape, const float* sums, T* gradient) {
-  const int64_t shared_by = shape.heads / shape.key_heads, width = shape.width;
-  parallel_for(shape.batch * shape.tokens, 64, [&](int64_t begin, int64_t end) {
-    std::vector<float> total(static_cast<size_t>(width));
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t b = row / shape.tokens, position = row % shape.tokens;
-      for (int64_t g = 0; g < shape.key_heads; ++g) {
-        const float* from = sums + ((b * shape.heads + g * shared_by) * shape.tokens + position) * width;
-        std::copy(from, from + width, total.data());
-        for (int64_t other = 1; other < shared_by; ++other) {
-          from += shape.tokens * width;
-          for (int64_t i = 0; i < width; ++i) total[i] += from[i];
-        }
-        T* const to = gradient + shape.key_row(b, position, g);
-        for (int64_t i = 0; i < width; ++i) to[i] = static_cast<T>(total[i]);
-      }
-    }
-  });
-}
-
-template <class T>
-void clear(Tensor& tensor) {
-  std::fill_n(tensor.data<T>(), tensor.numel(), T(0.0f));
-}
-
-/// Where the heads sum dK or dV: in the gradient itself where there are no sums beside it.
-template <class T>
-float* cleared_sums(Tensor& gradient, Tensor& sums) {
-  if (!gradient) return nullptr;
-  if constexpr (std::is_same_v<T, float>) {
-    if (!sums) {
-      clear<T>(gradient);
-      return gradient.data<float>();
-    }
-  }
-  clear<float>(sums);
-  return sums.data<float>();
-}
-
 template <class T>
 void backward(const AttentionInput& in, const AttentionOutput& result, const Tensor& dout,
               AttentionGradients& d, AttentionWorkspace& workspace) {
@@ -326,19 +280,12 @@ void backward(const AttentionInput& in, const AttentionOutput& result, const Ten
                           dout.data<T>(),
                           result.log_sum_exp.data<float>(),
                           d.q ? d.q.data<T>() : nullptr};
-  float* const dk = cleared_sums<T>(d.k, workspace.k_sums);
-  float* const dv = cleared_sums<T>(d.v, workspace.v_sums);
-  const bool in_place = !workspace.k_sums && !workspace.v_sums;
+  KeyGradientSums<T> sums(shape, d, workspace);
   parallel_tasks(shape.batch * shape.heads, [&](int64_t task) {
-    const int64_t b = task / shape.heads, head = task % shape.heads;
-    const int64_t at = in_place ? shape.key_row(b, 0, head) : task * shape.tokens * shape.width;
-    const KeyGradients gradients{dk ? dk + at : nullptr, dv ? dv + at : nullptr,
-                                 in_place ? shape.heads * shape.width : shape.width};
-    HeadBackward<T>(args, b, head, gradients).run(*in.plan.heads[head]);
+    const int64_t batch = task / shape.heads, head = task % shape.heads;
+    HeadBackward<T>(args, batch, head, sums.of(batch, head)).run(*in.plan.heads[head]);
   });
-  if (in_place) return;
-  if (dk) gather(shape, dk, d.k.data<T>());
-  if (dv) gather(shape, dv, d.v.data<T>());
+  sums.finish();
 }
 
 }  // namespace

@@ -70,6 +70,31 @@ ChatForm mistral(const char* name, const std::string& open, const std::string& c
           .without = {"system_message='"}};
 }
 
+/// ChatML with thoughts: where the assistant's last answer has none, an empty one stands there.
+ChatForm qwen3() {
+  return {
+      .name = "qwen3",
+      .user = {"<|im_start|>user\n", "<|im_end|>\n"},
+      .open = "<|im_start|>assistant\n",
+      .answer = {"", "<|im_end|>"},
+      .closed = "\n",
+      .thought = {"<think>\n", "\n</think>\n\n"},
+      .system = {"<|im_start|>system\n", "<|im_end|>\n"},
+      .tokens = {"<|im_start|>", "<|im_end|>", "<think>", "</think>"},
+      .reserved = {"<tool_response>", "</tool_response>"},  // the user's message is then a tool's
+      .marks = {R"('<|im_start|>'+message.role+'\n<think>\n'+reasoning_content.strip('\n')+)"
+                R"('\n</think>\n\n'+content.lstrip('\n')}})",
+                R"(content.split('</think>')[-1].lstrip('\n')%})",
+                R"(content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n')%})",
+                "{%ifloop.index0>ns.last_query_index%}{%ifloop.lastor(notloop.lastandreasoning_content)%}",
+                R"({{'<|im_start|>system\n'+messages[0].content+'<|im_end|>\n'}})",
+                R"(content+'<|im_end|>\n'}})", R"({{'<|im_start|>assistant\n'}})",
+                R"(enable_thinkingisfalse%}{{'<think>\n\n</think>\n\n'}})"},
+      // The second takes a thought from what is left of its content.
+      .without = {"|trim",
+                  R"({%setcontent=content.split('</think>')[-1].lstrip('\n')%}{%setreasoning_content=)"}};
+}
+
 }  // namespace
 
 const std::vector<ChatForm>& chat_forms() {
@@ -100,6 +125,7 @@ const std::vector<ChatForm>& chat_forms() {
                     .tokens = {"<|im_start|>", "<|im_end|>"},
                     .marks = {R"({{'<|im_start|>'+message.role+'\n'+message.content+'<|im_end|>\n'}})",
                               R"({{'<|im_start|>assistant\n'}})"}});
+    rows.push_back(qwen3());
     rows.push_back(
         {.name = "zephyr",  // TinyLlama's
          .user = {"<|user|>\n", "</s>\n"},

@@ -22,11 +22,14 @@ struct ChatForm {
   std::string open = {};    // where an answer begins
   Around answer = {};       // around it, as the assistant says it; behind it ends with a token
   std::string closed = {};  // behind an answer that others follow
+  /// Around what the assistant thought before it spoke, in a form that knows of it: its contents are taken
+  /// apart at </think>, and thoughts are said behind the user's last message alone.
+  Around thought = {};
   /// A turn of its own; one that stands there also without a message; within the first or the last message of
   /// the user.
   System system_place = System::turn;
   Around system = {};
-  std::string preamble = {};  // in front of the first system message
+  std::string preamble = {};                       // in front of the first system message
   std::optional<std::string> default_system = {};  // where none is given
   bool alternates = false;  // user and assistant by turns, behind one system message at most
   bool trims_user = false, trims_answer = false;  // white space around contents goes, that of the system too

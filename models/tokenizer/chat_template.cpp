@@ -58,6 +58,28 @@ std::optional<std::string> template_in_gguf(const fs::path& path) {
   return found == file.metadata().end() ? std::nullopt : template_of(found->second.value, path.string());
 }
 
+std::string_view without_first_breaks(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of('\n'), text.size()));
+}
+
+/// What the assistant thought, and what it said then.
+struct Answer {
+  std::string_view thought, said;
+};
+
+/// As Qwen3's template takes a content apart: what stands between two thoughts is neither.
+Answer taken_apart(std::string_view content) {
+  constexpr std::string_view begins = "<think>", ends = "</think>";
+  const size_t first = content.find(ends);
+  if (first == std::string_view::npos) return {"", content};
+  std::string_view thought = content.substr(0, first),
+                   said = content.substr(content.rfind(ends) + ends.size());
+  if (const size_t at = thought.rfind(begins); at != std::string_view::npos)
+    thought.remove_prefix(at + begins.size());
+  thought = without_first_breaks(thought);
+  return {thought.substr(0, thought.find_last_not_of('\n') + 1), without_first_breaks(said)};
+}
+
 /// Puts a form's words and contents together.
 class Writer {
  public:
@@ -138,6 +160,14 @@ void check_order(const std::vector<ChatMessage>& messages, const ChatForm& form,
     fail(place(messages.size() - 1), ", the last, is the assistant's; an answer follows one of the user");
 }
 
+/// The place of the user's last message; where there is none, that of the last.
+size_t last_of_user(const std::vector<ChatMessage>& messages) {
+  size_t last = messages.size() - 1;
+  for (size_t i = 0; i < messages.size(); ++i)
+    if (messages[i].role == "user") last = i;
+  return last;
+}
+
 }  // namespace
 
 std::optional<std::string> chat_template_text(const fs::path& model) {
@@ -187,6 +217,8 @@ std::vector<ChatPart> ChatTemplate::render(const std::vector<ChatMessage>& messa
   if (first == 1 && form_.system_place == System::first_user) with_system = 1;
   if (first == 1 && form_.system_place == System::last_user)
     with_system = messages.size() - (messages.back().role == "user" ? 1 : 2);
+  const bool thinks = !form_.thought.before.empty();
+  const size_t asked = last_of_user(messages);
   for (size_t i = first; i < messages.size(); ++i) {
     const auto& [role, content] = messages[i];
     if (role == "system") {
@@ -200,7 +232,14 @@ std::vector<ChatPart> ChatTemplate::render(const std::vector<ChatMessage>& messa
     } else {
       out.form(form_.open);
       out.form(form_.answer.before, true);
-      out.say(form_.trims_answer ? trimmed(content) : content, true);
+      auto [thought, said] = thinks ? taken_apart(content) : Answer{"", content};
+      if (thinks && i > asked && (!thought.empty() || i + 1 == messages.size())) {
+        out.form(form_.thought.before, true);
+        out.say(std::string(thought), true);
+        out.form(form_.thought.behind, true);
+        said = without_first_breaks(said);
+      }
+      out.say(form_.trims_answer ? trimmed(said) : std::string(said), true);
       out.form(form_.answer.behind, true);
       out.form(form_.closed);
     }

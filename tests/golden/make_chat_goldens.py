@@ -6,6 +6,7 @@ writes the same bytes.
 
 import json
 import pathlib
+import re
 
 from tokenizers import AddedToken, Tokenizer
 from transformers import PreTrainedTokenizerFast
@@ -54,6 +55,69 @@ CHATML_TOOLS = r"""{%- if tools %}
     {{- '<|im_start|>assistant\n' }}
 {%- endif %}
 """
+
+QWEN3 = r"""{%- if tools %}
+    {{- '<|im_start|>system\n' }}
+    {{- "# Tools within <tools></tools>:\n<tools>\n</tools>\n<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n" }}
+{%- else %}
+    {%- if messages[0].role == 'system' %}
+        {{- '<|im_start|>system\n' + messages[0].content + '<|im_end|>\n' }}
+    {%- endif %}
+{%- endif %}
+{%- set ns = namespace(multi_step_tool=true, last_query_index=messages|length - 1) %}
+{%- for message in messages[::-1] %}
+    {%- set index = (messages|length - 1) - loop.index0 %}
+    {%- if ns.multi_step_tool and message.role == "user" and not(message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}
+        {%- set ns.multi_step_tool = false %}
+        {%- set ns.last_query_index = index %}
+    {%- endif %}
+{%- endfor %}
+{%- for message in messages %}
+    {%- if (message.role == "user") or (message.role == "system" and not loop.first) %}
+        {{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}
+    {%- elif message.role == "assistant" %}
+        {%- set content = message.content %}
+        {%- set reasoning_content = '' %}
+        {%- if '</think>' in message.content %}
+            {%- set content = message.content.split('</think>')[-1].lstrip('\n') %}
+            {%- set reasoning_content = message.content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n') %}
+        {%- endif %}
+        {%- if loop.index0 > ns.last_query_index %}
+            {%- if loop.last or (not loop.last and reasoning_content) %}
+                {{- '<|im_start|>' + message.role + '\n<think>\n' + reasoning_content.strip('\n') + '\n</think>\n\n' + content.lstrip('\n') }}
+            {%- else %}
+                {{- '<|im_start|>' + message.role + '\n' + content }}
+            {%- endif %}
+        {%- else %}
+            {{- '<|im_start|>' + message.role + '\n' + content }}
+        {%- endif %}
+        {{- '<|im_end|>\n' }}
+    {%- elif message.role == "tool" %}
+        {{- '<|im_start|>user\n<tool_response>\n' + message.content + '\n</tool_response><|im_end|>\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\n' }}
+    {%- if enable_thinking is defined and enable_thinking is false %}
+        {{- '<think>\n\n</think>\n\n' }}
+    {%- endif %}
+{%- endif %}
+"""
+# The same of later models, whose contents may be lists of parts and so have a name of their own; it is the thought that is cut out first.
+TAKEN_APART = """            {%- set content = message.content.split('</think>')[-1].lstrip('\\n') %}
+            {%- set reasoning_content = message.content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}
+"""
+QWEN3_LATER = QWEN3
+for earlier, later in [("""    {%- if (message.role == "user") or""", """    {%- if message.content is string %}
+        {%- set content = message.content %}
+    {%- else %}
+        {%- set content = '' %}
+    {%- endif %}
+    {%- if (message.role == "user") or"""), ("""        {%- set content = message.content %}
+        {%- set reasoning""", "        {%- set reasoning"), ("'\\n' + message.content + '<|im_end|>'", "'\\n' + content + '<|im_end|>'"),
+                       ("'</think>' in message.content", "'</think>' in content"), (TAKEN_APART, "".join(reversed(TAKEN_APART.replace("message.", "").splitlines(True))))]:
+    assert earlier in QWEN3_LATER, earlier
+    QWEN3_LATER = QWEN3_LATER.replace(earlier, later)
 
 LLAMA2 = r"""{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% set system_message = false %}{% endif %}{% for message in loop_messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}{% if loop.index0 == 0 and system_message != false %}{% set content = '<<SYS>>\n' + system_message + '\n<</SYS>>\n\n' + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"""
 
@@ -146,7 +210,7 @@ def mistral(user, answer, which):
 """.replace("WHICH", which).replace("SYSTEM", system).replace("USER", user.replace("CONTENT", 'message["content"]')).replace("ANSWER", answer)
 
 
-TEMPLATES = [("chatml", CHATML), ("chatml", CHATML_BOS), ("chatml", CHATML_TOOLS), ("llama2", LLAMA2), ("llama3", LLAMA3), ("llama3.1", LLAMA31),
+TEMPLATES = [("chatml", CHATML), ("chatml", CHATML_BOS), ("chatml", CHATML_TOOLS), ("qwen3", QWEN3), ("qwen3", QWEN3_LATER), ("llama2", LLAMA2), ("llama3", LLAMA3), ("llama3.1", LLAMA31),
              ("zephyr", ZEPHYR), ("mistral", mistral('" [INST] " + CONTENT + " [/INST]"', "' ' + message['content'] + eos_token", "first")),
              ("mistral-v3", mistral('"[INST] " + CONTENT + "[/INST]"', "' ' + message['content']|trim + eos_token", "last")),
              ("mistral-tekken", mistral('"[INST]" + CONTENT + "[/INST]"', 'message["content"] + eos_token', "last"))]
@@ -163,6 +227,11 @@ CHATS = [chat("Hello"), chat("Hello", system="Be brief."), chat(" \n Hi\u3000the
          chat("", "", ""), chat("line\n\nbreak", "\n\nleading", "2 + 2 = 4"),
          chat("Hello", "Yes") + [{"role": "system", "content": " Now be long. "}] + chat("Go"), chat("a", "b", first="assistant")]
 
+THOUGHTS = [chat("Hello", "<think>\nA greeting.\n\nBe polite.\n</think>\n\nGood day."), chat("a", "<think>\n\n</think>\n\nb", "c", "<think>\nd\n</think>\n\n\ne\n"),
+            chat("a", "b</think>c<think>d</think>\ne", "f", "g</think>", "h"), chat("a", "<think>\n<think>b\n</think>c\n"),
+            chat("a", "b") + [{"role": "assistant", "content": "\nc"}, {"role": "assistant", "content": "<think>d</think>\n\ne"}, {"role": "assistant", "content": "f"}],
+            [{"role": "system", "content": "s"}, {"role": "assistant", "content": "<think>t</think>u"}]]
+
 
 def tokenizer_of(name, more):
     tokenizer = Tokenizer.from_file(str(HERE / "tokenizers" / name / "tokenizer.json"))
@@ -171,7 +240,7 @@ def tokenizer_of(name, more):
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=config["bos_token"], eos_token=config["eos_token"])
 
 
-TOKENIZERS = {"chatml": ("smollm2", ["<|im_start|>", "<|im_end|>"]), "llama2": ("sentencepiece", []), "mistral": ("sentencepiece", []), "zephyr": ("metaspace", []),
+TOKENIZERS = {"chatml": ("smollm2", ["<|im_start|>", "<|im_end|>"]), "qwen3": ("qwen2", ["<|im_start|>", "<|im_end|>", "<think>", "</think>"]), "llama2": ("sentencepiece", []), "mistral": ("sentencepiece", []), "zephyr": ("metaspace", []),
               "llama3": ("llama3", ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"])}
 
 
@@ -191,8 +260,10 @@ def ids_of(form, template, messages, opened):
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     assert encoded["input_ids"] == tokenizer.apply_chat_template(messages, chat_template=template, add_generation_prompt=opened)["input_ids"]
     spans = []
+    if form == "qwen3":  # a chat's beginning is not said as it is said alone: only the last answer has thoughts
+        spans = [(found.end(1), found.end()) for found in re.finditer(r"(<\|im_start\|>assistant\n).*?<\|im_end\|>", text, re.DOTALL)]
     for i, message in enumerate(messages):
-        if message["role"] == "assistant":
+        if message["role"] == "assistant" and form != "qwen3":
             begin = len(rendered(tokenizer, template, messages[:i], True))
             spans.append((begin, len(rendered(tokenizer, template, messages[:i + 1], False).rstrip("\n"))))
     answer = [any(begin < last and end > first for first, last in spans) for begin, end in encoded["offset_mapping"]]
@@ -201,12 +272,12 @@ def ids_of(form, template, messages, opened):
 
 def cases(form, template):
     tokenizer = tokenizer_of("sentencepiece", [])
-    for messages in CHATS:
+    for messages in CHATS + (THOUGHTS if form == "qwen3" else []):
         if form.startswith("mistral-") and messages[0]["role"] == "system" and messages[-1]["role"] == "assistant":
             continue  # these templates then lose the system's message
         for opened in (False, True):
             text = rendered(tokenizer, template, messages, opened)
-            if text is not None and opened and form not in ("chatml", "llama3", "llama3.1", "zephyr") and messages[-1]["role"] == "assistant":
+            if text is not None and opened and form not in ("chatml", "qwen3", "llama3", "llama3.1", "zephyr") and messages[-1]["role"] == "assistant":
                 continue  # where these templates open nothing
             case = {"messages": messages, "open": opened, "text": text}
             if text is not None and form in TOKENIZERS and template != CHATML_BOS and messages[0]["role"] != "assistant":

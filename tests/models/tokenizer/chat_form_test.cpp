@@ -41,7 +41,8 @@ TEST_CASE("chat form: each has a template that is recognised as it alone, and a 
     CHECK(form_of(template_of(form.name)) == form.name);
     CHECK(&chat_form_named(form.name) == &form);
   }
-  const std::string names = "llama2, llama3, llama3.1, chatml, zephyr, mistral, mistral-v3, mistral-tekken";
+  const std::string names =
+      "llama2, llama3, llama3.1, chatml, qwen3, zephyr, mistral, mistral-v3, mistral-tekken";
   CHECK(error_of([] { chat_form_named("alpaca"); }) == "chat_template 'alpaca': expected one of " + names);
   CHECK_THROWS_AS(chat_form_named(""), UsageError);
 }
@@ -59,6 +60,19 @@ TEST_CASE("chat form: a template that says something else is unknown") {
   CHECK(form_of(chatml + "{% if x %}{{ '</think>' }}{% endif %}") == "unknown");
   CHECK(form_of(with(chatml, "{{'<|im_start|>' +", "{{bos_token + '<|im_start|>' +")) == "unknown");
   CHECK(form_of(chatml + "{{ bos_token }}") == "unknown");
+  const std::string qwen3 = template_of("qwen3");
+  CHECK(form_of(with(qwen3, "reasoning_content.strip('\\n')", "reasoning_content")) == "unknown");
+  CHECK(form_of(with(qwen3, "loop.index0 > ns.last_query_index", "true")) == "unknown");
+  CHECK(form_of(with(qwen3, "content.lstrip('\\n') }}", "content }}")) == "unknown");
+  CHECK(form_of(with(qwen3, "'\\n' + message.content + '<|im_end|>'",
+                     "'\\n' + message.content | trim + '<|im_end|>'")) == "unknown");
+  CHECK(form_of(with(qwen3, "content = message.content %}", "content = message.content | trim %}")) ==
+        "unknown");
+  CHECK(form_of(with(qwen3, "<|im_start|>assistant\\n' }}", "<|im_start|>assistant\\n<think>\\n' }}")) ==
+        "unknown");
+  CHECK(form_of(with(with(qwen3, "content = message.content.split", "content = content.split"),
+                     "reasoning_content = message.content.split", "reasoning_content = content.split")) ==
+        "unknown");
   CHECK(form_of(with(llama2, "system_message = false", "system_message = 'You are kind.'")) == "unknown");
   CHECK(form_of(with(llama2, "bos_token + ", "")) == "unknown");
   CHECK(form_of(with(llama3, "| trim ", "")) == "unknown");

@@ -166,7 +166,8 @@ TEST_CASE("chat template: a model's own is read from each of the places that may
 }
 
 TEST_CASE("chat template: none, an unknown one and a damaged one are refused, but for a name") {
-  const std::string names = "llama2, llama3, llama3.1, chatml, zephyr, mistral, mistral-v3, mistral-tekken";
+  const std::string names =
+      "llama2, llama3, llama3.1, chatml, qwen3, zephyr, mistral, mistral-v3, mistral-tekken";
   const TemporaryFolder folder;
   const std::string path = folder.path();
   const auto message = [&](const std::string& name = "") {

@@ -228,7 +228,7 @@ CHATS = [chat("Hello"), chat("Hello", system="Be brief."), chat(" \n Hi\u3000the
          chat("Hello", "Yes") + [{"role": "system", "content": " Now be long. "}] + chat("Go"), chat("a", "b", first="assistant")]
 
 THOUGHTS = [chat("Hello", "<think>\nA greeting.\n\nBe polite.\n</think>\n\nGood day."), chat("a", "<think>\n\n</think>\n\nb", "c", "<think>\nd\n</think>\n\n\ne\n"),
-            chat("a", "b</think>c<think>d</think>\ne", "f", "g</think>", "h"), chat("a", "<think>\n<think>b\n</think>c\n"),
+            chat("a", "b</think>c<think>d</think>\ne", "f", "g</think>", "h"), chat("a", "\n\nleading"), chat("a", "<think>\n<think>b\n</think>c\n"),
             chat("a", "b") + [{"role": "assistant", "content": "\nc"}, {"role": "assistant", "content": "<think>d</think>\n\ne"}, {"role": "assistant", "content": "f"}],
             [{"role": "system", "content": "s"}, {"role": "assistant", "content": "<think>t</think>u"}]]
 

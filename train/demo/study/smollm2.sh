@@ -3,6 +3,7 @@
 #   approximation  how well each pattern stands in for full attention, nothing trained: 2k, 4k, 8k, and by depth; and
 #                  the same with four sinks
 #   extension      to 12288 tokens by YaRN: full, s2, scca-fixed and longmixed trained with equal steps
+#   others         the other patterns: their own loss before any training and after four steps of it
 #   rivals         the same, with the same number of tokens, by what else a user could do: skipped positions (PoSE) in
 #                  rows of 2048 under full attention, the same rows without skipping, a window that grows, and sinks; and
 #                  linear interpolation
@@ -15,11 +16,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 out=${1:-runs/smollm2-study}
-stages=${STAGES:-approximation extension rivals retrieval tasks}
+stages=${STAGES:-approximation extension others rivals retrieval tasks}
 context=${CONTEXT:-12288}
 steps=${STEPS:-6}
 seeds=${SEEDS:-1}
 trials=${TRIALS:-4}
+factor=$(((context + 8191) / 8192)) # of YaRN: what a training for that context takes
 scca=build/scca
 books=train/demo/books
 model=${MODEL:-}
@@ -31,6 +33,13 @@ run() {
 }
 # LoRA and the norms learn, as in train/examples/smollm2.sh; weights and products in bf16.
 training=(--data $books/finetune --train norm --dtype bf16 --lr 5e-4 --warmup 2)
+# extend NAME, then patterns, steps and seeds: a study of them.
+extend() {
+  run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt
+  run $scca study --model "$model" "${training[@]}" --rope yarn --out "$out/$1" --eval-data "$out/text" \
+    --eval-tokens $((4 * context)) --context "$context" --lengths "8192,$context" --patterns "$2" --steps "$3" \
+    --seeds "$4" --save-every 1 --passkey-trials 0 --recall-passages 0 --resume
+}
 # rival NAME, then the flags that differ: its training, and its losses in the study's own windows.
 rival() {
   local name=$1 length
@@ -97,18 +106,17 @@ for stage in $stages; do
       run $scca eval patterns --model "$model" --dtype bf16 --data "$out/seven" --context 2k,4k,8k --patterns "$with" --parts 0 \
         --out "$out/sinks" --resume
       ;;
-    extension)
-      run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt
-      run $scca study --model "$model" "${training[@]}" --rope yarn --out "$out/extension" --eval-data "$out/text" \
-        --eval-tokens $((4 * context)) --context "$context" --lengths "8192,$context" --patterns $patterns --steps "$steps" \
-        --seeds "$seeds" --save-every 1 --passkey-trials 0 --recall-passages 0 --resume
+    extension) extend extension $patterns "$steps" "$seeds" ;;
+    others)
+      extend others full,local,window,dilated,sda,scca-flow 4 1
+      run $scca eval patterns --model "$model" --dtype bf16 --rope yarn --rope-factor "$factor" --data "$out/text" \
+        --max-tokens $((4 * context)) --context "$context" --parts 0 --out "$out/untrained" --resume
       ;;
     rivals)
       run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt
       rival pose --rope yarn --context 2048 --positions pose --target-context "$context" --attention full \
         --steps $((steps * context / 2048))
-      rival short --rope yarn --rope-factor $(((context + 8191) / 8192)) --context 2048 --steps $((steps * context / 2048)) \
-        --attention full
+      rival short --rope yarn --rope-factor "$factor" --context 2048 --steps $((steps * context / 2048)) --attention full
       rival sinks --rope yarn --context "$context" --attention "scca-fixed(sinks=4)" --steps "$steps" --save-every 1
       third=$((steps / 3))
       rival grow --rope yarn --context "$context" --steps "$steps" --save-every 1 \
@@ -125,7 +133,6 @@ for stage in $stages; do
       } | tee "$out/rivals.md"
       ;;
     retrieval)
-      factor=$(awk -v n="$context" 'BEGIN { print n / 8192 }')
       retrieval base
       retrieval stretched --rope yarn --rope-factor "$factor"
       for name in ${patterns//,/ }; do retrieval "$name" --adapter "$out/extension/$name/seed-1/adapter"; done
@@ -138,7 +145,7 @@ for stage in $stages; do
       tasks full --adapter "$out/extension/full/seed-1/adapter"
       ;;
     *)
-      echo "smollm2.sh: there is no stage '$stage'; there are approximation, extension, rivals, retrieval, tasks" >&2
+      echo "smollm2.sh: there is no stage '$stage'; there are approximation, extension, others, rivals, retrieval, tasks" >&2
       exit 2
       ;;
   esac

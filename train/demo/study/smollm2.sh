@@ -7,7 +7,7 @@
 #   rivals         the same, with the same number of tokens, by what else a user could do: skipped positions (PoSE) in
 #                  rows of 2048 under full attention, the same rows without skipping, a window that grows, and sinks; and
 #                  linear interpolation
-#   retrieval      passkeys and needles of the base, of YaRN alone and of each trained row
+#   retrieval      passkeys, needles and recall of the base, of YaRN alone and of each trained row
 #   tasks          before and after: RULER's six tasks at 8k and 16k, and three of LongBench's on files in its form, of
 #                  the base and of what 'full' learnt
 # Usage: train/demo/study/smollm2.sh [OUT]   (hours on 2 cores; a stopped one goes on where it was)
@@ -51,7 +51,8 @@ rival() {
       --save-losses "$out/rivals/$name/losses_$length.safetensors" --json >"$out/rivals/$name/eval_$length.json"
   done
 }
-# retrieval NAME, then the model's flags: passkeys at five depths, and RULER's first needle.
+# retrieval NAME, then the model's flags: passkeys at five depths, RULER's first needle, and what a passage gains by
+# standing twice.
 retrieval() {
   local name=$1 lengths=4k,8k,$context
   shift
@@ -65,6 +66,11 @@ retrieval() {
     run $scca eval ruler --model "$model" --dtype bf16 "$@" --tasks niah_single_1 --lengths $lengths \
       --trials $((5 * trials)) --json >"$out/retrieval/part.json"
     mv "$out/retrieval/part.json" "$out/retrieval/$name-needle.json"
+  }
+  [ -s "$out/retrieval/$name-recall.json" ] || {
+    run $scca eval recall --model "$model" --dtype bf16 "$@" --data "$out/text" --context "$context" --passages "$trials" \
+      --json >"$out/retrieval/part.json"
+    mv "$out/retrieval/part.json" "$out/retrieval/$name-recall.json"
   }
 }
 # tasks NAME, then the model's flags. The prompts of LongBench's form are about as long as each context; a longer one
@@ -133,6 +139,7 @@ for stage in $stages; do
       } | tee "$out/rivals.md"
       ;;
     retrieval)
+      run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt
       retrieval base
       retrieval stretched --rope yarn --rope-factor "$factor"
       for name in ${patterns//,/ }; do retrieval "$name" --adapter "$out/extension/$name/seed-1/adapter"; done

@@ -62,13 +62,21 @@ std::string_view without_first_breaks(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of('\n'), text.size()));
 }
 
+std::string_view without_breaks(std::string_view text) {
+  text = without_first_breaks(text);
+  return text.substr(0, text.find_last_not_of('\n') + 1);
+}
+
 /// What the assistant thought, and what it said then.
 struct Answer {
   std::string_view thought, said;
 };
 
-/// As Qwen3's template takes a content apart: what stands between two thoughts is neither.
-Answer taken_apart(std::string_view content) {
+/// As Qwen3's template takes a content apart, if its thought is not given: what stands between two is
+/// neither.
+Answer taken_apart(const ChatMessage& message) {
+  const std::string_view content = message.content;
+  if (message.thought) return {*message.thought, content};
   constexpr std::string_view begins = "<think>", ends = "</think>";
   const size_t first = content.find(ends);
   if (first == std::string_view::npos) return {"", content};
@@ -76,8 +84,7 @@ Answer taken_apart(std::string_view content) {
                    said = content.substr(content.rfind(ends) + ends.size());
   if (const size_t at = thought.rfind(begins); at != std::string_view::npos)
     thought.remove_prefix(at + begins.size());
-  thought = without_first_breaks(thought);
-  return {thought.substr(0, thought.find_last_not_of('\n') + 1), without_first_breaks(said)};
+  return {without_breaks(thought), without_first_breaks(said)};
 }
 
 /// Puts a form's words and contents together.
@@ -137,6 +144,12 @@ void check_contents(const std::vector<ChatMessage>& messages, const ChatForm& fo
     const std::string& role = messages[i].role;
     if (role != "system" && role != "user" && role != "assistant")
       fail(place(i), " has role ", short_text(Json(role)), "; expected system, user or assistant");
+    if (const auto& thought = messages[i].thought; thought && !thought->empty()) {
+      if (role != "assistant") fail(place(i), " has a thought and is of role ", role, "; expected assistant");
+      if (form.thought.before.empty())
+        fail(place(i), " has a thought beside its content, for which the template ", form.name,
+             " has no place; take it out, or put it into the content");
+    }
     for (const std::string& word : form.reserved)
       if (messages[i].content.find(word) != std::string::npos)
         fail(place(i), " spells ", word, ", by which the template ", form.name,
@@ -217,10 +230,24 @@ std::vector<ChatPart> ChatTemplate::render(const std::vector<ChatMessage>& messa
   if (first == 1 && form_.system_place == System::first_user) with_system = 1;
   if (first == 1 && form_.system_place == System::last_user)
     with_system = messages.size() - (messages.back().role == "user" ? 1 : 2);
-  const bool thinks = !form_.thought.before.empty();
   const size_t asked = last_of_user(messages);
+  const auto say_answer = [&](const ChatMessage& message, bool behind_query, bool last) {
+    const bool thinks = !form_.thought.before.empty(), learned = message.learned;
+    auto [thought, said] = thinks ? taken_apart(message) : Answer{"", message.content};
+    out.form(form_.open);
+    out.form(form_.answer.before, learned);
+    if (thinks && behind_query && (!thought.empty() || last)) {
+      out.form(form_.thought.before, learned);
+      out.say(std::string(without_breaks(thought)), learned);
+      out.form(form_.thought.behind, learned);
+      said = without_first_breaks(said);
+    }
+    out.say(form_.trims_answer ? trimmed(said) : std::string(said), learned);
+    out.form(form_.answer.behind, learned);
+    out.form(form_.closed);
+  };
   for (size_t i = first; i < messages.size(); ++i) {
-    const auto& [role, content] = messages[i];
+    const std::string &role = messages[i].role, &content = messages[i].content;
     if (role == "system") {
       say_system(content);
     } else if (role == "user") {
@@ -230,18 +257,7 @@ std::vector<ChatPart> ChatTemplate::render(const std::vector<ChatMessage>& messa
       out.say(form_.trims_user ? trimmed(text) : text, false);
       out.form(form_.user.behind);
     } else {
-      out.form(form_.open);
-      out.form(form_.answer.before, true);
-      auto [thought, said] = thinks ? taken_apart(content) : Answer{"", content};
-      if (thinks && i > asked && (!thought.empty() || i + 1 == messages.size())) {
-        out.form(form_.thought.before, true);
-        out.say(std::string(thought), true);
-        out.form(form_.thought.behind, true);
-        said = without_first_breaks(said);
-      }
-      out.say(form_.trims_answer ? trimmed(said) : std::string(said), true);
-      out.form(form_.answer.behind, true);
-      out.form(form_.closed);
+      say_answer(messages[i], i > asked, i + 1 == messages.size());
     }
   }
   if (open) out.form(form_.open);

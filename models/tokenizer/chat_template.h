@@ -13,13 +13,16 @@ namespace scca {
 
 struct ChatMessage {
   std::string role, content;  // system, user or assistant
+  /// What the assistant thought before it spoke, where that is said apart from the content.
+  std::optional<std::string> thought = {};
+  bool learned = true;  // whether an answer is one to learn
 };
 
 /// A piece of a rendered chat.
 struct ChatPart {
   enum class Kind { text, token, bos, eos };
   std::string text = {};  // with Kind::token one token's spelling; empty with bos and eos
-  bool answer = false;    // what the assistant says, with the end of its turn that it must learn to say
+  bool answer = false;    // what the assistant says and is to learn, with the end of its turn
   Kind kind = Kind::text;
   bool operator==(const ChatPart&) const = default;
 };
@@ -42,8 +45,9 @@ class ChatTemplate {
   /// The whole chat. BOS is the template's business: it is among the parts where the form has it, once or at
   /// each turn, and nobody else is to put one in front, whatever the tokenizer's add_bos_token says.
   /// `open`: ends where the assistant's answer begins (add_generation_prompt). Throws Error naming the
-  /// message: no messages, a role that is none of the three, an order that the form cannot say, a content
-  /// that spells the form's own words where these are text, as [/INST] is in LLaMA-2's.
+  /// message: no messages, a role that is none of the three, an order that the form cannot say, a thought
+  /// that is not the assistant's or for which the form has no place, a content that spells the form's own
+  /// words where these are text, as [/INST] is in LLaMA-2's.
   std::vector<ChatPart> render(const std::vector<ChatMessage>& messages, bool open) const;
   /// The token that ends an answer.
   ChatPart end() const;

@@ -15,7 +15,10 @@ void take(std::string_view input) {
   for_each_document(file.path(), [&](const Document& document) {
     promise(!document.empty(), "an empty document");
     for (const std::string* text : {&document.text, &document.prompt, &document.completion}) check(*text);
-    for (const ChatMessage& message : document.messages) check(message.content);
+    for (const ChatMessage& message : document.messages) {
+      check(message.content);
+      check(message.thought.value_or(""));
+    }
   });
 }
 

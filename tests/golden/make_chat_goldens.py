@@ -78,7 +78,9 @@ QWEN3 = r"""{%- if tools %}
     {%- elif message.role == "assistant" %}
         {%- set content = message.content %}
         {%- set reasoning_content = '' %}
-        {%- if '</think>' in message.content %}
+        {%- if message.reasoning_content is string %}
+            {%- set reasoning_content = message.reasoning_content %}
+        {%- elif '</think>' in message.content %}
             {%- set content = message.content.split('</think>')[-1].lstrip('\n') %}
             {%- set reasoning_content = message.content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n') %}
         {%- endif %}
@@ -231,6 +233,9 @@ THOUGHTS = [chat("Hello", "<think>\nA greeting.\n\nBe polite.\n</think>\n\nGood 
             chat("a", "b</think>c<think>d</think>\ne", "f", "g</think>", "h"), chat("a", "\n\nleading"), chat("a", "<think>\n<think>b\n</think>c\n"),
             chat("a", "b") + [{"role": "assistant", "content": "\nc"}, {"role": "assistant", "content": "<think>d</think>\n\ne"}, {"role": "assistant", "content": "f"}],
             [{"role": "system", "content": "s"}, {"role": "assistant", "content": "<think>t</think>u"}]]
+for content, thought in [("\n\nb", "\nc\n"), ("b</think>c", ""), ("b</think>c", "\n"), ("b", "d\n\ne")]:
+    answered = [{"role": "user", "content": "a"}, {"role": "assistant", "content": content, "reasoning_content": thought}]
+    THOUGHTS += [answered, answered + [{"role": "assistant", "content": "e"}], answered + chat("f")]
 
 
 def tokenizer_of(name, more):
@@ -280,7 +285,8 @@ def cases(form, template):
             if text is not None and opened and form not in ("chatml", "qwen3", "llama3", "llama3.1", "zephyr") and messages[-1]["role"] == "assistant":
                 continue  # where these templates open nothing
             case = {"messages": messages, "open": opened, "text": text}
-            if text is not None and form in TOKENIZERS and template != CHATML_BOS and messages[0]["role"] != "assistant":
+            spelled = any("reasoning_content" in message and "</think>" in message["content"] for message in messages)  # is text in ours
+            if text is not None and form in TOKENIZERS and template != CHATML_BOS and messages[0]["role"] != "assistant" and not spelled:
                 case |= ids_of(form, template, messages, opened)
             yield case
 

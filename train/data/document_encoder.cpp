@@ -40,8 +40,9 @@ EncodedDocument DocumentEncoder::operator()(const Document& document) const {
 
 std::string DocumentEncoder::description() const {
   if (tokenizer_.path().empty()) return "";  // which tokenizer it is, no file says
-  return concat("bos ", bos_, "\nchat_template ", options_.chat_template, "\nanswers_only ",
-                options_.answers_only);
+  constexpr int kReading = 2;  // one more wherever records or chats become other ids than before
+  return concat("reading ", kReading, "\nbos ", bos_, "\nchat_template ", options_.chat_template,
+                "\nanswers_only ", options_.answers_only);
 }
 
 std::vector<fs::path> DocumentEncoder::files() const {
@@ -91,7 +92,7 @@ EncodedDocument DocumentEncoder::answered(const std::vector<ChatPart>& parts) co
   EncodedDocument encoded{std::move(chat.ids)};
   if (!options_.answers_only) return encoded;
   SCCA_CHECK(std::ranges::find(chat.answer, true) != chat.answer.end(),
-             "the chat has no message of the assistant, so that there is nothing to learn");
+             "the chat has no message of the assistant that is to be learned");
   encoded.learned = std::move(chat.answer);
   return encoded;
 }

@@ -135,7 +135,10 @@ void for_each_document(const fs::path& file, const TakeDocument& take, DocumentF
   for (Document document; documents.next(document);) {
     for (std::string* text : {&document.text, &document.prompt, &document.completion})
       if (!text->empty()) form.text.apply(*text);
-    for (ChatMessage& message : document.messages) form.text.apply(message.content);
+    for (ChatMessage& message : document.messages) {
+      form.text.apply(message.content);
+      if (message.thought) form.text.apply(*message.thought);
+    }
     if (document.text.size() > form.part_bytes) {
       TextParts parts(form.cut, form.part_bytes);
       parts.add(document.text);

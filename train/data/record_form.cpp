@@ -30,19 +30,86 @@ std::string role_of(const std::string& from) {
   return found == kRoles.end() ? from : found->second;
 }
 
-Document chat_form(const JsonRecord& record, const std::string& field) {
-  const Json fields = record.fields({field});
-  const Json& list = fields[field];
+/// A field that says what is not read, and would change what is learned; it may be there and empty.
+void refuse_field(const Json& fields, const char* name, const std::string& where, const char* why) {
+  const auto found = fields.find(name);
+  if (found == fields.end() || found->is_null() || found->empty() || *found == "" || *found == "[]") return;
+  fail(where, ": has \"", name, "\", ", why);
+}
+constexpr char kNoTools[] = "and a chat here has no tools; take the record out, or write it as text";
+constexpr const char* kToolsOfChat[] = {"tools", "functions"};
+constexpr const char* kToolsOfMessage[] = {"tool_calls", "function_call", "tool_call_id"};
+/// What the assistant thought, by the names that people give it.
+constexpr const char* kThought[] = {"reasoning_content", "reasoning", "thinking"};
+
+/// A text, or OpenAI's list of parts, {"type": "text", "text"}, which are one text.
+std::string content_of(const Json& message, const std::string& name, const std::string& where) {
+  const auto found = message.find(name);
+  if (found == message.end() || !found->is_array()) return string_of(message, name, where);
+  std::string content;
+  for (const Json& part : *found) {
+    SCCA_CHECK(part.is_object() && part.value("type", Json()) == "text", where, ": \"", name,
+               "\" has a part ", short_text(part),
+               ", expected texts alone, {\"type\": \"text\", \"text\": ...}");
+    content += string_of(part, "text", where);
+  }
+  return content;
+}
+
+/// OpenAI's weight of an answer: 0 for one that is not to be learned.
+bool learned(const Json& message, const std::string& where) {
+  const auto weight = message.find("weight");
+  if (weight == message.end() || weight->is_null()) return true;
+  SCCA_CHECK(*weight == 0 || *weight == 1, where, ": \"weight\" is ", short_text(*weight),
+             ", expected 0 or 1");
+  return *weight == 1;
+}
+
+ChatMessage message_of(const Json& message, const std::string& where) {
+  SCCA_CHECK(message.is_object(), where, " is ", short_text(message), ", expected an object");
+  for (const char* name : kToolsOfMessage) refuse_field(message, name, where, kNoTools);
+  const bool share_gpt = message.contains("from");
+  ChatMessage made{role_of(string_of(message, share_gpt ? "from" : "role", where)),
+                   content_of(message, share_gpt ? "value" : "content", where)};
+  for (const char* name : kThought)
+    if (message.contains(name) && !message[name].is_null()) made.thought = string_of(message, name, where);
+  made.learned = learned(message, where);
+  return made;
+}
+
+/// Adds the messages of a field.
+void add_messages(const JsonRecord& record, const Json& list, const std::string& field, Document& document) {
   SCCA_CHECK(list.is_array() && !list.empty(), record.where(), ": \"", field, "\" is ", short_text(list),
              ", expected a list of messages");
+  for (size_t i = 0; i < list.size(); ++i)
+    document.messages.push_back(message_of(list[i], concat(record.where(), ": ", field, "[", i, "]")));
+}
+
+void refuse_tools(const JsonRecord& record) {
+  for (const char* name : kToolsOfChat) refuse_field(record.fields({name}), name, record.where(), kNoTools);
+}
+
+Document chat_form(const JsonRecord& record, const std::string& field) {
+  refuse_tools(record);
+  const Json fields = record.fields({field, "system"});
   Document document{.where = record.where()};
-  for (size_t i = 0; i < list.size(); ++i) {
-    const std::string where = concat(record.where(), ": ", field, "[", i, "]");
-    SCCA_CHECK(list[i].is_object(), where, " is ", short_text(list[i]), ", expected an object");
-    const bool share_gpt = list[i].contains("from");
-    document.messages.push_back({role_of(string_of(list[i], share_gpt ? "from" : "role", where)),
-                                 string_of(list[i], share_gpt ? "value" : "content", where)});
+  add_messages(record, fields[field], field, document);
+  if (std::string system = string_of(fields, "system", record.where(), false); !system.empty()) {
+    SCCA_CHECK(document.messages[0].role != "system", record.where(),
+               ": has a \"system\" and a message of the system; leave one out");
+    document.messages.insert(document.messages.begin(), {"system", std::move(system)});
   }
+  return document;
+}
+
+/// A chat in two parts: what is answered in the second is learned.
+Document chat_completion(const JsonRecord& record, const Json& fields, const std::string& prompt,
+                         const std::string& answer) {
+  refuse_tools(record);
+  Document document{.where = record.where()};
+  add_messages(record, fields[prompt], prompt, document);
+  for (ChatMessage& message : document.messages) message.learned = false;
+  add_messages(record, fields[answer], answer, document);
   return document;
 }
 
@@ -50,19 +117,39 @@ template <auto completion>
 Document completion_form(const JsonRecord& record, const std::string& prompt) {
   const std::string answer = completion;
   const Json fields = record.fields({prompt, answer});
+  if (fields[prompt].is_array()) return chat_completion(record, fields, prompt, answer);
+  refuse_field(record.fields({"system"}), "system", record.where(),
+               "and a prompt and its completion are texts; write messages");
   return {.prompt = string_of(fields, prompt, record.where()),
           .completion = string_of(fields, answer, record.where()),
           .where = record.where()};
 }
 
+/// The turns before an instruction, as LLaMA-Factory has them: [[what the user says, what is answered], ...]
+void add_history(const JsonRecord& record, const Json& fields, Document& document) {
+  const auto history = fields.find("history");
+  if (history == fields.end() || history->is_null()) return;
+  const auto is_turn = [](const Json& turn) {
+    return turn.is_array() && turn.size() == 2 && turn[0].is_string() && turn[1].is_string();
+  };
+  SCCA_CHECK(history->is_array() && std::ranges::all_of(*history, is_turn), record.where(),
+             ": \"history\" is ", short_text(*history),
+             ", expected a list of turns, [[user, assistant], ...]");
+  for (const Json& turn : *history)
+    for (const size_t i : {size_t{0}, size_t{1}})
+      document.messages.push_back({i == 0 ? "user" : "assistant",
+                                   checked_text(turn[i].get<std::string>(), "history", record.where())});
+}
+
 Document instruction_form(const JsonRecord& record, const std::string& field) {
-  const Json fields = record.fields({field, "input", "output", "system"});
+  const Json fields = record.fields({field, "input", "output", "system", "history"});
   std::string user = string_of(fields, field, record.where());
   if (const std::string input = string_of(fields, "input", record.where(), false); !input.empty())
     user += "\n\n" + input;
   Document document{.where = record.where()};
   if (std::string system = string_of(fields, "system", record.where(), false); !system.empty())
     document.messages.push_back({"system", std::move(system)});
+  add_history(record, fields, document);
   document.messages.push_back({"user", std::move(user)});
   document.messages.push_back({"assistant", string_of(fields, "output", record.where())});
   return document;

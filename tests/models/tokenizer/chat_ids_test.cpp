@@ -59,7 +59,10 @@ TEST_CASE("chat ids: ids and answers are those of transformers") {
           with_tokens(one["tokenizer"].get<std::string>(), one["more"].get<std::vector<std::string>>());
       std::vector<ChatMessage> messages;
       for (const Json& message : one["messages"])
-        messages.push_back({message["role"].get<std::string>(), message["content"].get<std::string>()});
+        messages.push_back({message["role"].get<std::string>(), message["content"].get<std::string>(),
+                            message.contains("reasoning_content")
+                                ? std::optional(message["reasoning_content"].get<std::string>())
+                                : std::nullopt});
       const ChatIds made = encode_chat(tokenizer, chat.render(messages, one["open"].get<bool>()));
       CHECK(made.ids == one["ids"].get<std::vector<int32_t>>());
       std::string answer;

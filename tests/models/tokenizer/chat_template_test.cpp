@@ -25,7 +25,10 @@ Json goldens() {
 Messages messages_of(const Json& list) {
   Messages messages;
   for (const Json& one : list)
-    messages.push_back({one["role"].get<std::string>(), one["content"].get<std::string>()});
+    messages.push_back({one["role"].get<std::string>(), one["content"].get<std::string>(),
+                        one.contains("reasoning_content")
+                            ? std::optional(one["reasoning_content"].get<std::string>())
+                            : std::nullopt});
   return messages;
 }
 
@@ -98,6 +101,21 @@ TEST_CASE("chat template: parts say what is a token and what is an answer") {
   }
 }
 
+TEST_CASE("chat template: an answer that is not to be learned is none") {
+  for (const ChatForm& form : chat_forms()) {
+    CAPTURE(form.name);
+    const ChatTemplate chat(form);
+    Messages messages{kUser, {"assistant", "<think>a</think>b"}};
+    auto parts = chat.render(messages, false);
+    CHECK(std::ranges::any_of(parts, &ChatPart::answer));
+    const std::string text = text_of(parts);
+    messages[1].learned = false;
+    parts = chat.render(messages, false);
+    CHECK(std::ranges::none_of(parts, &ChatPart::answer));
+    CHECK(text_of(parts) == text);
+  }
+}
+
 TEST_CASE("chat template: the space that an answer begins with is the template's") {
   CHECK(named("llama2").content_of(" Yes") == "Yes");
   CHECK(named("llama2").content_of("  Yes ") == " Yes ");
@@ -133,6 +151,15 @@ TEST_CASE("chat template: what no form can say is refused with its place") {
             .starts_with("chat: message 2, the last, is the assistant's"));
   CHECK(refusal("mistral-v3", {kUser, kAssistant}, false) == "no error");
   CHECK(refusal("chatml", {kUser, kAssistant}) == "no error");
+  CHECK(
+      refusal("chatml", {kUser, {"assistant", "a", "b"}}) ==
+      "chat: message 2 has a thought beside its content, for which the template chatml has no place; take it "
+      "out, or put it into the content");
+  CHECK(refusal("chatml", {kUser, {"assistant", "a", ""}}) == "no error");
+  CHECK(refusal("qwen3", {{"user", "a", "b"}}) ==
+        "chat: message 1 has a thought and is of role user; expected assistant");
+  CHECK(
+      refusal("qwen3", {{"user", "<tool_response>"}}).starts_with("chat: message 1 spells <tool_response>"));
   CHECK(refusal("llama2", {kUser, kAssistant, {"user", "a [/INST] b"}}) ==
         "chat: message 3 spells [/INST], by which the template llama2 parts one turn from the next; take it "
         "out");

@@ -94,6 +94,11 @@ TEST_CASE("document encoder: a chat has what its template puts around it, and it
   CHECK(learned(document).find("A boy.") != std::string::npos);
   CHECK(learned(document).find("Who") == std::string::npos);
   CHECK(DocumentEncoder(stories(), {.chat_template = "llama2"})(kChat).learned.empty());
+  Document other = kChat;
+  other.messages.push_back({"user", "And he?"});
+  other.messages.push_back({.role = "assistant", .content = "A cat.", .learned = false});
+  CHECK(learned(encode(other)) == learned(document));
+  CHECK(encode(other).ids.size() > document.ids.size());
 }
 
 TEST_CASE("document encoder: what decides over its ids is said, in words and files") {
@@ -117,7 +122,7 @@ TEST_CASE("document encoder: what cannot be encoded says where it stands") {
   const DocumentEncoder encode(stories(), {.chat_template = "llama2", .answers_only = true});
   CHECK(error_of([&] {
           encode({.messages = {{"user", "Hi"}}, .where = "f:9"});
-        }) == "f:9: the chat has no message of the assistant, so that there is nothing to learn");
+        }) == "f:9: the chat has no message of the assistant that is to be learned");
   CHECK(error_of([&] { encode({.messages = {{"robot", "Hi"}}, .where = "f:9"}); }).starts_with("f:9: "));
   const std::string error = error_of([&] { DocumentEncoder(stories(), {})(kChat); });
   CHECK(error.starts_with("f:3: "));

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "core/check.h"
 #include "tests/temporary_folder.h"
 
 using namespace scca;
@@ -21,7 +22,8 @@ std::string error(const std::string& json, const std::string& field = "") {
 std::string chat(const std::string& json) {
   std::string text;
   for (const ChatMessage& message : read(json).messages)
-    text += (text.empty() ? "" : "|") + message.role + ": " + message.content;
+    text += (text.empty() ? "" : "|") + message.role + (message.learned ? "" : ", not learned") + ": " +
+            (message.thought ? "(" + *message.thought + ") " : "") + message.content;
   return text;
 }
 
@@ -60,6 +62,55 @@ TEST_CASE("record form: instructions and completions") {
   }
 }
 
+TEST_CASE("record form: what stands beside a message's text") {
+  CHECK(chat(R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "u"},
+                                                         {"type": "text", "text": "v"}]},
+                             {"role": "assistant", "content": "a", "weight": 0, "tool_calls": [], "tool_call_id": ""},
+                             {"role": "assistant", "content": "b", "weight": 1, "tool_calls": null}]})") ==
+        "user: uv|assistant, not learned: a|assistant: b");
+  for (const std::string name : {"reasoning_content", "reasoning", "thinking"})
+    CHECK(chat(R"({"messages": [{"role": "assistant", "content": "a", ")" + name + R"(": "t"}]})") ==
+          "assistant: (t) a");
+  CHECK(chat(R"({"messages": [{"role": "assistant", "content": "a", "thinking": null}]})") == "assistant: a");
+  CHECK(chat(R"({"system": "s", "tools": "[]", "conversations": [{"from": "human", "value": "u"}]})") ==
+        "system: s|user: u");
+  CHECK(chat(R"({"system": "", "messages": [{"role": "system", "content": "s"}]})") == "system: s");
+  CHECK(chat(R"({"prompt": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"},
+                           {"role": "user", "content": "v"}],
+                "completion": [{"role": "assistant", "content": "b"}]})") ==
+        "user, not learned: u|assistant, not learned: a|user, not learned: v|assistant: b");
+  CHECK(
+      chat(
+          R"({"instruction": "do", "output": "done", "system": "s", "history": [["u", "a"], ["v", "b"]]})") ==
+      "system: s|user: u|assistant: a|user: v|assistant: b|user: do|assistant: done");
+  CHECK(chat(R"({"instruction": "do", "output": "done", "history": null})") == "user: do|assistant: done");
+}
+
+TEST_CASE("record form: what would change what is learned is refused, not passed over") {
+  const auto message = [](const std::string& more) {
+    return error(R"({"messages": [{"role": "assistant", "content": "a", )" + more + "}]}");
+  };
+  const std::string no_tools = ", and a chat here has no tools; take the record out, or write it as text";
+  for (const std::string name : {"tool_calls", "function_call", "tool_call_id"})
+    CHECK(message("\"" + name + "\": [{\"id\": 1}]") == "f:3: messages[0]: has \"" + name + "\"" + no_tools);
+  for (const std::string name : {"tools", "functions"})
+    for (const char* form : {R"("messages": [{"role": "user", "content": "u"}])",
+                             R"("prompt": [{"role": "user", "content": "u"}], "completion": [])"})
+      CHECK(error("{\"" + name + "\": \"[1]\", " + form + "}") == "f:3: has \"" + name + "\"" + no_tools);
+  CHECK(message("\"weight\": 0.5") == "f:3: messages[0]: \"weight\" is 0.5, expected 0 or 1");
+  CHECK(message("\"weight\": \"0\"") == "f:3: messages[0]: \"weight\" is \"0\", expected 0 or 1");
+  CHECK(message("\"thinking\": 1") == "f:3: messages[0]: \"thinking\" is 1, expected a string");
+  CHECK(error(R"({"system": "s", "messages": [{"role": "system", "content": "t"}]})") ==
+        "f:3: has a \"system\" and a message of the system; leave one out");
+  CHECK(error(R"({"system": "s", "prompt": "p", "response": "r"})") ==
+        "f:3: has \"system\", and a prompt and its completion are texts; write messages");
+  CHECK(error(R"({"prompt": [{"role": "user", "content": "u"}], "completion": "c"})") ==
+        "f:3: \"completion\" is \"c\", expected a list of messages");
+  for (const char* history : {R"("a")", R"([["a"]])", R"([["a", 1]])"})
+    CHECK(error(concat(R"({"instruction": "do", "output": "done", "history": )", history, "}"))
+              .ends_with("expected a list of turns, [[user, assistant], ...]"));
+}
+
 TEST_CASE("record form: what is none, with its place and its fields") {
   CHECK(
       error(R"({"prompt": "p", "id": 1})") ==
@@ -73,7 +124,10 @@ TEST_CASE("record form: what is none, with its place and its fields") {
   CHECK(error(R"({"messages": ["hi"]})") == "f:3: messages[0] is \"hi\", expected an object");
   CHECK(error(R"({"messages": [{"role": "user"}]})") == "f:3: messages[0]: has no \"content\"");
   CHECK(error(R"({"messages": [{"role": "user", "content": [{"type": "text"}]}]})") ==
-        "f:3: messages[0]: \"content\" is [{\"type\":\"text\"}], expected a string");
+        "f:3: messages[0]: has no \"text\"");
+  CHECK(error(R"({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]})") ==
+        "f:3: messages[0]: \"content\" has a part {\"type\":\"image_url\"}, expected texts alone, {\"type\": "
+        "\"text\", \"text\": ...}");
   CHECK(error(R"({"prompt": "p", "completion": "a\u0000"})") ==
         "f:3: \"completion\" holds a NUL character, at byte 1; it is no text");
   CHECK(error(R"({"instruction": "p", "output": 1})") == "f:3: \"output\" is 1, expected a string");

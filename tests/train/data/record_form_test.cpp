@@ -106,7 +106,7 @@ TEST_CASE("record form: what would change what is learned is refused, not passed
         "f:3: has \"system\", and a prompt and its completion are texts; write messages");
   CHECK(error(R"({"prompt": [{"role": "user", "content": "u"}], "completion": "c"})") ==
         "f:3: \"completion\" is \"c\", expected a list of messages");
-  for (const char* history : {R"("a")", R"([["a"]])", R"([["a", 1]])"})
+  for (const char* history : {R"("a")", R"([["a"]])", R"([["a", "b", "c"]])", R"([["a", 1]])"})
     CHECK(error(concat(R"({"instruction": "do", "output": "done", "history": )", history, "}"))
               .ends_with("expected a list of turns, [[user, assistant], ...]"));
 }

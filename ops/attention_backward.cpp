@@ -34,11 +34,11 @@ class HeadBackward {
   static constexpr bool kPaired = kFactorTerms == 2;
 
  public:
-  HeadBackward(const Arguments<T>& args, int64_t batch, int64_t head, const KeyGradients& gradients)
+  HeadBackward(const Arguments<T>& args, int64_t batch, int64_t head, KeyGradients gradients)
       : args_(args),
         batch_(batch),
         head_(head),
-        gradients_(gradients),
+        gradients_(std::move(gradients)),
         width_(args.shape.width),
         length_(width_ / kFactorTerms),
         padded_((width_ + kLanes - 1) / kLanes * kLanes) {
@@ -71,6 +71,7 @@ class HeadBackward {
       for (int64_t i = all.count_below(args_.shape.first_query()); i < all.count; i += kMaxQueries)
         run_block(tile.keys, {all.at(i), all.step, std::min(kMaxQueries, all.count - i)});
     }
+    gradients_.finish();
   }
 
  private:
@@ -83,8 +84,7 @@ class HeadBackward {
       std::fill(dk_block_, dk_block_ + block.count * padded_, 0.0f);
       std::fill(dv_block_, dv_block_ + block.count * padded_, 0.0f);
       for (int64_t first = 0; first < queries.count; first += kPanel) run_panel(block, first, queries.count);
-      if (gradients_.dv) add_rows(block, dv_block_, 1, gradients_.dv);
-      if (gradients_.dk) add_rows(block, dk_block_, args_.scale, gradients_.dk);
+      gradients_.add(block, {.dk = dk_block_, .dv = dv_block_, .row = padded_}, args_.scale);
     }
     if (args_.dq) store_dq(queries);
   }
@@ -93,8 +93,8 @@ class HeadBackward {
     const int64_t last = std::min(first + kPanel, count);
     if (block.seen_by(first, last).first == block.count) return;
     for (int64_t query = first; query < last; query += kLanes) score_group(block, query, query - first);
-    if (gradients_.dv) sum_over_queries(block, first, last, weights_, dout_rows_, dv_block_);
-    if (gradients_.dk) sum_over_queries(block, first, last, dscores_, q_rows_, dk_block_);
+    if (gradients_.wants_dv()) sum_over_queries(block, first, last, weights_, dout_rows_, dv_block_);
+    if (gradients_.wants_dk()) sum_over_queries(block, first, last, dscores_, q_rows_, dk_block_);
   }
 
   void load_queries(const Slice& queries) {
@@ -224,20 +224,6 @@ class HeadBackward {
     }
   }
 
-  /// to[position of key] += factor * sums[key].
-  void add_rows(const KeyBlock& block, const float* sums, float factor, float* to) {
-    for (int64_t key = 0; key < block.count; ++key) {
-      float* row = to + block.position[key] * gradients_.row;
-      if (key + kRowsAhead < block.count)
-        prefetch<true>(to + block.position[key + kRowsAhead] * gradients_.row, width_);
-      const float* from = sums + key * padded_;
-      int64_t i = 0;
-      for (; i + simd::kWidth <= width_; i += simd::kWidth)
-        simd::store(row + i, simd::fma(simd::load(from + i), simd::broadcast(factor), simd::load(row + i)));
-      for (; i < width_; ++i) row[i] += factor * from[i];
-    }
-  }
-
   void store_dq(const Slice& queries) {
     float scale[kLanes];
     std::fill(scale, scale + kLanes, args_.scale);
@@ -250,7 +236,7 @@ class HeadBackward {
 
   const Arguments<T>& args_;
   const int64_t batch_, head_;
-  const KeyGradients gradients_;
+  KeyGradients gradients_;
   // length_: a row's factors. padded_: rows that multiply() can take as columns, zeros at the end
   const int64_t width_, length_, padded_;
   F *q_rows_, *dout_rows_;              // [query / kFactorTerms][padded]

@@ -7,32 +7,77 @@
 #include <vector>
 
 #include "core/parallel.h"
-#include "ops/attention.h"
+#include "ops/attention_block.h"
 
 namespace scca::cpu {
 
-/// Where one query head sums its dK and dV: rows of `width` floats, by position.
-struct KeyGradients {
-  float *dk, *dv;  // null where not wanted
-  int64_t row;
+/// Where one query head sums its dK and dV: rows by position, of which nothing is read before they are
+/// written.
+class KeyGradients {
+ public:
+  /// Rows of `width` floats, `row` apart; null where they are not wanted.
+  KeyGradients(float* dk, float* dv, int64_t row, int64_t width, int64_t tokens)
+      : dk_(dk), dv_(dv), row_(row), width_(width), begun_(static_cast<size_t>(tokens), false) {}
+
+  bool wants_dk() const { return dk_ != nullptr; }
+  bool wants_dv() const { return dv_ != nullptr; }
+
+  /// What one block of queries adds to a block of keys: [key][row], dk without the scale of the scores.
+  struct Sums {
+    const float *dk, *dv;
+    int64_t row;
+  };
+  void add(const KeyBlock& block, const Sums& sums, float scale) {
+    if (dv_) add_rows(block, sums.dv, sums.row, 1, dv_);
+    if (dk_) add_rows(block, sums.dk, sums.row, scale, dk_);
+    for (int64_t key = 0; key < block.count; ++key) begun_[static_cast<size_t>(block.position[key])] = true;
+  }
+
+  /// Clears the rows that no block came to; once all have come.
+  void finish() {
+    for (size_t position = 0; position < begun_.size(); ++position) {
+      if (begun_[position]) continue;
+      for (float* to : {dk_, dv_})
+        if (to) std::fill_n(to + static_cast<int64_t>(position) * row_, width_, 0.0f);
+    }
+  }
+
+ private:
+  /// to[position of key] += factor * sums[key], from zero where nothing stands yet.
+  void add_rows(const KeyBlock& block, const float* sums, int64_t sums_row, float factor, float* to) const {
+    const auto at = [&](int64_t key) { return to + block.position[key] * row_; };
+    for (int64_t key = 0; key < block.count; ++key) {
+      if (key + kRowsAhead < block.count) prefetch<true>(at(key + kRowsAhead), width_);
+      float* const row = at(key);
+      const float* const from = sums + key * sums_row;
+      if (!begun_[static_cast<size_t>(block.position[key])]) std::fill_n(row, width_, 0.0f);
+      int64_t i = 0;
+      for (; i + simd::kWidth <= width_; i += simd::kWidth)
+        simd::store(row + i, simd::fma(simd::load(from + i), simd::broadcast(factor), simd::load(row + i)));
+      for (; i < width_; ++i) row[i] += factor * from[i];
+    }
+  }
+
+  float *const dk_, *const dv_;
+  const int64_t row_, width_;
+  std::vector<bool> begun_;  // by position
 };
 
 template <class T>
 class KeyGradientSums {
  public:
-  /// Both cleared.
   KeyGradientSums(const AttentionShape& shape, AttentionGradients& d, AttentionWorkspace& workspace)
       : shape_(shape),
         d_(d),
         in_place_(!workspace.k_sums && !workspace.v_sums),
-        dk_(cleared(d.k, workspace.k_sums)),
-        dv_(cleared(d.v, workspace.v_sums)) {}
+        dk_(place(d.k, workspace.k_sums)),
+        dv_(place(d.v, workspace.v_sums)) {}
 
   KeyGradients of(int64_t batch, int64_t head) const {
     const int64_t at = in_place_ ? shape_.key_row(batch, 0, head)
                                  : (batch * shape_.heads + head) * shape_.tokens * shape_.width;
     return {dk_ ? dk_ + at : nullptr, dv_ ? dv_ + at : nullptr,
-            in_place_ ? shape_.heads * shape_.width : shape_.width};
+            in_place_ ? shape_.heads * shape_.width : shape_.width, shape_.width, shape_.tokens};
   }
 
   /// Once all heads have run.
@@ -43,11 +88,9 @@ class KeyGradientSums {
   }
 
  private:
-  static float* cleared(Tensor& gradient, Tensor& sums) {
+  static float* place(Tensor& gradient, Tensor& sums) {
     if (!gradient) return nullptr;
-    Tensor& to = sums ? sums : gradient;
-    std::fill_n(to.data<float>(), to.numel(), 0.0f);
-    return to.data<float>();
+    return (sums ? sums : gradient).data<float>();
   }
 
   void gather(const float* sums, T* gradient) const {

@@ -121,20 +121,21 @@ void Trainer::announce() const {
   const TrainSettings& train = task_.train;
   const double rows = static_cast<double>(task_.data->rows());
   const std::string time = expected_time(checked_.plan);
-  std::cerr << "training " << short_number(static_cast<double>(optimizer_.parameter_count()))
-            << " parameters on " << short_number(static_cast<double>(task_.data->tokens())) << " tokens"
-            << learned_share(*task_.data) << ": " << task_.data->rows() << " rows of " << train.context
-            << ", " << (task_.data->packs_documents() ? "documents apart, " : "")
-            << (train.positions == "pose"
-                    ? concat("at positions of ", train.target_context, " (PoSE, one gap a row), ")
-                    : "")
-            << train.rows_per_step() << " a step, "
-            << figures(static_cast<double>(train.steps * train.rows_per_step()) / rows) << " epochs in "
-            << train.steps << " steps; attention " << checked_.attention.to_string()
-            << (train.attention.empty() && model_.config.sliding_window > 0 ? ", the model's own" : "")
-            << not_reached(checked_.attention.beyond(train.steps))
-            << (train.checkpointing == "auto" ? kept_layers(checked_.plan) : "") << "; predicted peak memory "
-            << describe(checked_.plan) << time << "\n";
+  // One write: a request that comes now is answered on a line of its own.
+  std::cerr << concat("training ", short_number(static_cast<double>(optimizer_.parameter_count())),
+                      " parameters on ", short_number(static_cast<double>(task_.data->tokens())), " tokens",
+                      learned_share(*task_.data), ": ", task_.data->rows(), " rows of ", train.context, ", ",
+                      task_.data->packs_documents() ? "documents apart, " : "",
+                      train.positions == "pose"
+                          ? concat("at positions of ", train.target_context, " (PoSE, one gap a row), ")
+                          : "",
+                      train.rows_per_step(), " a step, ",
+                      figures(static_cast<double>(train.steps * train.rows_per_step()) / rows), " epochs in ",
+                      train.steps, " steps; attention ", checked_.attention.to_string(),
+                      train.attention.empty() && model_.config.sliding_window > 0 ? ", the model's own" : "",
+                      not_reached(checked_.attention.beyond(train.steps)),
+                      train.checkpointing == "auto" ? kept_layers(checked_.plan) : "",
+                      "; predicted peak memory ", describe(checked_.plan), time, "\n");
 }
 
 /// One optimizer step; returns its line of metrics.jsonl.

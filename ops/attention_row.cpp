@@ -3,6 +3,7 @@
 // sees are read once for all query heads that share them and see the same, in pieces that threads take in
 // turn.
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "core/parallel.h"
@@ -86,55 +87,80 @@ floats part_of(const T* row, int64_t i, int64_t width) {
 
 /// Scores of up to a register of keys, -inf in the lanes beyond `count`.
 template <class T>
-floats scores_of(const float* query, const T* keys, int64_t stride, int64_t count, int64_t width) {
+[[gnu::always_inline]] inline floats scores_of(const float* query, const T* keys, int64_t stride,
+                                               int64_t count, int64_t width) {
   floats products[simd::kWidth] = {};
-  for (int64_t key = 0; key < count; ++key)
+  for (int64_t key = 0; key < count; ++key) {
+    prefetch(keys + (key + kRowsAhead) * stride, width);
+    floats sum = {};
     for (int64_t i = 0; i < width; i += simd::kWidth)
-      products[key] =
-          simd::fma(part_of(query, i, width), part_of(keys + key * stride, i, width), products[key]);
+      sum = simd::fma(part_of(query, i, width), part_of(keys + key * stride, i, width), sum);
+    products[key] = sum;
+  }
   simd::transpose(products);
-  floats sum = products[0];
-  for (int i = 1; i < simd::kWidth; ++i) sum += products[i];
-  for (int64_t i = count; i < simd::kWidth; ++i) sum[i] = kNegativeInfinity;
-  return sum;
+  for (int some = simd::kWidth / 2; some > 0; some /= 2)
+    for (int i = 0; i < some; ++i) products[i] += products[i + some];
+  for (int64_t i = count; i < simd::kWidth; ++i) products[0][i] = kNegativeInfinity;
+  return products[0];
 }
 
 /// What scores are taken from: where all are -inf, any number makes their weights 0.
 float finite(float reference) { return reference == kNegativeInfinity ? 0.0f : reference; }
 
-/// Takes the register's keys into what the head knows.
+/// Keys that a head takes at once, with one reference for all.
+constexpr int64_t kTogether = 4 * simd::kWidth;
+
+/// Takes up to kTogether keys into what the head knows.
 template <class T>
-void add_keys(Partial& head, floats scores, const T* values, int64_t stride, int64_t count, int64_t width) {
-  const float most = std::max(head.reference, simd::reduce_max(scores));
+[[gnu::always_inline]] inline void add_keys(Partial& head, const float* query, const T* keys, const T* values,
+                                            int64_t stride, int64_t count, int64_t width) {
+  floats scores[kTogether / simd::kWidth], top = simd::broadcast(head.reference);
+  for (int64_t key = 0; key < count; key += simd::kWidth) {
+    floats& some = scores[key / simd::kWidth];
+    some = scores_of(query, keys + key * stride, stride, std::min<int64_t>(simd::kWidth, count - key), width);
+    top = simd::max(top, some);
+  }
+  const float most = simd::reduce_max(top);
   const float from = finite(most), shrink = std::exp2(head.reference - from);  // 0 at first: 2^-inf
-  const floats weights = simd::exp2_softmax(scores - simd::broadcast(from));
-  head.sum = head.sum * shrink + simd::reduce_sum(weights);
+  float weights[kTogether];
+  floats sum = {};
+  for (int64_t key = 0; key < count; key += simd::kWidth) {
+    const floats some = simd::exp2_softmax(scores[key / simd::kWidth] - simd::broadcast(from));
+    simd::store(weights + key, some);
+    sum += some;
+  }
+  head.sum = head.sum * shrink + simd::reduce_sum(sum);
   head.reference = most;
-  for (int64_t i = 0; i < width; i += simd::kWidth) {  // `out` is padded to whole registers
-    floats out = simd::load(head.out + i) * shrink;
-    for (int64_t key = 0; key < count; ++key)
-      out = simd::fma(simd::broadcast(weights[key]), part_of(values + key * stride, i, width), out);
-    simd::store(head.out + i, out);
+  // Several registers of `out`, which is padded to whole ones, side by side: each sum waits for the one
+  // before.
+  constexpr int64_t most_registers = 4;
+  for (int64_t i = 0; i < width; i += most_registers * simd::kWidth) {
+    const int64_t registers =
+        std::min<int64_t>(most_registers, (width - i + simd::kWidth - 1) / simd::kWidth);
+    floats out[most_registers];
+    for (int64_t r = 0; r < registers; ++r) out[r] = simd::load(head.out + i + r * simd::kWidth) * shrink;
+    for (int64_t key = 0; key < count; ++key) {
+      prefetch(values + (key + kRowsAhead) * stride, width);
+      for (int64_t r = 0; r < registers; ++r)
+        out[r] = simd::fma(simd::broadcast(weights[key]),
+                           part_of(values + key * stride, i + r * simd::kWidth, width), out[r]);
+    }
+    for (int64_t r = 0; r < registers; ++r) simd::store(head.out + i + r * simd::kWidth, out[r]);
   }
 }
 
-template <class T>
-void run_piece(const AttentionShape& shape, const Piece& piece, const float* queries, const T* k, const T* v,
-               Partial* partials) {
+/// `width` is the shape's: a constant in the usual ones, whose loops are then laid out flat.
+template <class T, class Width>
+void run_piece(const AttentionShape& shape, Width width, const Piece& piece, const float* queries, const T* k,
+               const T* v, Partial* partials) {
   const int64_t stride = shape.key_heads * shape.width * piece.keys.step,
                 key_head = shape.key_head(piece.first);
-  for (int64_t done = 0; done < piece.keys.count; done += simd::kWidth) {
-    const int64_t count = std::min<int64_t>(simd::kWidth, piece.keys.count - done);
+  for (int64_t done = 0; done < piece.keys.count; done += kTogether) {
+    const int64_t count = std::min<int64_t>(kTogether, piece.keys.count - done);
     const int64_t row = shape.key_row(piece.batch, piece.keys.at(done), key_head);
-    for (int64_t next = done + simd::kWidth; next < std::min(piece.keys.count, done + 2 * simd::kWidth);
-         ++next) {
-      prefetch(k + row + (next - done) * stride, shape.width);
-      prefetch(v + row + (next - done) * stride, shape.width);
-    }
     for (int64_t i = 0; i < piece.count; ++i) {
       const float* query = queries + (piece.batch * shape.heads + piece.first + i) * shape.width;
-      add_keys(partials[i], scores_of(query, k + row, stride, count, shape.width), v + row, stride, count,
-               shape.width);
+      add_keys(partials[i], query, k + row, v + row, stride, count, width);
     }
   }
 }
@@ -171,7 +197,15 @@ void forward(const AttentionInput& in, AttentionOutput& result) {
   const T *k = in.k.data<T>(), *v = in.v.data<T>();
   parallel_tasks(std::ssize(work.pieces), [&](int64_t i) {
     const Piece& piece = work.pieces[static_cast<size_t>(i)];
-    run_piece(shape, piece, queries.data(), k, v, partials.data() + piece.partial);
+    const auto run = [&](auto width) {
+      run_piece(shape, width, piece, queries.data(), k, v, partials.data() + piece.partial);
+    };
+    if (shape.width == 64)
+      run(std::integral_constant<int64_t, 64>());
+    else if (shape.width == 128)
+      run(std::integral_constant<int64_t, 128>());
+    else
+      run(shape.width);
   });
   std::vector<std::vector<const Partial*>> of_head(static_cast<size_t>(shape.batch * shape.heads));
   for (const Piece& piece : work.pieces)

@@ -70,29 +70,42 @@ ChatForm mistral(const char* name, const std::string& open, const std::string& c
           .without = {"system_message='"}};
 }
 
-/// ChatML with thoughts: where the assistant's last answer has none, an empty one stands there.
+ChatForm chatml(const char* name) {
+  return {.name = name,
+          .user = {"<|im_start|>user\n", "<|im_end|>\n"},
+          .open = "<|im_start|>assistant\n",
+          .answer = {"", "<|im_end|>"},
+          .closed = "\n",
+          .system = {"<|im_start|>system\n", "<|im_end|>\n"},
+          .tokens = {"<|im_start|>", "<|im_end|>"},
+          .marks = {R"({{'<|im_start|>assistant\n'}})"}};
+}
+
+ChatForm chatml() {
+  ChatForm form = chatml("chatml");
+  form.marks.push_back(R"({{'<|im_start|>'+message.role+'\n'+message.content+'<|im_end|>\n'}})");
+  return form;
+}
+
+/// With thoughts: where the assistant's last answer has none, an empty one stands there.
 ChatForm qwen3() {
-  return {
-      .name = "qwen3",
-      .user = {"<|im_start|>user\n", "<|im_end|>\n"},
-      .open = "<|im_start|>assistant\n",
-      .answer = {"", "<|im_end|>"},
-      .closed = "\n",
-      .thought = {"<think>\n", "\n</think>\n\n"},
-      .system = {"<|im_start|>system\n", "<|im_end|>\n"},
-      .tokens = {"<|im_start|>", "<|im_end|>", "<think>", "</think>"},
-      .reserved = {"<tool_response>", "</tool_response>"},  // the user's message is then a tool's
-      .marks = {R"('<|im_start|>'+message.role+'\n<think>\n'+reasoning_content.strip('\n')+)"
-                R"('\n</think>\n\n'+content.lstrip('\n')}})",
-                R"(content.split('</think>')[-1].lstrip('\n')%})",
-                R"(content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n')%})",
-                "{%ifloop.index0>ns.last_query_index%}{%ifloop.lastor(notloop.lastandreasoning_content)%}",
-                R"({{'<|im_start|>system\n'+messages[0].content+'<|im_end|>\n'}})",
-                R"(content+'<|im_end|>\n'}})", R"({{'<|im_start|>assistant\n'}})",
-                R"(enable_thinkingisfalse%}{{'<think>\n\n</think>\n\n'}})"},
-      // The second takes a thought from what is left of its content.
-      .without = {"|trim",
-                  R"({%setcontent=content.split('</think>')[-1].lstrip('\n')%}{%setreasoning_content=)"}};
+  ChatForm form = chatml("qwen3");
+  form.thought = {"<think>\n", "\n</think>\n\n"};
+  for (const char* token : {"<think>", "</think>"}) form.tokens.push_back(token);
+  form.reserved = {"<tool_response>", "</tool_response>"};  // the user's message is then a tool's
+  for (const char* mark :
+       {R"('<|im_start|>'+message.role+'\n<think>\n'+reasoning_content.strip('\n')+)"
+        R"('\n</think>\n\n'+content.lstrip('\n')}})",
+        R"(content.split('</think>')[-1].lstrip('\n')%})",
+        R"(content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n')%})",
+        "{%ifloop.index0>ns.last_query_index%}{%ifloop.lastor(notloop.lastandreasoning_content)%}",
+        R"({{'<|im_start|>system\n'+messages[0].content+'<|im_end|>\n'}})", R"(content+'<|im_end|>\n'}})",
+        R"(enable_thinkingisfalse%}{{'<think>\n\n</think>\n\n'}})"})
+    form.marks.push_back(mark);
+  // The second takes a thought from what is left of its content.
+  form.without = {"|trim",
+                  R"({%setcontent=content.split('</think>')[-1].lstrip('\n')%}{%setreasoning_content=)"};
+  return form;
 }
 
 }  // namespace
@@ -116,15 +129,7 @@ const std::vector<ChatForm>& chat_forms() {
                     .without = {"system_message='"}});
     rows.push_back(llama3());
     rows.push_back(llama31());
-    rows.push_back({.name = "chatml",
-                    .user = {"<|im_start|>user\n", "<|im_end|>\n"},
-                    .open = "<|im_start|>assistant\n",
-                    .answer = {"", "<|im_end|>"},
-                    .closed = "\n",
-                    .system = {"<|im_start|>system\n", "<|im_end|>\n"},
-                    .tokens = {"<|im_start|>", "<|im_end|>"},
-                    .marks = {R"({{'<|im_start|>'+message.role+'\n'+message.content+'<|im_end|>\n'}})",
-                              R"({{'<|im_start|>assistant\n'}})"}});
+    rows.push_back(chatml());
     rows.push_back(qwen3());
     rows.push_back(
         {.name = "zephyr",  // TinyLlama's

@@ -33,13 +33,6 @@ run() {
 }
 # LoRA and the norms learn, as in train/examples/smollm2.sh; weights and products in bf16.
 training=(--data $books/finetune --train norm --dtype bf16 --lr 5e-4 --warmup 2)
-# extend NAME, then patterns, steps and seeds: a study of them.
-extend() {
-  run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt
-  run $scca study --model "$model" "${training[@]}" --rope yarn --out "$out/$1" --eval-data "$out/text" \
-    --eval-tokens $((4 * context)) --context "$context" --lengths "8192,$context" --patterns "$2" --steps "$3" \
-    --seeds "$4" --save-every 1 --passkey-trials 0 --recall-passages 0 --resume
-}
 # rival NAME, then the flags that differ: its training, and its losses in the study's own windows.
 rival() {
   local name=$1 length
@@ -112,11 +105,24 @@ for stage in $stages; do
       run $scca eval patterns --model "$model" --dtype bf16 --data "$out/seven" --context 2k,4k,8k --patterns "$with" --parts 0 \
         --out "$out/sinks" --resume
       ;;
-    extension) extend extension $patterns "$steps" "$seeds" ;;
+    extension)
+      run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt
+      run $scca study --model "$model" "${training[@]}" --rope yarn --out "$out/extension" --eval-data "$out/text" \
+        --eval-tokens $((4 * context)) --context "$context" --lengths "8192,$context" --patterns $patterns --steps "$steps" \
+        --seeds "$seeds" --save-every 1 --passkey-trials 0 --recall-passages 0 --resume
+      ;;
     others)
-      extend others full,local,window,dilated,sda,scca-flow 4 1
-      run $scca eval patterns --model "$model" --dtype bf16 --rope yarn --rope-factor "$factor" --data "$out/text" \
-        --max-tokens $((4 * context)) --context "$context" --parts 0 --out "$out/untrained" --resume
+      run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt
+      judged=(--model "$model" --dtype bf16 --data "$out/text" --max-tokens $((4 * context)) --context "$context")
+      run $scca eval patterns "${judged[@]}" --rope yarn --rope-factor "$factor" --parts 0 --out "$out/untrained" --resume
+      for name in local window dilated sda scca-flow; do
+        run $scca finetune --model "$model" "${training[@]}" --out "$out/others/$name" --seed 1 --resume --rope yarn \
+          --context "$context" --attention "$name" --steps 4 --save-every 1
+        [ -s "$out/others/$name/own.json" ] || {
+          run $scca eval "${judged[@]}" --adapter "$out/others/$name/adapter" --attention "$name" --json >"$out/others/part.json"
+          mv "$out/others/part.json" "$out/others/$name/own.json"
+        }
+      done
       ;;
     rivals)
       run train/demo/study/excerpts.sh "$out/text" 48 $books/evaluation/*.txt

@@ -85,13 +85,13 @@ floats part_of(const T* row, int64_t i, int64_t width) {
   return i + simd::kWidth <= width ? simd::load(row + i) : simd::load_first(row + i, width - i);
 }
 
-/// Scores of up to a register of keys, -inf in the lanes beyond `count`.
+/// Scores of up to a register of keys, -inf in the lanes beyond `count`. There are `left` keys from here on.
 template <class T>
 [[gnu::always_inline]] inline floats scores_of(const float* query, const T* keys, int64_t stride,
-                                               int64_t count, int64_t width) {
+                                               int64_t count, int64_t left, int64_t width) {
   floats products[simd::kWidth] = {};
   for (int64_t key = 0; key < count; ++key) {
-    prefetch(keys + (key + kRowsAhead) * stride, width);
+    if (key + kRowsAhead < left) prefetch(keys + (key + kRowsAhead) * stride, width);
     floats sum = {};
     for (int64_t i = 0; i < width; i += simd::kWidth)
       sum = simd::fma(part_of(query, i, width), part_of(keys + key * stride, i, width), sum);
@@ -110,14 +110,16 @@ float finite(float reference) { return reference == kNegativeInfinity ? 0.0f : r
 /// Keys that a head takes at once, with one reference for all.
 constexpr int64_t kTogether = 4 * simd::kWidth;
 
-/// Takes up to kTogether keys into what the head knows.
+/// Takes up to kTogether of the `left` keys into what the head knows.
 template <class T>
 [[gnu::always_inline]] inline void add_keys(Partial& head, const float* query, const T* keys, const T* values,
-                                            int64_t stride, int64_t count, int64_t width) {
+                                            int64_t stride, int64_t left, int64_t width) {
+  const int64_t count = std::min(left, kTogether);
   floats scores[kTogether / simd::kWidth], top = simd::broadcast(head.reference);
   for (int64_t key = 0; key < count; key += simd::kWidth) {
     floats& some = scores[key / simd::kWidth];
-    some = scores_of(query, keys + key * stride, stride, std::min<int64_t>(simd::kWidth, count - key), width);
+    some = scores_of(query, keys + key * stride, stride, std::min<int64_t>(simd::kWidth, count - key),
+                     left - key, width);
     top = simd::max(top, some);
   }
   const float most = simd::reduce_max(top);
@@ -140,7 +142,7 @@ template <class T>
     floats out[most_registers];
     for (int64_t r = 0; r < registers; ++r) out[r] = simd::load(head.out + i + r * simd::kWidth) * shrink;
     for (int64_t key = 0; key < count; ++key) {
-      prefetch(values + (key + kRowsAhead) * stride, width);
+      if (key + kRowsAhead < left) prefetch(values + (key + kRowsAhead) * stride, width);
       for (int64_t r = 0; r < registers; ++r)
         out[r] = simd::fma(simd::broadcast(weights[key]),
                            part_of(values + key * stride, i + r * simd::kWidth, width), out[r]);
@@ -156,11 +158,10 @@ void run_piece(const AttentionShape& shape, Width width, const Piece& piece, con
   const int64_t stride = shape.key_heads * shape.width * piece.keys.step,
                 key_head = shape.key_head(piece.first);
   for (int64_t done = 0; done < piece.keys.count; done += kTogether) {
-    const int64_t count = std::min<int64_t>(kTogether, piece.keys.count - done);
     const int64_t row = shape.key_row(piece.batch, piece.keys.at(done), key_head);
     for (int64_t i = 0; i < piece.count; ++i) {
       const float* query = queries + (piece.batch * shape.heads + piece.first + i) * shape.width;
-      add_keys(partials[i], query, k + row, v + row, stride, count, width);
+      add_keys(partials[i], query, k + row, v + row, stride, piece.keys.count - done, width);
     }
   }
 }

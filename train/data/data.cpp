@@ -48,7 +48,7 @@ class Tokenizing {
   static int64_t bytes_of(const Document& document) {
     size_t bytes = document.text.size() + document.prompt.size() + document.completion.size();
     for (const ChatMessage& message : document.messages)
-      bytes += message.content.size() + message.thought.value_or("").size();
+      bytes += message.content.size() + (message.thought ? message.thought->size() : 0);
     return static_cast<int64_t>(bytes);
   }
 

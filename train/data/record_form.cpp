@@ -85,31 +85,31 @@ void add_messages(const JsonRecord& record, const Json& list, const std::string&
     document.messages.push_back(message_of(list[i], concat(record.where(), ": ", field, "[", i, "]")));
 }
 
-void refuse_tools(const JsonRecord& record) {
+/// What else a record of a chat may hold: tools, which are refused, and the system's message.
+void add_record(const JsonRecord& record, Document& document) {
   for (const char* name : kToolsOfChat) refuse_field(record.fields({name}), name, record.where(), kNoTools);
+  std::string system = string_of(record.fields({"system"}), "system", record.where(), false);
+  if (system.empty()) return;
+  SCCA_CHECK(document.messages[0].role != "system", record.where(),
+             ": has a \"system\" and a message of the system; leave one out");
+  document.messages.insert(document.messages.begin(), {"system", std::move(system)});
 }
 
 Document chat_form(const JsonRecord& record, const std::string& field) {
-  refuse_tools(record);
-  const Json fields = record.fields({field, "system"});
   Document document{.where = record.where()};
-  add_messages(record, fields[field], field, document);
-  if (std::string system = string_of(fields, "system", record.where(), false); !system.empty()) {
-    SCCA_CHECK(document.messages[0].role != "system", record.where(),
-               ": has a \"system\" and a message of the system; leave one out");
-    document.messages.insert(document.messages.begin(), {"system", std::move(system)});
-  }
+  add_messages(record, record.fields({field})[field], field, document);
+  add_record(record, document);
   return document;
 }
 
 /// A chat in two parts: what is answered in the second is learned.
 Document chat_completion(const JsonRecord& record, const Json& fields, const std::string& prompt,
                          const std::string& answer) {
-  refuse_tools(record);
   Document document{.where = record.where()};
   add_messages(record, fields[prompt], prompt, document);
   for (ChatMessage& message : document.messages) message.learned = false;
   add_messages(record, fields[answer], answer, document);
+  add_record(record, document);
   return document;
 }
 
@@ -142,16 +142,15 @@ void add_history(const JsonRecord& record, const Json& fields, Document& documen
 }
 
 Document instruction_form(const JsonRecord& record, const std::string& field) {
-  const Json fields = record.fields({field, "input", "output", "system", "history"});
+  const Json fields = record.fields({field, "input", "output", "history"});
   std::string user = string_of(fields, field, record.where());
   if (const std::string input = string_of(fields, "input", record.where(), false); !input.empty())
     user += "\n\n" + input;
   Document document{.where = record.where()};
-  if (std::string system = string_of(fields, "system", record.where(), false); !system.empty())
-    document.messages.push_back({"system", std::move(system)});
   add_history(record, fields, document);
   document.messages.push_back({"user", std::move(user)});
   document.messages.push_back({"assistant", string_of(fields, "output", record.where())});
+  add_record(record, document);
   return document;
 }
 

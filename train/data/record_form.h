@@ -18,7 +18,7 @@ namespace scca {
 ///                              second is learned
 ///   instruction, output        Alpaca's: a user's message and its answer; "input" stands behind the message,
 ///                              the turns of a "history" before it
-/// "system" beside messages, conversations or an instruction is the system's message. Throws Error at the
+/// "system" beside a chat or an instruction is the system's message. Throws Error at the
 /// record's place: for none of them (with the names of its fields), a field of another kind, calls of tools,
 /// which a chat here has none of, and a NUL character.
 Document document_of(const JsonRecord& record, const std::string& text_field);

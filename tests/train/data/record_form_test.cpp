@@ -75,6 +75,9 @@ TEST_CASE("record form: what stands beside a message's text") {
   CHECK(chat(R"({"system": "s", "tools": "[]", "conversations": [{"from": "human", "value": "u"}]})") ==
         "system: s|user: u");
   CHECK(chat(R"({"system": "", "messages": [{"role": "system", "content": "s"}]})") == "system: s");
+  CHECK(chat(R"({"prompt": [{"role": "user", "content": "u"}], "system": "s",
+                "completion": [{"role": "assistant", "content": "b"}]})") ==
+        "system: s|user, not learned: u|assistant: b");
   CHECK(chat(R"({"prompt": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"},
                            {"role": "user", "content": "v"}],
                 "completion": [{"role": "assistant", "content": "b"}]})") ==
@@ -94,8 +97,11 @@ TEST_CASE("record form: what would change what is learned is refused, not passed
   for (const std::string name : {"tool_calls", "function_call", "tool_call_id"})
     CHECK(message("\"" + name + "\": [{\"id\": 1}]") == "f:3: messages[0]: has \"" + name + "\"" + no_tools);
   for (const std::string name : {"tools", "functions"})
-    for (const char* form : {R"("messages": [{"role": "user", "content": "u"}])",
-                             R"("prompt": [{"role": "user", "content": "u"}], "completion": [])"})
+    for (
+        const char* form :
+        {R"("messages": [{"role": "user", "content": "u"}])",
+         R"("prompt": [{"role": "user", "content": "u"}], "completion": [{"role": "assistant", "content": "a"}])",
+         R"("instruction": "do", "output": "done")"})
       CHECK(error("{\"" + name + "\": \"[1]\", " + form + "}") == "f:3: has \"" + name + "\"" + no_tools);
   CHECK(message("\"weight\": 0.5") == "f:3: messages[0]: \"weight\" is 0.5, expected 0 or 1");
   CHECK(message("\"weight\": \"0\"") == "f:3: messages[0]: \"weight\" is \"0\", expected 0 or 1");

@@ -154,20 +154,6 @@ SCCA_INLINE floats select(ints mask, floats where_true, floats where_false) {
   return mask ? where_true : where_false;
 }
 
-/// Over the lanes, in a fixed order (halves are folded onto each other).
-SCCA_INLINE float reduce_sum(floats v) {
-  for (int half = kWidth / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) v[i] += v[i + half];
-  }
-  return v[0];
-}
-SCCA_INLINE float reduce_max(floats v) {
-  for (int half = kWidth / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
-  }
-  return v[0];
-}
-
 /// The register whose lanes are those named, of a (from 0) and b (from width).
 template <int... lane>
 SCCA_INLINE floats shuffle(floats a, floats b) {
@@ -176,6 +162,27 @@ SCCA_INLINE floats shuffle(floats a, floats b) {
 #else
   return __builtin_shuffle(a, b, ints{lane...});
 #endif
+}
+
+/// Lanes [half, 2 half) at [0, half). (By an index, GCC would go through memory.)
+template <int half, int... lane>
+SCCA_INLINE floats upper_half_first(floats v, std::integer_sequence<int, lane...>) {
+  return shuffle<(lane ^ half)...>(v, v);
+}
+
+/// What `fold` makes of all lanes, in a fixed order: the upper half is folded onto the lower one, until one
+/// lane is left.
+template <int half = kWidth / 2, class Fold>
+SCCA_INLINE float fold_lanes(floats v, Fold fold) {
+  v = fold(v, upper_half_first<half>(v, std::make_integer_sequence<int, kWidth>()));
+  if constexpr (half > 1) return fold_lanes<half / 2>(v, fold);
+  return v[0];
+}
+SCCA_INLINE float reduce_sum(floats v) {
+  return fold_lanes(v, [](floats a, floats b) { return a + b; });
+}
+SCCA_INLINE float reduce_max(floats v) {
+  return fold_lanes(v, [](floats a, floats b) { return max(a, b); });
 }
 
 /// One step of transpose: in squares of 2 half rows and columns, the upper right and the lower left quarter
@@ -196,6 +203,24 @@ template <int half = kWidth / 2>
 SCCA_INLINE void transpose(floats (&rows)[kWidth]) {
   exchange_quarters<half>(rows, std::make_integer_sequence<int, kWidth>());
   if constexpr (half > 1) transpose<half / 2>(rows);
+}
+
+/// One step of sum_rows: row i takes in row i + half, which has the lanes of `half` from then on.
+template <int half, int... lane>
+SCCA_INLINE void fold_rows(floats* rows, std::integer_sequence<int, lane...>) {
+  for (int i = 0; i < half; ++i) {
+    const floats a = rows[i], b = rows[i + half];
+    rows[i] = shuffle<(lane & half ? lane + kWidth : lane)...>(a, b) +
+              shuffle<(lane & half ? lane - half + kWidth : lane + half)...>(a, b);
+  }
+}
+
+/// Lane i: the sum of rows[i] of kWidth rows, each as reduce_sum adds it. The rows are lost.
+template <int half = kWidth / 2>
+SCCA_INLINE floats sum_rows(floats* rows) {
+  fold_rows<half>(rows, std::make_integer_sequence<int, kWidth>());
+  if constexpr (half > 1) return sum_rows<half / 2>(rows);
+  return rows[0];
 }
 
 // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the sum; the shift by 23 moves it into the

@@ -47,7 +47,7 @@ class KeyGradients {
   void add_rows(const KeyBlock& block, const float* sums, int64_t sums_row, float factor, float* to) const {
     const auto at = [&](int64_t key) { return to + block.position[key] * row_; };
     for (int64_t key = 0; key < block.count; ++key) {
-      if (key + kRowsAhead < block.count) prefetch<true>(at(key + kRowsAhead), width_);
+      if (key + kRowsAhead < block.count) prefetch<Prefetch::write>(at(key + kRowsAhead), width_);
       float* const row = at(key);
       const float* const from = sums + key * sums_row;
       if (!begun_[static_cast<size_t>(block.position[key])]) std::fill_n(row, width_, 0.0f);

@@ -107,10 +107,15 @@ void multiply(ProductSize size, const LeftFactor<F>& a, RightFactor<F> b, Produc
 /// Rows of one head lie far apart, where no hardware prefetcher follows: loops over rows ask for the row that
 /// they will need this many steps later.
 inline constexpr int64_t kRowsAhead = 12;
-template <bool for_writing = false, class T>
-void prefetch(const T* row, int64_t width) {
+
+/// For what is asked for: to be read or written soon, or to be read later, from the second cache. (Inlined
+/// always: GCC takes a function that only prefetches for one without an effect, and drops the call.)
+enum class Prefetch { read, write, read_later };
+template <Prefetch purpose = Prefetch::read, class T>
+[[gnu::always_inline]] inline void prefetch(const T* row, int64_t width) {
   constexpr int64_t line = 64 / sizeof(T);
-  for (int64_t i = 0; i < width; i += line) __builtin_prefetch(row + i, for_writing);
+  constexpr int locality = purpose == Prefetch::read_later ? 1 : 3;
+  for (int64_t i = 0; i < width; i += line) __builtin_prefetch(row + i, purpose == Prefetch::write, locality);
 }
 
 /// width elements as floats, from any of the dtypes.
@@ -202,7 +207,7 @@ inline void transpose_in(const bf16* from, int64_t row, int64_t count, int64_t w
 template <class T>
 void transpose_out(const float* from, int64_t count, int64_t width, const float* factor, T* to, int64_t row) {
   using simd::floats;
-  for (int64_t lane = 0; lane < count; ++lane) prefetch<true>(to + lane * row, width);
+  for (int64_t lane = 0; lane < count; ++lane) prefetch<Prefetch::write>(to + lane * row, width);
   for (int64_t part = 0; part < count; part += simd::kWidth) {
     const floats scale = simd::load(factor + part);
     for (int64_t i = 0; i < width; i += simd::kWidth) {

@@ -16,7 +16,7 @@ namespace {
 
 using simd::floats;
 
-/// Some keys that heads [first, first + count) see: they share a key head and look alike.
+/// Some keys that heads [first, first + count) see, which look alike.
 struct Piece {
   int64_t batch, first, count;
   Slice keys;
@@ -59,13 +59,11 @@ struct Work {
 
 Work work_of(const AttentionPlan& plan, const AttentionShape& shape) {
   Work work;
-  const int64_t group = shape.heads / shape.key_heads;
   for (int64_t b = 0; b < shape.batch; ++b)
     for (int64_t head = 0; head < shape.heads;) {
       const HeadPlan& own = *plan.heads[static_cast<size_t>(head)];
-      const int64_t end = (head / group + 1) * group;
       int64_t alike = head + 1;
-      while (alike < end && plan.heads[static_cast<size_t>(alike)].get() == &own) ++alike;
+      while (alike < shape.heads && plan.heads[static_cast<size_t>(alike)].get() == &own) ++alike;
       const std::vector<Slice> runs = seen_by(own, shape.first_query(), plan.causal);
       const int64_t length = piece_length(runs);
       for (const Slice& run : runs)
@@ -85,84 +83,112 @@ floats part_of(const T* row, int64_t i, int64_t width) {
   return i + simd::kWidth <= width ? simd::load(row + i) : simd::load_first(row + i, width - i);
 }
 
-/// Scores of up to a register of keys, -inf in the lanes beyond `count`. There are `left` keys from here on.
+/// Scores of up to a register of keys, -inf in the lanes beyond `count`.
 template <class T>
 [[gnu::always_inline]] inline floats scores_of(const float* query, const T* keys, int64_t stride,
-                                               int64_t count, int64_t left, int64_t width) {
-  floats products[simd::kWidth] = {};
+                                               int64_t count, int64_t width) {
+  floats products[simd::kWidth];
   for (int64_t key = 0; key < count; ++key) {
-    if (key + kRowsAhead < left) prefetch(keys + (key + kRowsAhead) * stride, width);
     floats sum = {};
     for (int64_t i = 0; i < width; i += simd::kWidth)
       sum = simd::fma(part_of(query, i, width), part_of(keys + key * stride, i, width), sum);
     products[key] = sum;
   }
-  simd::transpose(products);
-  for (int some = simd::kWidth / 2; some > 0; some /= 2)
-    for (int i = 0; i < some; ++i) products[i] += products[i + some];
-  for (int64_t i = count; i < simd::kWidth; ++i) products[0][i] = kNegativeInfinity;
-  return products[0];
+  for (int64_t key = count; key < simd::kWidth; ++key) products[key] = simd::broadcast(kNegativeInfinity);
+  return simd::sum_rows(products);
+}
+
+/// Adds the values of `count` keys by their weights to `out`, which is padded to whole registers: `registers`
+/// of them from `first` on, side by side, since each sum waits for the one before.
+template <int registers, class T>
+[[gnu::always_inline]] inline void add_parts(const float* weights, const T* values, int64_t stride,
+                                             int64_t count, int64_t first, int64_t width, float* out) {
+  floats sums[registers];
+  for (int r = 0; r < registers; ++r) sums[r] = simd::load(out + first + r * simd::kWidth);
+  for (int64_t key = 0; key < count; ++key)
+    for (int r = 0; r < registers; ++r)
+      sums[r] = simd::fma(simd::broadcast(weights[key]),
+                          part_of(values + key * stride, first + r * simd::kWidth, width), sums[r]);
+  for (int r = 0; r < registers; ++r) simd::store(out + first + r * simd::kWidth, sums[r]);
+}
+
+template <class T>
+[[gnu::always_inline]] inline void add_values(const float* weights, const T* values, int64_t stride,
+                                              int64_t count, int64_t width, float* out) {
+  constexpr int side_by_side = 4;
+  int64_t i = 0;
+  for (; i + side_by_side * simd::kWidth <= width; i += side_by_side * simd::kWidth)
+    add_parts<side_by_side>(weights, values, stride, count, i, width, out);
+  for (; i < width; i += simd::kWidth) add_parts<1>(weights, values, stride, count, i, width, out);
 }
 
 /// What scores are taken from: where all are -inf, any number makes their weights 0.
 float finite(float reference) { return reference == kNegativeInfinity ? 0.0f : reference; }
 
-/// Keys that a head takes at once, with one reference for all.
-constexpr int64_t kTogether = 4 * simd::kWidth;
+/// Keys that a head takes with one reference for all, and those that lie between what is read and what is
+/// asked for.
+constexpr int64_t kTogether = 64, kKeysAhead = 32;
 
-/// Takes up to kTogether of the `left` keys into what the head knows.
-template <class T>
-[[gnu::always_inline]] inline void add_keys(Partial& head, const float* query, const T* keys, const T* values,
-                                            int64_t stride, int64_t left, int64_t width) {
-  const int64_t count = std::min(left, kTogether);
-  floats scores[kTogether / simd::kWidth], top = simd::broadcast(head.reference);
-  for (int64_t key = 0; key < count; key += simd::kWidth) {
-    floats& some = scores[key / simd::kWidth];
-    some = scores_of(query, keys + key * stride, stride, std::min<int64_t>(simd::kWidth, count - key),
-                     left - key, width);
-    top = simd::max(top, some);
-  }
-  const float most = simd::reduce_max(top);
-  const float from = finite(most), shrink = std::exp2(head.reference - from);  // 0 at first: 2^-inf
-  float weights[kTogether];
+/// Makes weights of kTogether scores of a head, and takes them into what it knows.
+void take_scores(Partial& head, float* scores, int64_t padded) {
+  floats top = simd::broadcast(head.reference);
+  for (int64_t i = 0; i < kTogether; i += simd::kWidth) top = simd::max(top, simd::load(scores + i));
+  const float most = simd::reduce_max(top), from = finite(most);
   floats sum = {};
-  for (int64_t key = 0; key < count; key += simd::kWidth) {
-    const floats some = simd::exp2_softmax(scores[key / simd::kWidth] - simd::broadcast(from));
-    simd::store(weights + key, some);
-    sum += some;
+  for (int64_t i = 0; i < kTogether; i += simd::kWidth) {
+    const floats weights = simd::exp2_softmax(simd::load(scores + i) - simd::broadcast(from));
+    simd::store(scores + i, weights);
+    sum += weights;
   }
-  head.sum = head.sum * shrink + simd::reduce_sum(sum);
-  head.reference = most;
-  // Several registers of `out`, which is padded to whole ones, side by side: each sum waits for the one
-  // before.
-  constexpr int64_t most_registers = 4;
-  for (int64_t i = 0; i < width; i += most_registers * simd::kWidth) {
-    const int64_t registers =
-        std::min<int64_t>(most_registers, (width - i + simd::kWidth - 1) / simd::kWidth);
-    floats out[most_registers];
-    for (int64_t r = 0; r < registers; ++r) out[r] = simd::load(head.out + i + r * simd::kWidth) * shrink;
-    for (int64_t key = 0; key < count; ++key) {
-      if (key + kRowsAhead < left) prefetch(values + (key + kRowsAhead) * stride, width);
-      for (int64_t r = 0; r < registers; ++r)
-        out[r] = simd::fma(simd::broadcast(weights[key]),
-                           part_of(values + key * stride, i + r * simd::kWidth, width), out[r]);
-    }
-    for (int64_t r = 0; r < registers; ++r) simd::store(head.out + i + r * simd::kWidth, out[r]);
+  if (most > head.reference) {
+    const float shrink = std::exp2(head.reference - from);  // 0 at first: 2^-inf
+    head.sum *= shrink;
+    for (int64_t i = 0; i < padded; i += simd::kWidth)
+      simd::store(head.out + i, simd::load(head.out + i) * shrink);
+    head.reference = most;
   }
+  head.sum += simd::reduce_sum(sum);
 }
 
 /// `width` is the shape's: a constant in the usual ones, whose loops are then laid out flat.
+///
+/// All heads read some keys, one after the other, before the next keys, and meanwhile the next keys' rows are
+/// asked for as they lie, each whole. The hardware reads ahead of nobody who takes one head's part of each
+/// row and passes over the rest, as a head alone does (and prefetches of those parts, into the first cache,
+/// changed nothing).
 template <class T, class Width>
-void run_piece(const AttentionShape& shape, Width width, const Piece& piece, const float* queries, const T* k,
-               const T* v, Partial* partials) {
+void run_piece(const AttentionShape& shape, Width width, const Piece& piece, const float* queries,
+               int64_t padded, const T* k, const T* v, Partial* partials) {
   const int64_t stride = shape.key_heads * shape.width * piece.keys.step,
-                key_head = shape.key_head(piece.first);
+                first_key_head = shape.key_head(piece.first),
+                row = (shape.key_head(piece.first + piece.count - 1) + 1 - first_key_head) * shape.width;
+  queries += (piece.batch * shape.heads + piece.first) * shape.width;
+  Scratch scratch(piece.count * kTogether);
+  float* weights = scratch.take(piece.count * kTogether);
   for (int64_t done = 0; done < piece.keys.count; done += kTogether) {
-    const int64_t row = shape.key_row(piece.batch, piece.keys.at(done), key_head);
-    for (int64_t i = 0; i < piece.count; ++i) {
-      const float* query = queries + (piece.batch * shape.heads + piece.first + i) * shape.width;
-      add_keys(partials[i], query, k + row, v + row, stride, piece.keys.count - done, width);
-    }
+    const int64_t left = piece.keys.count - done, count = std::min(kTogether, left);
+    // each(i, where key's weight stands, its row, some): `some` keys from `key` on, for head first + i
+    const auto for_each_head = [&](const T* all, const auto& each) {
+      for (int64_t key = 0; key < count; key += simd::kWidth) {
+        const T* rows = all + shape.key_row(piece.batch, piece.keys.at(done + key), first_key_head);
+        const int64_t next = std::clamp<int64_t>(left - key - kKeysAhead, 0, simd::kWidth);
+        for (int64_t i = 0; i < piece.count; ++i) {
+          each(i, weights + i * kTogether + key,
+               rows + (shape.key_head(piece.first + i) - first_key_head) * shape.width,
+               std::min<int64_t>(simd::kWidth, count - key));
+          for (int64_t r = next * i / piece.count; r < next * (i + 1) / piece.count; ++r)
+            prefetch<Prefetch::read_later>(rows + (kKeysAhead + r) * stride, row);
+        }
+      }
+    };
+    std::fill_n(weights, piece.count * kTogether, kNegativeInfinity);
+    for_each_head(k, [&](int64_t i, float* scores, const T* keys, int64_t some) {
+      simd::store(scores, scores_of(queries + i * shape.width, keys, stride, some, width));
+    });
+    for (int64_t i = 0; i < piece.count; ++i) take_scores(partials[i], weights + i * kTogether, padded);
+    for_each_head(v, [&](int64_t i, const float* some_weights, const T* values, int64_t some) {
+      add_values(some_weights, values, stride, some, width, partials[i].out);
+    });
   }
 }
 
@@ -199,7 +225,7 @@ void forward(const AttentionInput& in, AttentionOutput& result) {
   parallel_tasks(std::ssize(work.pieces), [&](int64_t i) {
     const Piece& piece = work.pieces[static_cast<size_t>(i)];
     const auto run = [&](auto width) {
-      run_piece(shape, width, piece, queries.data(), k, v, partials.data() + piece.partial);
+      run_piece(shape, width, piece, queries.data(), padded, k, v, partials.data() + piece.partial);
     };
     if (shape.width == 64)
       run(std::integral_constant<int64_t, 64>());

@@ -76,6 +76,15 @@ TEST_CASE("simd: loads, stores and reductions handle every lane once") {
   CHECK(some[simd::kWidth - 1] == 9);
 }
 
+TEST_CASE("simd: a lane of sum_rows is the sum of its row, to the bit") {
+  floats rows[simd::kWidth], kept[simd::kWidth];
+  for (int row = 0; row < simd::kWidth; ++row)
+    for (int i = 0; i < simd::kWidth; ++i)
+      kept[row][i] = rows[row][i] = std::sin(static_cast<float>(row * simd::kWidth + i));
+  const floats sums = simd::sum_rows(rows);
+  for (int row = 0; row < simd::kWidth; ++row) CHECK(sums[row] == simd::reduce_sum(kept[row]));
+}
+
 TEST_CASE("simd: pairs of bf16 are made, read and multiplied lane by lane") {
   constexpr int width = simd::kWidth;
   std::vector<bf16> first(width), second(width);

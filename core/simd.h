@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-#ifdef __AVX512BF16__
+#ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
@@ -124,6 +124,11 @@ SCCA_INLINE floats load_first(const T* from, int64_t n, float fill = 0) {
   for (int64_t i = 0; i < n; ++i) v[i] = static_cast<float>(from[i]);
   return v;
 }
+#ifdef __AVX512F__
+SCCA_INLINE floats load_first(const float* from, int64_t n, float fill = 0) {
+  return _mm512_mask_loadu_ps(broadcast(fill), static_cast<__mmask16>((1u << n) - 1), from);
+}
+#endif
 SCCA_INLINE pairs load_first(const bf16_pair* from, int64_t n) {
   pairs v = {};
   std::memcpy(&v, from, static_cast<size_t>(n) * sizeof *from);
@@ -208,6 +213,7 @@ SCCA_INLINE void transpose(floats (&rows)[kWidth]) {
 /// One step of sum_rows: row i takes in row i + half, which has the lanes of `half` from then on.
 template <int half, int... lane>
 SCCA_INLINE void fold_rows(floats* rows, std::integer_sequence<int, lane...>) {
+#pragma GCC unroll 16
   for (int i = 0; i < half; ++i) {
     const floats a = rows[i], b = rows[i + half];
     rows[i] = shuffle<(lane & half ? lane + kWidth : lane)...>(a, b) +

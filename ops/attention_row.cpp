@@ -90,6 +90,7 @@ template <class T>
   floats products[simd::kWidth];
   for (int64_t key = 0; key < count; ++key) {
     floats sum = {};
+#pragma GCC unroll 16
     for (int64_t i = 0; i < width; i += simd::kWidth)
       sum = simd::fma(part_of(query, i, width), part_of(keys + key * stride, i, width), sum);
     products[key] = sum;
@@ -104,11 +105,15 @@ template <int registers, class T>
 [[gnu::always_inline]] inline void add_parts(const float* weights, const T* values, int64_t stride,
                                              int64_t count, int64_t first, int64_t width, float* out) {
   floats sums[registers];
+#pragma GCC unroll 16
   for (int r = 0; r < registers; ++r) sums[r] = simd::load(out + first + r * simd::kWidth);
-  for (int64_t key = 0; key < count; ++key)
+  for (int64_t key = 0; key < count; ++key) {
+#pragma GCC unroll 16
     for (int r = 0; r < registers; ++r)
       sums[r] = simd::fma(simd::broadcast(weights[key]),
                           part_of(values + key * stride, first + r * simd::kWidth, width), sums[r]);
+  }
+#pragma GCC unroll 16
   for (int r = 0; r < registers; ++r) simd::store(out + first + r * simd::kWidth, sums[r]);
 }
 

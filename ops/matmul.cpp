@@ -21,7 +21,7 @@ MatmulWorkspace workspace_of(const Tensor& a, const Tensor& b, const Tensor& c,
   MatmulWorkspace w;
   const bool widens = a.dtype() == DType::bf16 && !multiplies_bf16(a.device());
   if (a.device() != Device::cpu || (a.dtype() != DType::f32 && !widens)) return w;
-  if (cpu::is_one_row(a.size(0), a.size(1), options)) return w;
+  if (cpu::is_one_row(a.size(0), options)) return w;
   if (widens) {
     w.wide_a = Tensor::empty(a.shape());
     w.wide_b = Tensor::empty(b.shape());
@@ -185,7 +185,7 @@ void matmul_f64(const MatrixView& a, const MatrixView& b, const MatrixView& c, c
 void matmul(const MatrixPart& a, const Tensor& b, MatrixPart c, const MatmulOptions& options,
             MatmulWorkspace& workspace) {
   c.matrix.raw();  // counts as a write
-  if (a.matrix.dtype() != DType::f64 && is_one_row(a.matrix.size(0), a.count, options))
+  if (a.matrix.dtype() != DType::f64 && is_one_row(a.matrix.size(0), options))
     return multiply_one_row(a, MatrixPart(b), c, options);
   switch (a.matrix.dtype()) {
     case DType::f32:

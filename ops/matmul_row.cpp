@@ -17,15 +17,17 @@ template <class T>
 float dot(const float* x, const T* row, int64_t width) {
   floats sums[kSums] = {};
   int64_t i = 0;
-  for (; i + kSums * simd::kWidth <= width; i += kSums * simd::kWidth)
+  for (; i + kSums * simd::kWidth <= width; i += kSums * simd::kWidth) {
+#pragma GCC unroll 16
     for (int64_t p = 0; p < kSums; ++p)
       sums[p] =
           simd::fma(simd::load(x + i + p * simd::kWidth), simd::load(row + i + p * simd::kWidth), sums[p]);
+  }
   for (; i + simd::kWidth <= width; i += simd::kWidth)
     sums[0] = simd::fma(simd::load(x + i), simd::load(row + i), sums[0]);
-  float rest = 0;
-  for (; i < width; ++i) rest += x[i] * static_cast<float>(row[i]);
-  return simd::reduce_sum((sums[0] + sums[1]) + (sums[2] + sums[3])) + rest;
+  if (i < width)
+    sums[1] = simd::fma(simd::load_first(x + i, width - i), simd::load_first(row + i, width - i), sums[1]);
+  return simd::reduce_sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 template <class B, class C>
@@ -42,8 +44,8 @@ void multiply(const float* x, const MatrixView& b, C* out, const MatmulOptions& 
 
 }  // namespace
 
-bool is_one_row(int64_t rows, int64_t depth, const MatmulOptions& options) {
-  return rows == 1 && options.transpose_b && !options.transpose_a && depth >= kSums * simd::kWidth;
+bool is_one_row(int64_t rows, const MatmulOptions& options) {
+  return rows == 1 && options.transpose_b && !options.transpose_a;
 }
 
 void multiply_one_row(const MatrixView& a, const MatrixView& b, const MatrixView& c,

@@ -5,8 +5,8 @@
 namespace scca::cpu {
 
 /// Whether multiply_one_row takes a product of op(a) [rows, K] in f32 or bf16: of one row, with a transposed
-/// b whose rows are long enough to be worth a loop of their own.
-bool is_one_row(int64_t rows, int64_t depth, const MatmulOptions& options);
+/// b.
+bool is_one_row(int64_t rows, const MatmulOptions& options);
 
 /// c = scale * a b^T + (accumulate ? c : 0), a [1, K], b [N, K], c [1, N], of f32 or bf16, summed in f32. The
 /// weights come from memory once and in their order, which is all the time that it takes; oneDNN's kernels,

@@ -39,8 +39,7 @@ void check_product(int64_t rows, int64_t depth, DType dtype, DType result, const
 TEST_CASE("matmul_row: every depth's lanes, sums and rest, scaled and accumulated") {
   const MatmulOptions plain{.transpose_b = true};
   const MatmulOptions scaled{.transpose_b = true, .scale = -0.37, .accumulate = true};
-  for (const int64_t depth : {64, 65, 79, 80, 129, 577}) {
-    CHECK(cpu::is_one_row(1, depth, plain));
+  for (const int64_t depth : {1, 8, 31, 64, 65, 79, 80, 129, 577}) {
     for (const int64_t rows : {1, 33, 129})
       for (const MatmulOptions& options : {plain, scaled}) {
         check_product(rows, depth, DType::f32, DType::f32, options);
@@ -50,12 +49,11 @@ TEST_CASE("matmul_row: every depth's lanes, sums and rest, scaled and accumulate
   }
 }
 
-TEST_CASE("matmul_row: only one row, as it lies, by a matrix of long rows") {
-  const MatmulOptions plain{.transpose_b = true};
-  CHECK(!cpu::is_one_row(2, 64, plain));
-  CHECK(!cpu::is_one_row(1, 8, plain));
-  CHECK(!cpu::is_one_row(1, 64, {}));
-  CHECK(!cpu::is_one_row(1, 64, {.transpose_a = true, .transpose_b = true}));
+TEST_CASE("matmul_row: only one row, as it lies, by a matrix whose rows are summed over") {
+  CHECK(cpu::is_one_row(1, {.transpose_b = true}));
+  CHECK(!cpu::is_one_row(2, {.transpose_b = true}));
+  CHECK(!cpu::is_one_row(1, {}));
+  CHECK(!cpu::is_one_row(1, {.transpose_a = true, .transpose_b = true}));
 }
 
 TEST_CASE("matmul_row: the same bits at any thread count, asked for or not") {

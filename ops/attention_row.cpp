@@ -83,56 +83,108 @@ floats part_of(const T* row, int64_t i, int64_t width) {
   return i + simd::kWidth <= width ? simd::load(row + i) : simd::load_first(row + i, width - i);
 }
 
-/// Scores of up to a register of keys, -inf in the lanes beyond `count`.
+/// Keys that a head takes with one reference for all, and those that lie between what is read and what is
+/// asked for.
+constexpr int64_t kTogether = 64, kKeysAhead = 32;
+
+/// Rows to ask for, each whole, one whenever all heads have read another key.
 template <class T>
-[[gnu::always_inline]] inline floats scores_of(const float* query, const T* keys, int64_t stride,
-                                               int64_t count, int64_t width) {
-  floats products[simd::kWidth];
-  for (int64_t key = 0; key < count; ++key) {
-    floats sum = {};
-#pragma GCC unroll 16
-    for (int64_t i = 0; i < width; i += simd::kWidth)
-      sum = simd::fma(part_of(query, i, width), part_of(keys + key * stride, i, width), sum);
-    products[key] = sum;
+struct RowsAhead {
+  const T* row;
+  int64_t left, stride, width, heads, read = 0;
+
+  void after_key(int64_t by_heads) {
+    read += by_heads;
+    if (read < heads || left == 0) return;
+    read -= heads;
+    --left;
+    prefetch<Prefetch::read_later>(row, width);
+    row += stride;
   }
-  for (int64_t key = count; key < simd::kWidth; ++key) products[key] = simd::broadcast(kNegativeInfinity);
-  return simd::sum_rows(products);
+};
+
+/// Up to a register of keys of one key head, or their values; and what to ask for while they are read.
+template <class T>
+struct SomeKeys {
+  const T* rows;
+  int64_t stride, count;
+  RowsAhead<T>* ahead;
+};
+
+/// Scores of some keys for `heads` queries that share them, -inf in the lanes beyond. Each key is loaded
+/// once.
+template <int heads, class T>
+[[gnu::always_inline]] inline void make_scores(const float* queries, const SomeKeys<T>& keys, int64_t width,
+                                               float* scores) {
+  floats products[heads][simd::kWidth];
+  for (int64_t key = 0; key < keys.count; ++key) {
+    floats sums[heads] = {};
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < width; i += simd::kWidth) {
+      const floats part = part_of(keys.rows + key * keys.stride, i, width);
+#pragma GCC unroll 16
+      for (int head = 0; head < heads; ++head)
+        sums[head] = simd::fma(part_of(queries + head * width, i, width), part, sums[head]);
+    }
+    for (int head = 0; head < heads; ++head) products[head][key] = sums[head];
+    keys.ahead->after_key(heads);
+  }
+  for (int head = 0; head < heads; ++head) {
+    for (int64_t key = keys.count; key < simd::kWidth; ++key)
+      products[head][key] = simd::broadcast(kNegativeInfinity);
+    simd::store(scores + head * kTogether, simd::sum_rows(products[head]));
+  }
 }
 
-/// Adds the values of `count` keys by their weights to `out`, which is padded to whole registers: `registers`
+/// Adds some values by each head's weights to its output, `padded` floats behind the one before: `registers`
 /// of them from `first` on, side by side, since each sum waits for the one before.
-template <int registers, class T>
-[[gnu::always_inline]] inline void add_parts(const float* weights, const T* values, int64_t stride,
-                                             int64_t count, int64_t first, int64_t width, float* out) {
-  floats sums[registers];
+template <int heads, int registers, class T>
+[[gnu::always_inline]] inline void add_parts(const float* weights, const SomeKeys<T>& values, int64_t first,
+                                             int64_t width, float* outs, int64_t padded) {
+  floats sums[heads][registers];
 #pragma GCC unroll 16
-  for (int r = 0; r < registers; ++r) sums[r] = simd::load(out + first + r * simd::kWidth);
-  for (int64_t key = 0; key < count; ++key) {
+  for (int i = 0; i < heads * registers; ++i)
+    sums[i / registers][i % registers] =
+        simd::load(outs + i / registers * padded + first + i % registers * simd::kWidth);
+  for (int64_t key = 0; key < values.count; ++key) {
 #pragma GCC unroll 16
-    for (int r = 0; r < registers; ++r)
-      sums[r] = simd::fma(simd::broadcast(weights[key]),
-                          part_of(values + key * stride, first + r * simd::kWidth, width), sums[r]);
+    for (int r = 0; r < registers; ++r) {
+      const floats part = part_of(values.rows + key * values.stride, first + r * simd::kWidth, width);
+#pragma GCC unroll 16
+      for (int head = 0; head < heads; ++head)
+        sums[head][r] = simd::fma(simd::broadcast(weights[head * kTogether + key]), part, sums[head][r]);
+    }
+    if (first == 0) values.ahead->after_key(heads);
   }
 #pragma GCC unroll 16
-  for (int r = 0; r < registers; ++r) simd::store(out + first + r * simd::kWidth, sums[r]);
+  for (int i = 0; i < heads * registers; ++i)
+    simd::store(outs + i / registers * padded + first + i % registers * simd::kWidth,
+                sums[i / registers][i % registers]);
 }
 
-template <class T>
-[[gnu::always_inline]] inline void add_values(const float* weights, const T* values, int64_t stride,
-                                              int64_t count, int64_t width, float* out) {
+template <int heads, class T>
+[[gnu::always_inline]] inline void add_values(const float* weights, const SomeKeys<T>& values, int64_t width,
+                                              float* outs, int64_t padded) {
   constexpr int side_by_side = 4;
   int64_t i = 0;
   for (; i + side_by_side * simd::kWidth <= width; i += side_by_side * simd::kWidth)
-    add_parts<side_by_side>(weights, values, stride, count, i, width, out);
-  for (; i < width; i += simd::kWidth) add_parts<1>(weights, values, stride, count, i, width, out);
+    add_parts<heads, side_by_side>(weights, values, i, width, outs, padded);
+  for (; i < width; i += simd::kWidth) add_parts<heads, 1>(weights, values, i, width, outs, padded);
+}
+
+/// Calls some(n) for the constant n of heads, at most `count`, that share a load of a key: as many as have
+/// their sums in registers.
+template <int most = simd::kRegisters == 32 ? 4 : 2, class Some>
+int64_t with_heads(int64_t count, const Some& some) {
+  if constexpr (most > 1) {
+    if (count < most) return with_heads<most - 1>(count, some);
+  }
+  some(std::integral_constant<int, most>());
+  return most;
 }
 
 /// What scores are taken from: where all are -inf, any number makes their weights 0.
 float finite(float reference) { return reference == kNegativeInfinity ? 0.0f : reference; }
-
-/// Keys that a head takes with one reference for all, and those that lie between what is read and what is
-/// asked for.
-constexpr int64_t kTogether = 64, kKeysAhead = 32;
 
 /// Makes weights of kTogether scores of a head, and takes them into what it knows.
 void take_scores(Partial& head, float* scores, int64_t padded) {
@@ -157,42 +209,43 @@ void take_scores(Partial& head, float* scores, int64_t padded) {
 
 /// `width` is the shape's: a constant in the usual ones, whose loops are then laid out flat.
 ///
-/// All heads read some keys, one after the other, before the next keys, and meanwhile the next keys' rows are
-/// asked for as they lie, each whole. The hardware reads ahead of nobody who takes one head's part of each
+/// All heads read some keys, one after the other, before the next keys, and meanwhile the rows of keys
+/// further on are asked for as they lie. The hardware reads ahead of nobody who takes one head's part of each
 /// row and passes over the rest, as a head alone does (and prefetches of those parts, into the first cache,
 /// changed nothing).
 template <class T, class Width>
 void run_piece(const AttentionShape& shape, Width width, const Piece& piece, const float* queries,
                int64_t padded, const T* k, const T* v, Partial* partials) {
   const int64_t stride = shape.key_heads * shape.width * piece.keys.step,
-                first_key_head = shape.key_head(piece.first),
+                sharing = shape.heads / shape.key_heads, first_key_head = shape.key_head(piece.first),
                 row = (shape.key_head(piece.first + piece.count - 1) + 1 - first_key_head) * shape.width;
   queries += (piece.batch * shape.heads + piece.first) * shape.width;
   Scratch scratch(piece.count * kTogether);
   float* weights = scratch.take(piece.count * kTogether);
   for (int64_t done = 0; done < piece.keys.count; done += kTogether) {
     const int64_t left = piece.keys.count - done, count = std::min(kTogether, left);
-    // each(i, where key's weight stands, its row, some): `some` keys from `key` on, for head first + i
+    // each(heads, i, their weights, some keys): for heads first + i on, a constant number of them
     const auto for_each_head = [&](const T* all, const auto& each) {
       for (int64_t key = 0; key < count; key += simd::kWidth) {
         const T* rows = all + shape.key_row(piece.batch, piece.keys.at(done + key), first_key_head);
         const int64_t next = std::clamp<int64_t>(left - key - kKeysAhead, 0, simd::kWidth);
-        for (int64_t i = 0; i < piece.count; ++i) {
-          each(i, weights + i * kTogether + key,
-               rows + (shape.key_head(piece.first + i) - first_key_head) * shape.width,
-               std::min<int64_t>(simd::kWidth, count - key));
-          for (int64_t r = next * i / piece.count; r < next * (i + 1) / piece.count; ++r)
-            prefetch<Prefetch::read_later>(rows + (kKeysAhead + r) * stride, row);
+        RowsAhead<T> ahead{rows + kKeysAhead * stride, next, stride, row, piece.count};
+        for (int64_t i = 0; i < piece.count;) {
+          const int64_t key_head = shape.key_head(piece.first + i);
+          const int64_t end = std::min(piece.count, (key_head + 1) * sharing - piece.first);
+          const SomeKeys<T> keys{rows + (key_head - first_key_head) * shape.width, stride,
+                                 std::min<int64_t>(simd::kWidth, count - key), &ahead};
+          i += with_heads(end - i, [&](auto heads) { each(heads, i, weights + i * kTogether + key, keys); });
         }
       }
     };
     std::fill_n(weights, piece.count * kTogether, kNegativeInfinity);
-    for_each_head(k, [&](int64_t i, float* scores, const T* keys, int64_t some) {
-      simd::store(scores, scores_of(queries + i * shape.width, keys, stride, some, width));
+    for_each_head(k, [&](auto heads, int64_t i, float* scores, const SomeKeys<T>& keys) {
+      make_scores<heads>(queries + i * shape.width, keys, width, scores);
     });
     for (int64_t i = 0; i < piece.count; ++i) take_scores(partials[i], weights + i * kTogether, padded);
-    for_each_head(v, [&](int64_t i, const float* some_weights, const T* values, int64_t some) {
-      add_values(some_weights, values, stride, some, width, partials[i].out);
+    for_each_head(v, [&](auto heads, int64_t i, const float* some_weights, const SomeKeys<T>& values) {
+      add_values<heads>(some_weights, values, width, partials[i].out, padded);
     });
   }
 }

@@ -78,12 +78,21 @@ class OneThread {
   int before_;
 };
 
+/// Columns of a block: about a sixteenth, and an even number of blocks where one divides, so that two threads
+/// (or four) end together.
+int64_t block_columns(int64_t n) {
+  const int64_t least = std::clamp<int64_t>(n / 16 / 16 * 16, 48, 512);
+  for (int64_t columns = least; columns < 2 * least; columns += 16)
+    if (n % (2 * columns) == 0) return columns;
+  return least;
+}
+
 /// The whole product: by oneDNN's own division, or in blocks of columns that its shape alone decides.
 void run_product(const MatrixView& a, const MatrixView& b, const MatrixView& c,
                  const MatmulOptions& options) {
   const int64_t n = c.columns;
   if (!same_bits) return dnnl_product(a, b, c, options);
-  const int64_t width = std::clamp<int64_t>(n / 16 / 32 * 32, 64, 512), blocks = (n + width - 1) / width;
+  const int64_t width = block_columns(n), blocks = (n + width - 1) / width;
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
     const OneThread one;
     for (int64_t block = begin; block < end; ++block) {

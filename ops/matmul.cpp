@@ -79,7 +79,7 @@ class OneThread {
 };
 
 /// Columns of a block: about a sixteenth, and an even number of blocks where one divides, so that two threads
-/// (or four) end together.
+/// end together.
 int64_t block_columns(int64_t n) {
   const int64_t least = std::clamp<int64_t>(n / 16 / 16 * 16, 48, 512);
   for (int64_t columns = least; columns < 2 * least; columns += 16)

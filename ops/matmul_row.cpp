@@ -35,11 +35,12 @@ void multiply(const float* x, const MatrixView& b, C* out, const MatmulOptions& 
   const auto scale = static_cast<float>(options.scale);
   const bool accumulate = options.accumulate;
   const B* rows = b.data<B>();
-  parallel_for(b.rows, std::max<int64_t>(1, kElementwiseGrain / b.columns), [=](int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j)
-      out[j] = C(scale * dot(x, rows + j * b.stride, b.columns) +
-                 (accumulate ? static_cast<float>(out[j]) : 0.0f));
-  });
+  parallel_for(b.rows, std::max<int64_t>(1, kElementwiseGrain / std::max<int64_t>(b.columns, 1)),
+               [=](int64_t begin, int64_t end) {
+                 for (int64_t j = begin; j < end; ++j)
+                   out[j] = C(scale * dot(x, rows + j * b.stride, b.columns) +
+                              (accumulate ? static_cast<float>(out[j]) : 0.0f));
+               });
 }
 
 }  // namespace

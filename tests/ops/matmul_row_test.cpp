@@ -39,7 +39,7 @@ void check_product(int64_t rows, int64_t depth, DType dtype, DType result, const
 TEST_CASE("matmul_row: every depth's lanes, sums and rest, scaled and accumulated") {
   const MatmulOptions plain{.transpose_b = true};
   const MatmulOptions scaled{.transpose_b = true, .scale = -0.37, .accumulate = true};
-  for (const int64_t depth : {1, 8, 31, 64, 65, 79, 80, 129, 577}) {
+  for (const int64_t depth : {0, 1, 8, 31, 64, 65, 79, 80, 129, 577}) {
     for (const int64_t rows : {1, 33, 129})
       for (const MatmulOptions& options : {plain, scaled}) {
         check_product(rows, depth, DType::f32, DType::f32, options);

@@ -100,4 +100,46 @@ void parallel_tasks(int64_t count, const Body& body) {
   first.rethrow();
 }
 
+/// Work in chains, whose steps begin one after the other. `work(chain)` begins steps until `left(chain)` says
+/// that none is left to begin, and may run on several threads at once, which share the steps out among them.
+/// A thread joins the chain with the fewest threads: one of its own, and help for others' when all have
+/// begun.
+template <class Left, class Work>
+void parallel_chains(int64_t chains, const Left& left, const Work& work) {
+  if (thread_count() == 1) {
+    for (int64_t chain = 0; chain < chains; ++chain) work(chain);
+    return;
+  }
+  std::vector<int> threads(static_cast<size_t>(chains));
+  int64_t begun = 0;  // chains below have no step left
+  const auto joined = [&] {
+    int64_t best = -1;
+    while (begun < chains && !left(begun)) ++begun;
+    for (int64_t chain = begun; chain < chains; ++chain) {
+      if (!left(chain) || (best >= 0 && threads[chain] >= threads[best])) continue;
+      best = chain;
+      if (threads[best] == 0) break;
+    }
+    if (best >= 0) ++threads[best];
+    return best;
+  };
+  FirstException first;
+#pragma omp parallel
+  for (;;) {
+    int64_t chain = 0;
+#pragma omp critical(scca_parallel_chains)
+    chain = joined();
+    if (chain < 0) break;
+    try {
+      work(chain);
+    } catch (...) {
+      first.keep(chain);
+      break;
+    }
+#pragma omp critical(scca_parallel_chains)
+    --threads[chain];
+  }
+  first.rethrow();
+}
+
 }  // namespace scca

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <deque>
 
 #include "core/parallel.h"
 #include "ops/attention.h"
@@ -24,7 +25,21 @@ struct Arguments {
 constexpr int64_t kPanel = 96;
 static_assert(kPanel % kLanes == 0 && kMaxQueries % kPanel == 0);
 
-/// One query head of one batch row. A block of queries stays in place while the keys that it sees come by in
+/// One query head of one batch row: what its blocks of queries share.
+struct Head {
+  Head(int64_t batch, int64_t head, KeyGradients gradients, const AttentionPlan& plan,
+       const AttentionShape& shape)
+      : batch(batch),
+        head(head),
+        gradients(gradients),
+        turns(*plan.heads[head], shape.first_query(), shape.tokens, plan.causal) {}
+
+  const int64_t batch, head;
+  const KeyGradients gradients;
+  BlockTurns turns;
+};
+
+/// What a thread does of a head. A block of queries stays in place while the keys that it sees come by in
 /// blocks. For a pair: p = 2^(s - log_sum_exp), dp = dout . v, ds = p (dp - dout . out); then dv += p dout,
 /// dq += scale ds k, dk += scale ds q.
 template <class T>
@@ -34,11 +49,12 @@ class HeadBackward {
   static constexpr bool kPaired = kFactorTerms == 2;
 
  public:
-  HeadBackward(const Arguments<T>& args, int64_t batch, int64_t head, KeyGradients gradients)
+  HeadBackward(const Arguments<T>& args, Head& head)
       : args_(args),
-        batch_(batch),
-        head_(head),
-        gradients_(std::move(gradients)),
+        batch_(head.batch),
+        head_(head.head),
+        gradients_(head.gradients),
+        turns_(head.turns),
         width_(args.shape.width),
         length_(width_ / kFactorTerms),
         padded_((width_ + kLanes - 1) / kLanes * kLanes) {
@@ -65,26 +81,23 @@ class HeadBackward {
     }
   }
 
-  void run(const HeadPlan& tiles) {
-    for (const Tile& tile : tiles) {
-      const Slice& all = tile.queries;
-      for (int64_t i = all.count_below(args_.shape.first_query()); i < all.count; i += kMaxQueries)
-        run_block(tile.keys, {all.at(i), all.step, std::min(kMaxQueries, all.count - i)});
-    }
-    gradients_.finish();
+  /// Takes blocks until none is left.
+  void run() {
+    while (const auto taken = turns_.take()) run_block(taken->block, taken->turns.data());
   }
 
  private:
-  void run_block(const std::vector<KeySlice>& slices, const Slice& queries) {
+  void run_block(const QueryBlock& whole, const int32_t* turn) {
+    const Slice& queries = whole.queries;
     load_queries(queries);
-    KeyWalk walk(slices, queries, args_.causal);
-    for (KeyBlock block; walk.next(block);) {
+    KeyWalk walk(whole, args_.causal);
+    for (KeyBlock block; walk.next(block); turn += block.count) {
       load_keys<T, F>(args_.shape, batch_, args_.shape.key_head(head_), block, args_.k, args_.v,
                       {.k = k_block_, .k_across = k_across_, .v = v_block_});
       std::fill(dk_block_, dk_block_ + block.count * padded_, 0.0f);
       std::fill(dv_block_, dv_block_ + block.count * padded_, 0.0f);
       for (int64_t first = 0; first < queries.count; first += kPanel) run_panel(block, first, queries.count);
-      gradients_.add(block, {.dk = dk_block_, .dv = dv_block_, .row = padded_}, args_.scale);
+      gradients_.add(block, {.dk = dk_block_, .dv = dv_block_, .row = padded_}, args_.scale, turn, turns_);
     }
     if (args_.dq) store_dq(queries);
   }
@@ -236,7 +249,8 @@ class HeadBackward {
 
   const Arguments<T>& args_;
   const int64_t batch_, head_;
-  KeyGradients gradients_;
+  const KeyGradients& gradients_;
+  BlockTurns& turns_;
   // length_: a row's factors. padded_: rows that multiply() can take as columns, zeros at the end
   const int64_t width_, length_, padded_;
   F *q_rows_, *dout_rows_;              // [query / kFactorTerms][padded]
@@ -267,10 +281,15 @@ void backward(const AttentionInput& in, const AttentionOutput& result, const Ten
                           result.log_sum_exp.data<float>(),
                           d.q ? d.q.data<T>() : nullptr};
   KeyGradientSums<T> sums(shape, d, workspace);
-  parallel_tasks(shape.batch * shape.heads, [&](int64_t task) {
-    const int64_t batch = task / shape.heads, head = task % shape.heads;
-    HeadBackward<T>(args, batch, head, sums.of(batch, head)).run(*in.plan.heads[head]);
-  });
+  std::deque<Head> heads;
+  for (int64_t batch = 0; batch < shape.batch; ++batch)
+    for (int64_t head = 0; head < shape.heads; ++head)
+      heads.emplace_back(batch, head, sums.of(batch, head), in.plan, shape);
+  parallel_chains(
+      std::ssize(heads), [&](int64_t i) { return heads[i].turns.left(); },
+      [&](int64_t i) { HeadBackward<T>(args, heads[i]).run(); });
+  parallel_tasks(std::ssize(heads),
+                 [&](int64_t i) { heads[i].gradients.finish(heads[i].turns, shape.tokens); });
   sums.finish();
 }
 

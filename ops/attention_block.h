@@ -24,6 +24,31 @@ static_assert(kMaxQueries % kLanes == 0);
 inline constexpr float kNegativeInfinity = -std::numeric_limits<float>::infinity();
 inline constexpr double kLog2E = 1.4426950408889634;
 
+/// Up to kMaxQueries queries of one tile, and what they see.
+struct QueryBlock {
+  const std::vector<KeySlice>* keys;
+  Slice queries;
+};
+
+/// The queries of a head at or after `first`, in the order of its tiles.
+inline std::vector<QueryBlock> query_blocks(const HeadPlan& tiles, int64_t first) {
+  std::vector<QueryBlock> blocks;
+  for (const Tile& tile : tiles) {
+    const Slice& all = tile.queries;
+    for (int64_t i = all.count_below(first); i < all.count; i += kMaxQueries)
+      blocks.push_back({&tile.keys, {all.at(i), all.step, std::min(kMaxQueries, all.count - i)}});
+  }
+  return blocks;
+}
+
+/// The keys of a slice that any query of a block sees: at(begin) .. at(end - 1).
+struct KeyRange {
+  int64_t begin, end;
+};
+inline KeyRange seen_of(const KeySlice& keys, const Slice& queries, bool causal) {
+  return {keys.begin_for(queries.start), keys.end_for(queries.last(), causal)};
+}
+
 /// Keys met by a block of queries, gathered from the slices of a tile.
 struct KeyBlock {
   int64_t count = 0;
@@ -45,20 +70,20 @@ struct KeyBlock {
 /// skipped by arithmetic.
 class KeyWalk {
  public:
-  KeyWalk(const std::vector<KeySlice>& slices, const Slice& queries, bool causal)
-      : slices_(slices), queries_(queries), causal_(causal) {}
+  KeyWalk(const QueryBlock& block, bool causal)
+      : slices_(*block.keys), queries_(block.queries), causal_(causal) {}
 
   bool next(KeyBlock& block) {
     block.count = 0;
     block.whole = true;
     while (block.count < kMaxKeys && slice_ < slices_.size()) {
       const KeySlice& keys = slices_[slice_];
-      const int64_t begin = std::max(index_, keys.begin_for(queries_.start));
-      const int64_t seen = keys.end_for(queries_.last(), causal_);
-      const int64_t end = std::min(seen, begin + kMaxKeys - block.count);
+      const KeyRange seen = seen_of(keys, queries_, causal_);
+      const int64_t begin = std::max(index_, seen.begin);
+      const int64_t end = std::min(seen.end, begin + kMaxKeys - block.count);
       for (int64_t i = begin; i < end; ++i) add(block, keys.at(i), keys.reach);
       index_ = std::max(begin, end);
-      if (index_ >= seen) {
+      if (index_ >= seen.end) {
         ++slice_;
         index_ = 0;
       }

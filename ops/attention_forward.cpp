@@ -9,31 +9,21 @@ namespace {
 
 using simd::floats;
 
-/// Up to kMaxQueries queries of one tile, in one batch row and head: a task.
-struct Block {
+/// A block of queries in one batch row and head.
+struct Task {
   int64_t batch, head;
-  const std::vector<KeySlice>* keys;
-  Slice queries;
+  QueryBlock block;
 };
 
 /// The queries at or after `first`, in blocks; the costly last ones come first, so that threads end together.
-std::vector<Block> blocks_of(const AttentionPlan& plan, int64_t batch, int64_t first) {
-  std::vector<Block> blocks;
-  for (int64_t b = 0; b < batch; ++b) {
-    for (size_t head = 0; head < plan.heads.size(); ++head) {
-      for (const Tile& tile : *plan.heads[head]) {
-        const Slice& all = tile.queries;
-        for (int64_t i = all.count_below(first); i < all.count; i += kMaxQueries) {
-          blocks.push_back({b,
-                            static_cast<int64_t>(head),
-                            &tile.keys,
-                            {all.at(i), all.step, std::min(kMaxQueries, all.count - i)}});
-        }
-      }
-    }
-  }
-  std::reverse(blocks.begin(), blocks.end());
-  return blocks;
+std::vector<Task> tasks_of(const AttentionPlan& plan, int64_t batch, int64_t first) {
+  std::vector<Task> tasks;
+  for (int64_t b = 0; b < batch; ++b)
+    for (size_t head = 0; head < plan.heads.size(); ++head)
+      for (const QueryBlock& block : query_blocks(*plan.heads[head], first))
+        tasks.push_back({b, static_cast<int64_t>(head), block});
+  std::reverse(tasks.begin(), tasks.end());
+  return tasks;
 }
 
 /// What is known of a group of queries after some of its keys: with reference r (about the largest score),
@@ -85,14 +75,15 @@ void update(Group& group, float* scores, int64_t keys, int64_t width, float fact
 }
 
 template <class T>
-void forward_block(const AttentionShape& shape, const Block& task, bool causal, float scale, const T* q,
+void forward_block(const AttentionShape& shape, const Task& task, bool causal, float scale, const T* q,
                    const T* k, const T* v, T* out, float* log_sum_exp) {
   using F = FactorOf<T>;
   constexpr int64_t terms = kTerms<F>;
   const int64_t width = shape.width, length = width / terms;
-  const int64_t count = task.queries.count, groups = (count + kLanes - 1) / kLanes;
-  const int64_t query_stride = task.queries.step * shape.heads * width;
-  const int64_t first_row = shape.query_row(task.batch, task.queries.start, task.head);
+  const Slice& queries = task.block.queries;
+  const int64_t count = queries.count, groups = (count + kLanes - 1) / kLanes;
+  const int64_t query_stride = queries.step * shape.heads * width;
+  const int64_t first_row = shape.query_row(task.batch, queries.start, task.head);
   const int64_t key_head = shape.key_head(task.head);
 
   Scratch scratch((2 * kMaxQueries + 2 * kMaxKeys) * width + 2 * kMaxKeys * kLanes);
@@ -113,7 +104,7 @@ void forward_block(const AttentionShape& shape, const Block& task, bool causal, 
                  std::min(kLanes, count - g * kLanes), width, scale, q_transposed + g * kLanes * length);
   }
 
-  KeyWalk walk(*task.keys, task.queries, causal);
+  KeyWalk walk(task.block, causal);
   for (KeyBlock block; walk.next(block);) {
     load_keys<T, F>(shape, task.batch, key_head, block, k, v, {.k = k_block, .v_across = v_block});
     for (int64_t g = 0; g < groups; ++g) {
@@ -140,7 +131,7 @@ void forward_block(const AttentionShape& shape, const Block& task, bool causal, 
     transpose_out(group[g].out, some, width, inverse, out + first_row + g * kLanes * query_stride,
                   query_stride);
     for (int64_t i = 0; i < some; ++i) {
-      log_sum_exp[shape.statistic(task.batch, task.queries.at(g * kLanes + i), task.head)] =
+      log_sum_exp[shape.statistic(task.batch, queries.at(g * kLanes + i), task.head)] =
           static_cast<float>((group[g].reference[i] + std::log2(group[g].sum[i])) / kLog2E);
     }
   }
@@ -149,12 +140,12 @@ void forward_block(const AttentionShape& shape, const Block& task, bool causal, 
 template <class T>
 void forward(const AttentionInput& in, AttentionOutput& result) {
   const AttentionShape shape(in.q, in.k);
-  const std::vector<Block> blocks = blocks_of(in.plan, shape.batch, shape.first_query());
+  const std::vector<Task> tasks = tasks_of(in.plan, shape.batch, shape.first_query());
   const T *const q = in.q.data<T>(), *const k = in.k.data<T>(), *const v = in.v.data<T>();
   T* const outs = result.out.data<T>();
   float* const statistics = result.log_sum_exp.data<float>();
-  parallel_tasks(static_cast<int64_t>(blocks.size()), [&](int64_t task) {
-    forward_block(shape, blocks[task], in.plan.causal, static_cast<float>(in.scale * kLog2E), q, k, v, outs,
+  parallel_tasks(static_cast<int64_t>(tasks.size()), [&](int64_t task) {
+    forward_block(shape, tasks[task], in.plan.causal, static_cast<float>(in.scale * kLog2E), q, k, v, outs,
                   statistics);
   });
 }

@@ -1,13 +1,14 @@
 #pragma once
 // Where a backward pass of attention sums dK and dV [B, S, G, K], G key heads. All query heads run at once,
 // so those that share a key head sum each by itself, in AttentionWorkspace's sums [B, H, S, K] (float), and
-// the sums are added in head order: the same bits with any number of threads. Without sums beside them (a
-// float gradient of as many key heads as query heads) each head sums in the gradient itself.
+// the sums are added in head order; within a head blocks of queries add in theirs (BlockTurns): the same bits
+// with any number of threads. Without sums beside them (a float gradient of as many key heads as query heads)
+// each head sums in the gradient itself.
 #include <algorithm>
 #include <vector>
 
 #include "core/parallel.h"
-#include "ops/attention_block.h"
+#include "ops/attention_turns.h"
 
 namespace scca::cpu {
 
@@ -16,8 +17,8 @@ namespace scca::cpu {
 class KeyGradients {
  public:
   /// Rows of `width` floats, `row` apart; null where they are not wanted.
-  KeyGradients(float* dk, float* dv, int64_t row, int64_t width, int64_t tokens)
-      : dk_(dk), dv_(dv), row_(row), width_(width), begun_(static_cast<size_t>(tokens), false) {}
+  KeyGradients(float* dk, float* dv, int64_t row, int64_t width)
+      : dk_(dk), dv_(dv), row_(row), width_(width) {}
 
   bool wants_dk() const { return dk_ != nullptr; }
   bool wants_dv() const { return dv_ != nullptr; }
@@ -27,30 +28,34 @@ class KeyGradients {
     const float *dk, *dv;
     int64_t row;
   };
-  void add(const KeyBlock& block, const Sums& sums, float scale) {
-    if (dv_) add_rows(block, sums.dv, sums.row, 1, dv_);
-    if (dk_) add_rows(block, sums.dk, sums.row, scale, dk_);
-    for (int64_t key = 0; key < block.count; ++key) begun_[static_cast<size_t>(block.position[key])] = true;
+  /// `turn`: of each of the block's keys.
+  void add(const KeyBlock& block, const Sums& sums, float scale, const int32_t* turn,
+           BlockTurns& turns) const {
+    for (int64_t key = 0; key < block.count; ++key) turns.wait(block.position[key], turn[key]);
+    if (dv_) add_rows(block, sums.dv, sums.row, 1, turn, dv_);
+    if (dk_) add_rows(block, sums.dk, sums.row, scale, turn, dk_);
+    for (int64_t key = 0; key < block.count; ++key) turns.pass(block.position[key], turn[key]);
   }
 
-  /// Clears the rows that no block came to; once all have come.
-  void finish() {
-    for (size_t position = 0; position < begun_.size(); ++position) {
-      if (begun_[position]) continue;
+  /// Clears the rows of the `tokens` keys that no block came to; once all have come.
+  void finish(const BlockTurns& turns, int64_t tokens) const {
+    for (int64_t position = 0; position < tokens; ++position) {
+      if (turns.met(position)) continue;
       for (float* to : {dk_, dv_})
-        if (to) std::fill_n(to + static_cast<int64_t>(position) * row_, width_, 0.0f);
+        if (to) std::fill_n(to + position * row_, width_, 0.0f);
     }
   }
 
  private:
-  /// to[position of key] += factor * sums[key], from zero where nothing stands yet.
-  void add_rows(const KeyBlock& block, const float* sums, int64_t sums_row, float factor, float* to) const {
+  /// to[position of key] += factor * sums[key], from zero where the block is the first to come.
+  void add_rows(const KeyBlock& block, const float* sums, int64_t sums_row, float factor, const int32_t* turn,
+                float* to) const {
     const auto at = [&](int64_t key) { return to + block.position[key] * row_; };
     for (int64_t key = 0; key < block.count; ++key) {
       if (key + kRowsAhead < block.count) prefetch<Prefetch::write>(at(key + kRowsAhead), width_);
       float* const row = at(key);
       const float* const from = sums + key * sums_row;
-      if (!begun_[static_cast<size_t>(block.position[key])]) std::fill_n(row, width_, 0.0f);
+      if (turn[key] == 0) std::fill_n(row, width_, 0.0f);
       int64_t i = 0;
       for (; i + simd::kWidth <= width_; i += simd::kWidth)
         simd::store(row + i, simd::fma(simd::load(from + i), simd::broadcast(factor), simd::load(row + i)));
@@ -60,7 +65,6 @@ class KeyGradients {
 
   float *const dk_, *const dv_;
   const int64_t row_, width_;
-  std::vector<bool> begun_;  // by position
 };
 
 template <class T>
@@ -77,7 +81,7 @@ class KeyGradientSums {
     const int64_t at = in_place_ ? shape_.key_row(batch, 0, head)
                                  : (batch * shape_.heads + head) * shape_.tokens * shape_.width;
     return {dk_ ? dk_ + at : nullptr, dv_ ? dv_ + at : nullptr,
-            in_place_ ? shape_.heads * shape_.width : shape_.width, shape_.width, shape_.tokens};
+            in_place_ ? shape_.heads * shape_.width : shape_.width, shape_.width};
   }
 
   /// Once all heads have run.

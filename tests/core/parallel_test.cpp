@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -103,5 +104,77 @@ TEST_CASE("parallel: of several exceptions the first task's is thrown, whoever i
       told = error.what();
     }
     REQUIRE(told == "0");
+  }
+}
+
+TEST_CASE("parallel: the steps of chains are begun once each and in their order") {
+  const std::vector<int> lengths = {3, 0, 1, 33, 7};
+  for (const int threads : {1, 2, 3, 7}) {
+    const Threads these(threads);
+    std::vector<std::atomic<int>> begun(lengths.size());
+    std::vector<std::vector<int>> steps(lengths.size());
+    std::mutex mutex;
+    parallel_chains(
+        std::ssize(lengths), [&](int64_t chain) { return begun[chain] < lengths[chain]; },
+        [&](int64_t chain) {
+          for (;;) {
+            const std::lock_guard lock(mutex);
+            if (begun[chain] == lengths[chain]) return;
+            steps[chain].push_back(begun[chain]++);
+          }
+        });
+    for (size_t chain = 0; chain < lengths.size(); ++chain) {
+      CHECK(std::ssize(steps[chain]) == lengths[chain]);
+      CHECK(std::ranges::is_sorted(steps[chain]));
+    }
+  }
+}
+
+TEST_CASE("parallel: threads spread over chains, and help where none is left to begin") {
+  const Threads four(4);
+  std::mutex mutex;
+  std::vector<int64_t> joined;
+  std::atomic<bool> waited_in_vain = false;
+  const auto all_have_joined = [&] {
+    const std::lock_guard lock(mutex);
+    return joined.size() == 4;
+  };
+  std::atomic<bool> left = true;
+  parallel_chains(
+      2, [&](int64_t) { return left.load(); },
+      [&](int64_t chain) {
+        {
+          const std::lock_guard lock(mutex);
+          joined.push_back(chain);
+        }
+        const auto late = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (!all_have_joined() && !waited_in_vain)
+          waited_in_vain = std::chrono::steady_clock::now() > late;
+        left = false;
+      });
+  CHECK(!waited_in_vain);
+  CHECK(std::ranges::count(joined, 0) == 2);
+  CHECK(std::ranges::count(joined, 1) == 2);
+}
+
+TEST_CASE("parallel: of chains that fail the first one's exception is thrown") {
+  for (const int threads : {1, 2, 5}) {
+    const Threads these(threads);
+    for (int round = 0; round < 50; ++round) {
+      std::vector<std::atomic<bool>> left(16);
+      for (auto& chain : left) chain = true;
+      std::string told;
+      try {
+        parallel_chains(
+            16, [&](int64_t chain) { return left[chain].load(); },
+            [&](int64_t chain) {
+              left[chain] = false;
+              if (chain % 7 == 3) throw std::runtime_error(std::to_string(chain));
+            });
+      } catch (const std::runtime_error& error) {
+        told = error.what();
+      }
+      REQUIRE(told == "3");
+    }
   }
 }

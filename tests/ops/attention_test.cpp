@@ -322,14 +322,19 @@ TEST_CASE("attention: bf16 errs at most twice what rounding inputs' exact result
 
 TEST_CASE("attention: the same bits at any thread count") {
   const int threads = omp_get_max_threads();
-  std::vector<NamedPlan> plans = plans_of_every_kind(250, 5);
-  plans.push_back({"heads tiled differently", heads_tiled_differently(250, true)});
-  for (const NamedPlan& plan : plans) {
-    // Key heads that query heads share have their gradients summed behind; those of one are summed in place.
-    for (const int64_t key_heads : {1, 5}) {
+  struct Case {
+    int64_t batch, tokens, heads, key_heads;
+  };
+  // Key heads that query heads share have their gradients summed behind; those of one are summed in place.
+  // One head alone is several threads' in blocks of queries.
+  for (const auto& [batch, tokens, heads, key_heads] :
+       {Case{2, 250, 5, 1}, {2, 250, 5, 5}, {1, 1300, 1, 1}}) {
+    std::vector<NamedPlan> plans = plans_of_every_kind(tokens, heads);
+    if (heads > 1) plans.push_back({"heads tiled differently", heads_tiled_differently(tokens, true)});
+    for (const NamedPlan& plan : plans) {
       CAPTURE(plan.name);
       CAPTURE(key_heads);
-      const Inputs in = inputs_of({2, 250, 5, key_heads, 32}, plan.plan, DType::f32);
+      const Inputs in = inputs_of({batch, tokens, heads, key_heads, 32}, plan.plan, DType::f32);
       omp_set_num_threads(1);
       const Inputs one = run(plan.plan, in);
       for (const int count : {2, 3, 7}) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/bus_error.h"
+#include "core/storage.h"
 #include "core/temporary.h"
 
 namespace scca {
@@ -73,12 +74,12 @@ std::string read_text_file(const std::filesystem::path& path);
 /// A file's bytes mapped for reading; pages are loaded when touched and shared with other processes.
 /// Replacing the file by a rename, as FileWriter does, changes nothing here. It must not be cut short while
 /// it is mapped: see core/bus_error.h.
-class MappedFile {
+class MappedFile : public Lender {
  public:
   /// Throws Error with the path and the system's reason.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
 
-  ~MappedFile();
+  ~MappedFile() override;
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
@@ -86,6 +87,7 @@ class MappedFile {
   size_t size() const { return size_; }
   /// Pages that lie whole in these bytes leave this process's memory; they are read again when touched.
   void forget(const std::byte* begin, size_t bytes) const;
+  void returned(const std::byte* begin, size_t bytes) const override { forget(begin, bytes); }
 
  private:
   MappedFile(const std::filesystem::path& path, const std::byte* data, size_t size);

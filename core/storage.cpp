@@ -143,7 +143,8 @@ std::shared_ptr<Storage> Storage::allocate(size_t bytes, Device device) {
   return std::shared_ptr<Storage>(new Storage(pool_of(device).take(bytes), bytes, device, nullptr));
 }
 
-std::shared_ptr<Storage> Storage::borrow(const void* data, size_t bytes, std::shared_ptr<const void> owner) {
+std::shared_ptr<Storage> Storage::borrow(const void* data, size_t bytes,
+                                         std::shared_ptr<const Lender> owner) {
   auto* bytes_of_owner = const_cast<std::byte*>(static_cast<const std::byte*>(data));
   return std::shared_ptr<Storage>(new Storage(bytes_of_owner, bytes, Device::cpu, std::move(owner)));
 }
@@ -164,7 +165,9 @@ void Storage::mark(MemoryKind kind) {
 Storage::~Storage() {
   if (plan_) {
     plan_->give(counted_bytes(bytes_, device_), kind_);
-  } else if (!owner_) {
+  } else if (owner_) {
+    owner_->returned(data_, bytes_);
+  } else {
     pool_of(device_).give(data_, bytes_);
   }
 }

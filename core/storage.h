@@ -17,6 +17,14 @@ inline constexpr size_t kMemoryKinds = 6;
 
 class PlannedMemory;  // core/planning.cpp
 
+/// Whose memory is borrowed (a mapped file).
+class Lender {
+ public:
+  virtual ~Lender() = default;
+  /// A borrower of these bytes is done with them; others may not be.
+  virtual void returned(const std::byte*, size_t) const {}
+};
+
 class Storage {
  public:
   /// Uninitialised memory, aligned to 64 bytes. Throws Error (how much was asked, how much is live) when
@@ -25,7 +33,7 @@ class Storage {
   static std::shared_ptr<Storage> allocate(size_t bytes, Device device);
 
   /// Memory that belongs to `owner` (a mapped file): not counted, not freed here, and never to be written.
-  static std::shared_ptr<Storage> borrow(const void* data, size_t bytes, std::shared_ptr<const void> owner);
+  static std::shared_ptr<Storage> borrow(const void* data, size_t bytes, std::shared_ptr<const Lender> owner);
 
   ~Storage();
   Storage(const Storage&) = delete;
@@ -49,7 +57,7 @@ class Storage {
   MemoryKind kind() const { return kind_; }
 
  private:
-  Storage(std::byte* data, size_t bytes, Device device, std::shared_ptr<const void> owner)
+  Storage(std::byte* data, size_t bytes, Device device, std::shared_ptr<const Lender> owner)
       : data_(data), bytes_(bytes), device_(device), owner_(std::move(owner)) {}
 
   std::byte* data_;
@@ -57,7 +65,7 @@ class Storage {
   size_t bytes_;
   Device device_;
   MemoryKind kind_ = MemoryKind::workspace;
-  std::shared_ptr<const void> owner_;
+  std::shared_ptr<const Lender> owner_;
   std::shared_ptr<PlannedMemory> plan_;
 };
 

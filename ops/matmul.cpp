@@ -15,7 +15,7 @@ namespace {
 /// bf16 is widened where the CPU has no such instructions: right everywhere, at the f32 rate. oneDNN gathers
 /// the columns of a transposed A; where its rows lie a multiple of 4 KiB apart (a vocabulary of 4096), a
 /// column falls into one set of the cache and the product runs at a third of its rate: there we transpose
-/// first.
+/// first, as many of its columns at a time as stay in the caches.
 MatmulWorkspace workspace_of(const Tensor& a, const Tensor& b, const Tensor& c,
                              const MatmulOptions& options) {
   MatmulWorkspace w;
@@ -27,7 +27,10 @@ MatmulWorkspace workspace_of(const Tensor& a, const Tensor& b, const Tensor& c,
     w.wide_b = Tensor::empty(b.shape());
     if (c.dtype() != DType::f32) w.wide_c = Tensor::empty(c.shape());
   }
-  if (options.transpose_a && a.size(1) % 1024 == 0) w.turned_a = Tensor::empty({a.size(1), a.size(0)});
+  constexpr int64_t kTurned = int64_t{1} << 21;  // numbers at a time: 8 MB
+  const int64_t depth = a.size(0), most = std::max<int64_t>(1024, kTurned / std::max<int64_t>(depth, 1));
+  if (options.transpose_a && a.size(1) % 1024 == 0)
+    w.turned_a = Tensor::empty({std::min(a.size(1), most / 1024 * 1024), depth});
   return w;
 }
 
@@ -120,14 +123,14 @@ void transpose_tile(const float* a, int64_t a_stride, int64_t rows, int64_t cols
   }
 }
 
-void transpose(const Tensor& a, Tensor& t) {
-  const int64_t rows = a.size(0), cols = a.size(1);
+/// t = a^T, dense.
+void transpose(const MatrixView& a, float* to) {
+  const int64_t rows = a.rows, cols = a.columns, stride = a.stride;
   const float* from = a.data<float>();
-  float* to = t.data<float>();
   parallel_for((cols + kTile - 1) / kTile, 1, [=](int64_t begin, int64_t end) {
     for (int64_t row = 0; row < rows; row += kTile) {
       for (int64_t col = begin * kTile; col < std::min(cols, end * kTile); col += kTile) {
-        transpose_tile(from + row * cols + col, cols, std::min(kTile, rows - row),
+        transpose_tile(from + row * stride + col, stride, std::min(kTile, rows - row),
                        std::min(kTile, cols - col), to + col * rows + row, rows);
       }
     }
@@ -137,10 +140,14 @@ void transpose(const Tensor& a, Tensor& t) {
 void matmul_f32(const MatrixPart& a, const Tensor& b, const MatrixPart& c, const MatmulOptions& options,
                 Tensor& turned_a) {
   if (!turned_a) return run_product(a, MatrixPart(b), c, options);
-  transpose(a.matrix, turned_a);
   MatmulOptions plain_a = options;
   plain_a.transpose_a = false;
-  run_product(MatrixPart(turned_a), MatrixPart(b), c, plain_a);
+  const MatrixView turned = MatrixPart(turned_a), whole = a, result = c;
+  for (int64_t begin = 0; begin < whole.columns; begin += turned.rows) {
+    const int64_t count = std::min(turned.rows, whole.columns - begin);
+    transpose(whole.columns_of(begin, count), turned_a.data<float>());
+    run_product(turned.rows_of(0, count), MatrixPart(b), result.rows_of(begin, count), plain_a);
+  }
 }
 
 void widen(const Tensor& t, Tensor& wide) {

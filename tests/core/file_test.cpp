@@ -4,8 +4,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 
 #include "core/check.h"
 #include "tests/temporary_folder.h"
@@ -118,4 +120,24 @@ TEST_CASE("file: a mapping shows the bytes and outlives a replacement of the fil
   CHECK(std::memcmp(mapped->data(), "old bytes", 9) == 0);
   write_file(folder / "empty", "");
   CHECK(MappedFile::open(folder / "empty")->size() == 0);
+}
+
+TEST_CASE("file: what nobody borrows of a mapping any more leaves memory, and is there when read again") {
+  const auto resident = [] {  // bytes of files, as the system counts them
+    int64_t size = 0, all = 0, shared = 0;
+    std::ifstream("/proc/self/statm") >> size >> all >> shared;
+    return shared * ::sysconf(_SC_PAGESIZE);
+  };
+  constexpr int64_t bytes = int64_t{16} << 20, slack = int64_t{2} << 20;  // the system counts in batches
+  const TemporaryFolder folder;
+  write_file(folder / "x", std::string(bytes, 'x'));
+  const auto mapped = MappedFile::open(folder / "x");
+  const auto sum = [&] { return std::count(mapped->data(), mapped->data() + bytes, std::byte{'x'}); };
+  const int64_t before = resident();
+  auto borrowed = Storage::borrow(mapped->data(), bytes, mapped);
+  CHECK(sum() == bytes);
+  CHECK(resident() - before >= bytes - slack);
+  borrowed.reset();
+  CHECK(resident() - before <= slack);
+  CHECK(sum() == bytes);
 }

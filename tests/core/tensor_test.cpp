@@ -37,15 +37,26 @@ TEST_CASE("tensor: what does not fit is refused with the values") {
 }
 
 TEST_CASE("tensor: borrowed memory is read, and not handed out for writing") {
-  const auto owner = std::make_shared<std::vector<float>>(2, 1.0f);
-  Tensor t = Tensor::over(Storage::borrow(owner->data(), 8, owner), 0, {2}, DType::f32);
+  struct Owner : Lender {
+    void returned(const std::byte* begin, size_t bytes) const override {
+      back += begin == reinterpret_cast<const std::byte*>(numbers) ? bytes : 0;
+    }
+    float numbers[2] = {1, 1};
+    mutable size_t back = 0;
+  };
+  const auto owner = std::make_shared<Owner>();
+  Tensor t = Tensor::over(Storage::borrow(owner->numbers, 8, owner), 0, {2}, DType::f32);
   CHECK(std::as_const(t).data<float>()[1] == 1);
   CHECK(t.version() == 0);
   const char* refused = "memory: 8 bytes of a mapped file are to be read only; clone() what is to be written";
   CHECK_THROWS_WITH_AS(t.data<float>(), refused, Error);
   CHECK_THROWS_WITH_AS(t.raw(), refused, Error);
   CHECK_THROWS_WITH_AS(t.copy_from(Tensor::zeros({2})), refused, Error);
-  CHECK(t.clone().data<float>()[0] == 1);
+  Tensor same = t.reshape({1, 2});
+  CHECK((t = t.clone()).data<float>()[0] == 1);
+  CHECK(owner->back == 0);  // `same` reads it
+  same = Tensor();
+  CHECK(owner->back == 8);
 }
 
 TEST_CASE("tensor: a reshaped temporary keeps the only handle") {

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "ops/cast.h"
 #include "ops/matmul.h"
 #include "tests/op_check.h"
 
@@ -131,6 +132,21 @@ TEST_CASE("matmul: the same bits at any thread count where they are asked for") 
     const double most =
         static_cast<double>(k) * (static_cast<double>(k) * 0x1p-24 + (dtype == DType::bf16 ? 0x1p-8 : 0));
     for (size_t i = 0; i < one.size(); ++i) CHECK(max_difference(one[i], plain[i]) <= most);
+  }
+}
+
+TEST_CASE("matmul: a transposed operand whose rows lie a power of two apart, in several pieces") {
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    const Tensor a = random_tensor({1000, 3072}, dtype, 1), b = random_tensor({1000, 5}, dtype, 2);
+    const Tensor start = random_tensor({3072, 5}, dtype, 3);
+    const auto product = [&](DType with) {
+      Tensor c = cast(start, with);
+      matmul_into(cast(a, with), cast(b, with), c, {.transpose_a = true, .scale = 0.5, .accumulate = true});
+      return c;
+    };
+    // f32's rounding of 1000 terms of at most 1, and bf16's of the result
+    CHECK(max_difference(product(dtype), product(DType::f64)) <=
+          1000 * (1000 * 0x1p-24 + (dtype == DType::bf16 ? 0x1p-8 : 0)) / 2);
   }
 }
 

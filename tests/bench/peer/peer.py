@@ -105,7 +105,7 @@ def text_of(tokens):
 def scca_step(path, length, pattern, checkpointing, dtype):
     out = tempfile.mkdtemp(dir=work)
     err, peak = run_scca("finetune", "--model", folder, "--data", path, "--bos", "off", "--context", str(length), "--attention",
-                         pattern, "--checkpointing", checkpointing, "--dtype", dtype, "--steps", str(flags.steps), "--lr", "1e-5",
+                         pattern, "--rope", "linear", "--checkpointing", checkpointing, "--dtype", dtype, "--steps", str(flags.steps), "--lr", "1e-5",
                          "--warmup", "0", "--out", os.path.join(out, "run"), "--token-cache", "off", "--force")[1::2]
     lines = [json.loads(line) for line in open(os.path.join(out, "run/metrics.jsonl"))]
     return {"losses": [line["loss"] for line in lines], "seconds": [length / line["tokens_per_s"] for line in lines],
@@ -128,7 +128,7 @@ def cell(path, ids, pattern, checkpointing, dtype):
     ours, theirs = in_turns(
         lambda: scca_step(path, len(ids), pattern, checkpointing, dtype),
         lambda: run_torch(kind="step", ids=ids, pattern=pattern, checkpointing=checkpointing, dtype=dtype, steps=flags.steps,
-                          factor=factor))
+                          factor=factor, loss_rows=2048 if len(ids) > 8192 else 0))
     if None in theirs:
         print(f"| {what} | {spread([s for r in ours for s in r['seconds']])} s | does not fit | | |", flush=True)
         return

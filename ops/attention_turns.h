@@ -53,8 +53,12 @@ class BlockTurns {
 
   void wait(int64_t key, int32_t turn) const {
     constexpr int kPatience = 1000;  // then the thread that is waited for may want this CPU
-    for (int looks = 0; added_[static_cast<size_t>(key)].load(std::memory_order_acquire) != turn; ++looks)
-      if (looks >= kPatience) std::this_thread::yield();
+    int looks = 0;
+    while (added_[static_cast<size_t>(key)].load(std::memory_order_acquire) != turn)
+      if (looks < kPatience)
+        ++looks;
+      else
+        std::this_thread::yield();
   }
   /// After wait() for that turn, which is this thread's alone.
   void pass(int64_t key, int32_t turn) {

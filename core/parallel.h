@@ -102,8 +102,7 @@ void parallel_tasks(int64_t count, const Body& body) {
 
 /// Work in chains, whose steps begin one after the other. `work(chain)` begins steps until `left(chain)` says
 /// that none is left to begin, and may run on several threads at once, which share the steps out among them.
-/// A thread joins the chain with the fewest threads: one of its own, and help for others' when all have
-/// begun.
+/// A thread joins the chain with the fewest threads: one of its own, or, when all have begun, another's.
 template <class Left, class Work>
 void parallel_chains(int64_t chains, const Left& left, const Work& work) {
   if (thread_count() == 1) {
@@ -111,11 +110,11 @@ void parallel_chains(int64_t chains, const Left& left, const Work& work) {
     return;
   }
   std::vector<int> threads(static_cast<size_t>(chains));
-  int64_t begun = 0;  // chains below have no step left
-  const auto joined = [&] {
+  int64_t used_up = 0;  // of no chain below is a step left
+  const auto join = [&] {
     int64_t best = -1;
-    while (begun < chains && !left(begun)) ++begun;
-    for (int64_t chain = begun; chain < chains; ++chain) {
+    while (used_up < chains && !left(used_up)) ++used_up;
+    for (int64_t chain = used_up; chain < chains; ++chain) {
       if (!left(chain) || (best >= 0 && threads[chain] >= threads[best])) continue;
       best = chain;
       if (threads[best] == 0) break;
@@ -128,7 +127,7 @@ void parallel_chains(int64_t chains, const Left& left, const Work& work) {
   for (;;) {
     int64_t chain = 0;
 #pragma omp critical(scca_parallel_chains)
-    chain = joined();
+    chain = join();
     if (chain < 0) break;
     try {
       work(chain);

@@ -24,8 +24,8 @@ inline constexpr int64_t kLanes = 2 * simd::kWidth;
 /// Rows of C that multiply() keeps in registers: 6 x 2 accumulators of 16 registers, 12 x 2 of 32.
 inline constexpr int kTileRows = simd::kRegisters == 32 ? 12 : 6;
 
-/// The operands of C[r][:] = sum over t of A[r][t] B[t][:], for r < rows, t < depth (in factors) and `lanes`
-/// columns.
+/// The operands of C[r][:] = sum over t of A[r][t] B[t][:], for r < rows, t < depth (in factors, at least
+/// one) and `lanes` columns.
 struct ProductSize {
   int64_t rows, depth;
 };
@@ -48,7 +48,7 @@ struct Product {
 };
 
 /// The product for R rows. (Its operands one by one: a structure of three would go through memory, which
-/// short products pay for.)
+/// short products pay for. So would the sums, on their way out, if the loop could be passed over.)
 template <int R, bool add, class F>
 void multiply_tile(const F* a, int64_t a_row, int64_t a_step, const F* b, int64_t b_row, int64_t depth,
                    float* c, int64_t c_row) {
@@ -58,15 +58,23 @@ void multiply_tile(const F* a, int64_t a_row, int64_t a_step, const F* b, int64_
     left[r] = add ? simd::load(c + r * c_row) : simd::floats{};
     right[r] = add ? simd::load(c + r * c_row + simd::kWidth) : simd::floats{};
   }
-  for (int64_t t = 0; t < depth; ++t, a += a_step, b += b_row) {
+  // Four rows by one address each, so that no offset of a row leaves the integer registers.
+  constexpr int kRows = 4, kAddresses = (R + kRows - 1) / kRows;
+  const F* at[kAddresses];
+#pragma GCC unroll 16
+  for (int i = 0; i < kAddresses; ++i) at[i] = a + i * kRows * a_row;
+  do {
     const auto b_left = simd::load(b), b_right = simd::load(b + simd::kWidth);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const auto x = simd::broadcast(a[r * a_row]);
+      const auto x = simd::broadcast(at[r / kRows][r % kRows * a_row]);
       left[r] = simd::fma(x, b_left, left[r]);
       right[r] = simd::fma(x, b_right, right[r]);
     }
-  }
+#pragma GCC unroll 16
+    for (int i = 0; i < kAddresses; ++i) at[i] += a_step;
+    b += b_row;
+  } while (--depth > 0);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
     simd::store(c + r * c_row, left[r]);

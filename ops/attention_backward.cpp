@@ -83,23 +83,41 @@ class HeadBackward {
 
   /// Takes blocks until none is left.
   void run() {
-    while (const auto taken = turns_.take()) run_block(taken->block, taken->turns.data());
+    while (const auto taken = turns_.take()) run_block(*taken);
   }
 
  private:
-  void run_block(const QueryBlock& whole, const int32_t* turn) {
-    const Slice& queries = whole.queries;
+  void run_block(const BlockTurns::Taken& taken) {
+    const Slice& queries = taken.block.queries;
+    const int32_t* turn = taken.turns.data();
     load_queries(queries);
-    KeyWalk walk(whole, args_.causal);
+    KeyWalk walk(taken.block, args_.causal);
     for (KeyBlock block; walk.next(block); turn += block.count) {
       load_keys<T, F>(args_.shape, batch_, args_.shape.key_head(head_), block, args_.k, args_.v,
                       {.k = k_block_, .k_across = k_across_, .v = v_block_});
+      ask_ahead(block, walk, taken);
       std::fill(dk_block_, dk_block_ + block.count * padded_, 0.0f);
       std::fill(dv_block_, dv_block_ + block.count * padded_, 0.0f);
       for (int64_t first = 0; first < queries.count; first += kPanel) run_panel(block, first, queries.count);
       gradients_.add(block, {.dk = dk_block_, .dv = dv_block_, .row = padded_}, args_.scale, turn, turns_);
     }
     if (args_.dq) store_dq(queries);
+  }
+
+  /// Asks for what is touched after this block of keys' products.
+  void ask_ahead(const KeyBlock& block, const KeyWalk& walk, const BlockTurns::Taken& taken) {
+    const AttentionShape& shape = args_.shape;
+    const auto keys_of = [&](const KeyWalk& next) {
+      return ask_for_keys(shape, batch_, shape.key_head(head_), next, args_.k, args_.v, ahead_);
+    };
+    ahead_.clear();
+    gradients_.ask_for(block, ahead_);
+    if (keys_of(walk)) return;
+    if (args_.dq) ask_for_queries(shape, batch_, head_, taken.block.queries, args_.dq, ahead_);
+    if (!taken.following) return;
+    for (const T* rows : {args_.q, args_.dout, args_.out})
+      ask_for_queries(shape, batch_, head_, taken.following->queries, rows, ahead_);
+    keys_of(KeyWalk(*taken.following, args_.causal));
   }
 
   void run_panel(const KeyBlock& block, int64_t first, int64_t count) {
@@ -125,11 +143,6 @@ class HeadBackward {
     std::fill(delta_, delta_ + some, 0.0f);
     for (int64_t i = 0; i < queries.count; ++i) {
       const int64_t row = first + i * stride;
-      if (i + kRowsAhead < queries.count) {
-        prefetch(args_.q + row + kRowsAhead * stride, width_);
-        prefetch(args_.dout + row + kRowsAhead * stride, width_);
-        prefetch(args_.out + row + kRowsAhead * stride, width_);
-      }
       if (i % kFactorTerms == 0) {
         const auto across = [&](const T* rows, F* factors) {
           const T* const second = i + 1 < queries.count ? rows + row + stride : nullptr;
@@ -173,11 +186,11 @@ class HeadBackward {
     float* const dweights = kPaired ? dweights_ : reinterpret_cast<float*>(dscores);
     multiply<false, F>(
         {.rows = keys, .depth = length_}, {.data = k_block_ + begin * length_, .row = length_, .step = 1},
-        {.data = q_transposed_ + at, .row = kLanes}, {.data = scores + begin * row, .row = row});
+        {.data = q_transposed_ + at, .row = kLanes}, {.data = scores + begin * row, .row = row}, ahead_);
     if (!block.whole) mask(block, begin, end, query, scores, row);
     multiply<false, F>(
         {.rows = keys, .depth = length_}, {.data = v_block_ + begin * length_, .row = length_, .step = 1},
-        {.data = dout_transposed_ + at, .row = kLanes}, {.data = dweights + begin * row, .row = row});
+        {.data = dout_transposed_ + at, .row = kLanes}, {.data = dweights + begin * row, .row = row}, ahead_);
     F* const across = kPaired ? dscores_across_ : dscores + begin * panel;
     for (int64_t half = 0; half < kLanes; half += simd::kWidth) {
       const floats statistic = simd::load(statistic_ + query + half);
@@ -202,7 +215,7 @@ class HeadBackward {
       multiply<true, F>({.rows = width_, .depth = (keys + kFactorTerms - 1) / kFactorTerms},
                         {.data = k_rows_across() + begin / kFactorTerms * width_, .row = 1, .step = width_},
                         {.data = across, .row = row},
-                        {.data = dq_transposed_ + query * width_, .row = kLanes});
+                        {.data = dq_transposed_ + query * width_, .row = kLanes}, ahead_);
   }
 
   /// Neighbouring queries of one key, as sums over queries read them.
@@ -234,6 +247,7 @@ class HeadBackward {
                                 .step = 1},
                                {.data = rows + first * padded_ + column, .row = padded_},
                                {.data = sums + key * padded_ + column, .row = padded_});
+      ahead_.step(kLinesAhead);
     }
   }
 
@@ -251,6 +265,7 @@ class HeadBackward {
   const int64_t batch_, head_;
   const KeyGradients& gradients_;
   BlockTurns& turns_;
+  RowsAhead ahead_;
   // length_: a row's factors. padded_: rows that multiply() can take as columns, zeros at the end
   const int64_t width_, length_, padded_;
   F *q_rows_, *dout_rows_;              // [query / kFactorTerms][padded]

@@ -76,22 +76,37 @@ class KeyWalk {
   bool next(KeyBlock& block) {
     block.count = 0;
     block.whole = true;
-    while (block.count < kMaxKeys && slice_ < slices_.size()) {
-      const KeySlice& keys = slices_[slice_];
-      const KeyRange seen = seen_of(keys, queries_, causal_);
-      const int64_t begin = std::max(index_, seen.begin);
-      const int64_t end = std::min(seen.end, begin + kMaxKeys - block.count);
-      for (int64_t i = begin; i < end; ++i) add(block, keys.at(i), keys.reach);
-      index_ = std::max(begin, end);
-      if (index_ >= seen.end) {
-        ++slice_;
-        index_ = 0;
-      }
-    }
+    visit(slice_, index_, [&](int64_t key, int64_t reach) { add(block, key, reach); });
     return block.count > 0;
   }
 
+  /// Visits the keys of the block that comes next: visit(position).
+  template <class Visit>
+  void peek(const Visit& visit_key) const {
+    size_t slice = slice_;
+    int64_t index = index_;
+    visit(slice, index, [&](int64_t key, int64_t) { visit_key(key); });
+  }
+
  private:
+  /// Up to kMaxKeys keys, from that index of that slice on; both move past them.
+  template <class Visit>
+  void visit(size_t& slice, int64_t& index, const Visit& visit_key) const {
+    for (int64_t left = kMaxKeys; left > 0 && slice < slices_.size();) {
+      const KeySlice& keys = slices_[slice];
+      const KeyRange seen = seen_of(keys, queries_, causal_);
+      const int64_t begin = std::max(index, seen.begin);
+      const int64_t end = std::min(seen.end, begin + left);
+      for (int64_t i = begin; i < end; ++i) visit_key(keys.at(i), keys.reach);
+      left -= std::max<int64_t>(0, end - begin);
+      index = std::max(begin, end);
+      if (index >= seen.end) {
+        ++slice;
+        index = 0;
+      }
+    }
+  }
+
   void add(KeyBlock& block, int64_t key, int64_t reach) const {
     int64_t first = causal_ ? queries_.count_below(key) : 0, last = queries_.count;
     if (reach != kUnlimited) {
@@ -145,16 +160,34 @@ void load_keys(const AttentionShape& shape, int64_t batch, int64_t key_head, con
     load_across(rows + row(key), second, width, factors + key / kTerms<F> * width);
   };
   for (int64_t key = 0; key < block.count; ++key) {
-    if (key + kRowsAhead < block.count) {
-      prefetch(k + row(key + kRowsAhead), width);
-      prefetch(v + row(key + kRowsAhead), width);
-    }
     if (to.k) load_row(k + row(key), width, to.k + key * length);
     if (to.v) load_row(v + row(key), width, to.v + key * length);
     if (key % kTerms<F> != 0) continue;
     if (to.k_across) across(k, key, to.k_across);
     if (to.v_across) across(v, key, to.v_across);
   }
+}
+
+/// Asks for the keys and values that a walk comes to next; false: to none.
+template <class T>
+bool ask_for_keys(const AttentionShape& shape, int64_t batch, int64_t key_head, const KeyWalk& walk,
+                  const T* k, const T* v, RowsAhead& ahead) {
+  bool any = false;
+  walk.peek([&](int64_t position) {
+    any = true;
+    const int64_t row = shape.key_row(batch, position, key_head);
+    ahead.add(k + row, shape.width);
+    ahead.add(v + row, shape.width);
+  });
+  return any;
+}
+
+/// Asks for rows of queries.
+template <class T>
+void ask_for_queries(const AttentionShape& shape, int64_t batch, int64_t head, const Slice& queries,
+                     const T* rows, RowsAhead& ahead) {
+  for (int64_t i = 0; i < queries.count; ++i)
+    ahead.add(rows + shape.query_row(batch, queries.at(i), head), shape.width);
 }
 
 }  // namespace scca::cpu

@@ -26,11 +26,29 @@ std::vector<Task> tasks_of(const AttentionPlan& plan, int64_t batch, int64_t fir
   return tasks;
 }
 
+/// Where runs of tasks end, each the work of one thread: short tasks together, so that the thread knows what
+/// comes next, but in no fewer than four runs a thread.
+std::vector<size_t> run_ends(const std::vector<Task>& tasks) {
+  int64_t queries = 0;
+  for (const Task& task : tasks) queries += task.block.queries.count;
+  const int64_t most = std::min(kMaxQueries, queries / (4 * thread_count()));
+  std::vector<size_t> ends;
+  int64_t run = 0;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    run += tasks[i].block.queries.count;
+    if (i + 1 < tasks.size() && run + tasks[i + 1].block.queries.count <= most) continue;
+    ends.push_back(i + 1);
+    run = 0;
+  }
+  return ends;
+}
+
 /// What is known of a group of queries after some of its keys: with reference r (about the largest score),
 /// sum = sum of 2^(s - r) and O^T = sum of 2^(s - r) v. Scores are in units of log 2.
 struct Group {
   float reference[kLanes], sum[kLanes];
-  float* out;  // [width][lanes]
+  float* out;         // [width][lanes]
+  bool empty = true;  // no key was met: nothing is in `out`
 };
 
 /// Turns the scores of `keys` keys into weights 2^(factor s - r), with r raised where a score exceeds it, and
@@ -66,7 +84,7 @@ void update(Group& group, float* scores, int64_t keys, int64_t width, float fact
     simd::store(group.sum + part, sum);
     bool changed = false;
     for (int i = 0; i < simd::kWidth; ++i) changed |= shrink[i] != 1.0f;
-    if (!changed) continue;
+    if (!changed || group.empty) continue;
     for (int64_t i = 0; i < width; ++i) {
       float* at = group.out + i * kLanes + part;
       simd::store(at, simd::load(at) * shrink);
@@ -75,8 +93,19 @@ void update(Group& group, float* scores, int64_t keys, int64_t width, float fact
 }
 
 template <class T>
-void forward_block(const AttentionShape& shape, const Task& task, bool causal, float scale, const T* q,
-                   const T* k, const T* v, T* out, float* log_sum_exp) {
+struct Arguments {
+  AttentionShape shape;
+  bool causal;
+  float scale;
+  const T *q, *k, *v;
+  T* out;
+  float* log_sum_exp;
+};
+
+/// `following`: what this thread does next, of which the first rows are asked for; null: not known.
+template <class T>
+void forward_block(const Arguments<T>& args, const Task& task, const Task* following, RowsAhead& ahead) {
+  const auto& [shape, causal, scale, q, k, v, out, log_sum_exp] = args;
   using F = FactorOf<T>;
   constexpr int64_t terms = kTerms<F>;
   const int64_t width = shape.width, length = width / terms;
@@ -95,7 +124,6 @@ void forward_block(const AttentionShape& shape, const Task& task, bool causal, f
   F* weights = terms == 1 ? reinterpret_cast<F*>(scores) : scratch.take<F>(kMaxKeys / terms * kLanes);
 
   Group group[kMaxQueries / kLanes];
-  std::fill(sums, sums + groups * kLanes * width, 0.0f);
   for (int64_t g = 0; g < groups; ++g) {
     std::fill(group[g].reference, group[g].reference + kLanes, kNegativeInfinity);
     std::fill(group[g].sum, group[g].sum + kLanes, 0.0f);
@@ -107,6 +135,15 @@ void forward_block(const AttentionShape& shape, const Task& task, bool causal, f
   KeyWalk walk(task.block, causal);
   for (KeyBlock block; walk.next(block);) {
     load_keys<T, F>(shape, task.batch, key_head, block, k, v, {.k = k_block, .v_across = v_block});
+    ahead.clear();
+    if (!ask_for_keys(shape, task.batch, key_head, walk, k, v, ahead)) {
+      ask_for_queries(shape, task.batch, task.head, queries, out, ahead);
+      if (following) {
+        ask_for_queries(shape, following->batch, following->head, following->block.queries, q, ahead);
+        ask_for_keys(shape, following->batch, shape.key_head(following->head),
+                     KeyWalk(following->block, causal), k, v, ahead);
+      }
+    }
     for (int64_t g = 0; g < groups; ++g) {
       const auto [seen, end] = block.seen_by(g * kLanes, (g + 1) * kLanes);
       if (seen == end) continue;
@@ -114,17 +151,20 @@ void forward_block(const AttentionShape& shape, const Task& task, bool causal, f
       multiply<false, F>({.rows = keys, .depth = length},
                          {.data = k_block + begin * length, .row = length, .step = 1},
                          {.data = q_transposed + g * kLanes * length, .row = kLanes},
-                         {.data = scores + begin * kLanes, .row = kLanes});
+                         {.data = scores + begin * kLanes, .row = kLanes}, ahead);
       if (!block.whole) mask(block, begin, end, g * kLanes, scores, kLanes);
       F* const seen_weights = weights + begin / terms * kLanes;
       update(group[g], scores + begin * kLanes, keys, width, scale, seen_weights);
-      multiply<true, F>({.rows = width, .depth = (keys + terms - 1) / terms},
-                        {.data = v_block + begin / terms * width, .row = 1, .step = width},
-                        {.data = seen_weights, .row = kLanes}, {.data = group[g].out, .row = kLanes});
+      const auto add_values = group[g].empty ? multiply<false, F> : multiply<true, F>;
+      add_values({.rows = width, .depth = (keys + terms - 1) / terms},
+                 {.data = v_block + begin / terms * width, .row = 1, .step = width},
+                 {.data = seen_weights, .row = kLanes}, {.data = group[g].out, .row = kLanes}, ahead);
+      group[g].empty = false;
     }
   }
 
   for (int64_t g = 0; g < groups; ++g) {
+    if (group[g].empty) std::fill(group[g].out, group[g].out + kLanes * width, 0.0f);
     float inverse[kLanes];
     const int64_t some = std::min(kLanes, count - g * kLanes);
     for (int64_t i = 0; i < kLanes; ++i) inverse[i] = group[g].sum[i] == 0 ? 0.0f : 1.0f / group[g].sum[i];
@@ -139,14 +179,20 @@ void forward_block(const AttentionShape& shape, const Task& task, bool causal, f
 
 template <class T>
 void forward(const AttentionInput& in, AttentionOutput& result) {
-  const AttentionShape shape(in.q, in.k);
-  const std::vector<Task> tasks = tasks_of(in.plan, shape.batch, shape.first_query());
-  const T *const q = in.q.data<T>(), *const k = in.k.data<T>(), *const v = in.v.data<T>();
-  T* const outs = result.out.data<T>();
-  float* const statistics = result.log_sum_exp.data<float>();
-  parallel_tasks(static_cast<int64_t>(tasks.size()), [&](int64_t task) {
-    forward_block(shape, tasks[task], in.plan.causal, static_cast<float>(in.scale * kLog2E), q, k, v, outs,
-                  statistics);
+  const Arguments<T> args{AttentionShape(in.q, in.k),
+                          in.plan.causal,
+                          static_cast<float>(in.scale * kLog2E),
+                          in.q.data<T>(),
+                          in.k.data<T>(),
+                          in.v.data<T>(),
+                          result.out.data<T>(),
+                          result.log_sum_exp.data<float>()};
+  const std::vector<Task> tasks = tasks_of(in.plan, args.shape.batch, args.shape.first_query());
+  const std::vector<size_t> ends = run_ends(tasks);
+  parallel_tasks(std::ssize(ends), [&](int64_t run) {
+    RowsAhead ahead;
+    for (size_t task = run == 0 ? 0 : ends[run - 1]; task < ends[run]; ++task)
+      forward_block(args, tasks[task], task + 1 < ends[run] ? &tasks[task + 1] : nullptr, ahead);
   });
 }
 

@@ -23,6 +23,13 @@ class KeyGradients {
   bool wants_dk() const { return dk_ != nullptr; }
   bool wants_dv() const { return dv_ != nullptr; }
 
+  /// Asks for the rows of a block of keys, which are added to next.
+  void ask_for(const KeyBlock& block, RowsAhead& ahead) const {
+    for (const float* rows : {dv_, dk_})
+      for (int64_t key = 0; rows && key < block.count; ++key)
+        ahead.add(rows + block.position[key] * row_, width_);
+  }
+
   /// What one block of queries adds to a block of keys: [key][row], dk without the scale of the scores.
   struct Sums {
     const float *dk, *dv;
@@ -50,17 +57,20 @@ class KeyGradients {
   /// to[position of key] += factor * sums[key], from zero where the block is the first to come.
   void add_rows(const KeyBlock& block, const float* sums, int64_t sums_row, float factor, const int32_t* turn,
                 float* to) const {
-    const auto at = [&](int64_t key) { return to + block.position[key] * row_; };
     for (int64_t key = 0; key < block.count; ++key) {
-      if (key + kRowsAhead < block.count) prefetch<Prefetch::write>(at(key + kRowsAhead), width_);
-      float* const row = at(key);
-      const float* const from = sums + key * sums_row;
-      if (turn[key] == 0) std::fill_n(row, width_, 0.0f);
-      int64_t i = 0;
-      for (; i + simd::kWidth <= width_; i += simd::kWidth)
-        simd::store(row + i, simd::fma(simd::load(from + i), simd::broadcast(factor), simd::load(row + i)));
-      for (; i < width_; ++i) row[i] += factor * from[i];
+      const auto add = turn[key] == 0 ? &KeyGradients::add_row<true> : &KeyGradients::add_row<false>;
+      (this->*add)(sums + key * sums_row, factor, to + block.position[key] * row_);
     }
+  }
+
+  template <bool first>
+  void add_row(const float* from, float factor, float* row) const {
+    int64_t i = 0;
+    for (; i + simd::kWidth <= width_; i += simd::kWidth) {
+      const simd::floats before = first ? simd::floats{} : simd::load(row + i);
+      simd::store(row + i, simd::fma(simd::load(from + i), simd::broadcast(factor), before));
+    }
+    for (; i < width_; ++i) row[i] = (first ? 0.0f : row[i]) + factor * from[i];
   }
 
   float *const dk_, *const dv_;

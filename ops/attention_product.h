@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/simd.h"
+#include "ops/rows_ahead.h"
 
 namespace scca::cpu {
 
@@ -23,6 +24,8 @@ inline constexpr int64_t kTerms = std::is_same_v<F, simd::bf16_pair> ? 2 : 1;
 inline constexpr int64_t kLanes = 2 * simd::kWidth;
 /// Rows of C that multiply() keeps in registers: 6 x 2 accumulators of 16 registers, 12 x 2 of 32.
 inline constexpr int kTileRows = simd::kRegisters == 32 ? 12 : 6;
+/// Cache lines that come from memory while the sums of such a tile grow by some 64 terms.
+inline constexpr int64_t kLinesAhead = kTileRows * kLanes / 6;
 
 /// The operands of C[r][:] = sum over t of A[r][t] B[t][:], for r < rows, t < depth (in factors, at least
 /// one) and `lanes` columns.
@@ -103,27 +106,14 @@ void multiply_rows(ProductSize size, const LeftFactor<F>& a, RightFactor<F> b, P
 /// The same for any number of rows. They are split evenly (32 rows are 6 + 6 + 5 + 5 + 5 + 5), since a short
 /// last tile could not keep the multipliers busy.
 template <bool add, class F>
-void multiply(ProductSize size, const LeftFactor<F>& a, RightFactor<F> b, Product c) {
+void multiply(ProductSize size, const LeftFactor<F>& a, RightFactor<F> b, Product c, RowsAhead& ahead) {
   const int64_t tiles = (size.rows + kTileRows - 1) / kTileRows;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t begin = size.rows * tile / tiles, end = size.rows * (tile + 1) / tiles;
     multiply_tiles<add>(end - begin, a.data + begin * a.row, a.row, a.step, b.data, b.row, size.depth,
                         c.data + begin * c.row, c.row);
+    ahead.step(kLinesAhead);
   }
-}
-
-/// Rows of one head lie far apart, where no hardware prefetcher follows: loops over rows ask for the row that
-/// they will need this many steps later.
-inline constexpr int64_t kRowsAhead = 12;
-
-/// For what is asked for: to be read or written soon, or to be read later, from the second cache. (Inlined
-/// always: GCC takes a function that only prefetches for one without an effect, and drops the call.)
-enum class Prefetch { read, write, read_later };
-template <Prefetch purpose = Prefetch::read, class T>
-[[gnu::always_inline]] inline void prefetch(const T* row, int64_t width) {
-  constexpr int64_t line = 64 / sizeof(T);
-  constexpr int locality = purpose == Prefetch::read_later ? 1 : 3;
-  for (int64_t i = 0; i < width; i += line) __builtin_prefetch(row + i, purpose == Prefetch::write, locality);
 }
 
 /// width elements as floats, from any of the dtypes.
@@ -189,7 +179,6 @@ void transpose_lanes(int64_t count, int64_t length, const Load& load, F* to) {
 /// Rows of any stride as right factors of sums over the width, times `factor`; pairs stay as they are.
 template <class T>
 void transpose_in(const T* from, int64_t row, int64_t count, int64_t width, float factor, float* to) {
-  for (int64_t lane = 0; lane < count; ++lane) prefetch(from + lane * row, width);
   transpose_lanes(
       count, width,
       [&](int64_t lane, int64_t i, int64_t some) {
@@ -200,7 +189,6 @@ void transpose_in(const T* from, int64_t row, int64_t count, int64_t width, floa
 }
 inline void transpose_in(const bf16* from, int64_t row, int64_t count, int64_t width, float /*factor*/,
                          simd::bf16_pair* to) {
-  for (int64_t lane = 0; lane < count; ++lane) prefetch(from + lane * row, width);
   transpose_lanes(
       count, width / 2,
       [&](int64_t lane, int64_t i, int64_t some) {
@@ -215,7 +203,6 @@ inline void transpose_in(const bf16* from, int64_t row, int64_t count, int64_t w
 template <class T>
 void transpose_out(const float* from, int64_t count, int64_t width, const float* factor, T* to, int64_t row) {
   using simd::floats;
-  for (int64_t lane = 0; lane < count; ++lane) prefetch<Prefetch::write>(to + lane * row, width);
   for (int64_t part = 0; part < count; part += simd::kWidth) {
     const floats scale = simd::load(factor + part);
     for (int64_t i = 0; i < width; i += simd::kWidth) {

@@ -98,7 +98,7 @@ struct RowsAhead {
     if (read < heads || left == 0) return;
     read -= heads;
     --left;
-    prefetch<Prefetch::read_later>(row, width);
+    prefetch(row, width);
     row += stride;
   }
 };

@@ -27,9 +27,11 @@ class BlockTurns {
 
   bool left() const { return next_.load(std::memory_order_relaxed) < blocks_.size(); }
 
-  /// A block and, for each key in the order of its walk, how many blocks add to the key before.
+  /// A block, the one after it (null: none), which will likely be taken next, and for each key in the order
+  /// of the block's walk how many blocks add to the key before.
   struct Taken {
     QueryBlock block;
+    const QueryBlock* following;
     std::vector<int32_t> turns;
   };
   std::optional<Taken> take() {
@@ -47,8 +49,8 @@ class BlockTurns {
       const auto [begin, end] = seen_of(slice, block.queries, causal_);
       for (int64_t i = begin; i < end; ++i) turns.push_back(planned_[static_cast<size_t>(slice.at(i))]++);
     }
-    next_.fetch_add(1, std::memory_order_relaxed);
-    return Taken{block, std::move(turns)};
+    const size_t following = next_.fetch_add(1, std::memory_order_relaxed) + 1;
+    return Taken{block, following < blocks_.size() ? &blocks_[following] : nullptr, std::move(turns)};
   }
 
   void wait(int64_t key, int32_t turn) const {

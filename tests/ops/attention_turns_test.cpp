@@ -33,7 +33,10 @@ TEST_CASE("attention turns: a block comes to a key after those that were taken b
         BlockTurns turns(*head, first_query, tokens, plan->causal);
         std::vector<int32_t> blocks_of(tokens);
         int64_t queries = 0;
+        const QueryBlock* announced = nullptr;
         while (const auto taken = turns.take()) {
+          if (queries > 0) REQUIRE((announced && announced->queries == taken->block.queries));
+          announced = taken->following;
           const std::vector<int64_t> keys = keys_of(taken->block, plan->causal);
           REQUIRE(taken->turns.size() == keys.size());
           for (size_t i = 0; i < keys.size(); ++i) {
@@ -44,6 +47,7 @@ TEST_CASE("attention turns: a block comes to a key after those that were taken b
           queries += taken->block.queries.count;
         }
         CHECK(!turns.left());
+        CHECK(!announced);
         CHECK(queries == tokens - first_query);
         for (int64_t key = 0; key < tokens; ++key) REQUIRE(turns.met(key) == (blocks_of[key] > 0));
       }

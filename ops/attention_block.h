@@ -41,7 +41,7 @@ inline std::vector<QueryBlock> query_blocks(const HeadPlan& tiles, int64_t first
   return blocks;
 }
 
-/// The keys of a slice that any query of a block sees: at(begin) .. at(end - 1).
+/// The keys of a slice that any query of a block sees: at(begin) .. at(end - 1), begin <= end.
 struct KeyRange {
   int64_t begin, end;
 };
@@ -98,8 +98,8 @@ class KeyWalk {
       const int64_t begin = std::max(index, seen.begin);
       const int64_t end = std::min(seen.end, begin + left);
       for (int64_t i = begin; i < end; ++i) visit_key(keys.at(i), keys.reach);
-      left -= std::max<int64_t>(0, end - begin);
-      index = std::max(begin, end);
+      left -= end - begin;
+      index = end;
       if (index >= seen.end) {
         ++slice;
         index = 0;

@@ -42,7 +42,7 @@ class BlockTurns {
     int64_t keys = 0;
     for (const KeySlice& slice : *block.keys) {
       const auto [begin, end] = seen_of(slice, block.queries, causal_);
-      keys += std::max<int64_t>(0, end - begin);
+      keys += end - begin;
     }
     turns.reserve(static_cast<size_t>(keys));  // what can fail comes before what others wait for
     for (const KeySlice& slice : *block.keys) {

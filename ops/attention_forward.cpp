@@ -102,12 +102,48 @@ struct Arguments {
   float* log_sum_exp;
 };
 
-/// `following`: what this thread does next, of which the first rows are asked for; null: not known.
+/// Asks for what is touched after the products of a block of keys: the keys that the walk comes to next, or
+/// else the rows that the task writes and the first ones that the following task reads.
+template <class T>
+void ask_ahead(const Arguments<T>& args, const Task& task, const KeyWalk& walk, const Task* following,
+               RowsAhead& ahead) {
+  const auto keys_of = [&](const Task& of, const KeyWalk& next) {
+    return ask_for_keys(args.shape, of.batch, args.shape.key_head(of.head), next, args.k, args.v, ahead);
+  };
+  const auto queries_of = [&](const Task& of, const T* rows) {
+    ask_for_queries(args.shape, of.batch, of.head, of.block.queries, rows, ahead);
+  };
+  ahead.clear();
+  if (keys_of(task, walk)) return;
+  queries_of(task, args.out);
+  if (!following) return;
+  queries_of(*following, args.q);
+  keys_of(*following, KeyWalk(following->block, args.causal));
+}
+
+/// Rows of out and their log-sum-exps, from what all keys have summed.
+template <class T>
+void store_group(const Arguments<T>& args, const Task& task, int64_t first, const Group& group) {
+  const AttentionShape& shape = args.shape;
+  const Slice& queries = task.block.queries;
+  const int64_t some = std::min(kLanes, queries.count - first);
+  if (group.empty) std::fill(group.out, group.out + kLanes * shape.width, 0.0f);
+  float inverse[kLanes];
+  for (int64_t i = 0; i < kLanes; ++i) inverse[i] = group.sum[i] == 0 ? 0.0f : 1.0f / group.sum[i];
+  transpose_out(group.out, some, shape.width, inverse,
+                args.out + shape.query_row(task.batch, queries.at(first), task.head),
+                queries.step * shape.heads * shape.width);
+  for (int64_t i = 0; i < some; ++i)
+    args.log_sum_exp[shape.statistic(task.batch, queries.at(first + i), task.head)] =
+        static_cast<float>((group.reference[i] + std::log2(group.sum[i])) / kLog2E);
+}
+
+/// `following`: what this thread does next; null: not known.
 template <class T>
 void forward_block(const Arguments<T>& args, const Task& task, const Task* following, RowsAhead& ahead) {
-  const auto& [shape, causal, scale, q, k, v, out, log_sum_exp] = args;
   using F = FactorOf<T>;
   constexpr int64_t terms = kTerms<F>;
+  const AttentionShape& shape = args.shape;
   const int64_t width = shape.width, length = width / terms;
   const Slice& queries = task.block.queries;
   const int64_t count = queries.count, groups = (count + kLanes - 1) / kLanes;
@@ -128,22 +164,14 @@ void forward_block(const Arguments<T>& args, const Task& task, const Task* follo
     std::fill(group[g].reference, group[g].reference + kLanes, kNegativeInfinity);
     std::fill(group[g].sum, group[g].sum + kLanes, 0.0f);
     group[g].out = sums + g * kLanes * width;
-    transpose_in(q + first_row + g * kLanes * query_stride, query_stride,
-                 std::min(kLanes, count - g * kLanes), width, scale, q_transposed + g * kLanes * length);
+    transpose_in(args.q + first_row + g * kLanes * query_stride, query_stride,
+                 std::min(kLanes, count - g * kLanes), width, args.scale, q_transposed + g * kLanes * length);
   }
 
-  KeyWalk walk(task.block, causal);
+  KeyWalk walk(task.block, args.causal);
   for (KeyBlock block; walk.next(block);) {
-    load_keys<T, F>(shape, task.batch, key_head, block, k, v, {.k = k_block, .v_across = v_block});
-    ahead.clear();
-    if (!ask_for_keys(shape, task.batch, key_head, walk, k, v, ahead)) {
-      ask_for_queries(shape, task.batch, task.head, queries, out, ahead);
-      if (following) {
-        ask_for_queries(shape, following->batch, following->head, following->block.queries, q, ahead);
-        ask_for_keys(shape, following->batch, shape.key_head(following->head),
-                     KeyWalk(following->block, causal), k, v, ahead);
-      }
-    }
+    load_keys<T, F>(shape, task.batch, key_head, block, args.k, args.v, {.k = k_block, .v_across = v_block});
+    ask_ahead(args, task, walk, following, ahead);
     for (int64_t g = 0; g < groups; ++g) {
       const auto [seen, end] = block.seen_by(g * kLanes, (g + 1) * kLanes);
       if (seen == end) continue;
@@ -154,7 +182,7 @@ void forward_block(const Arguments<T>& args, const Task& task, const Task* follo
                          {.data = scores + begin * kLanes, .row = kLanes}, ahead);
       if (!block.whole) mask(block, begin, end, g * kLanes, scores, kLanes);
       F* const seen_weights = weights + begin / terms * kLanes;
-      update(group[g], scores + begin * kLanes, keys, width, scale, seen_weights);
+      update(group[g], scores + begin * kLanes, keys, width, args.scale, seen_weights);
       const auto add_values = group[g].empty ? multiply<false, F> : multiply<true, F>;
       add_values({.rows = width, .depth = (keys + terms - 1) / terms},
                  {.data = v_block + begin / terms * width, .row = 1, .step = width},
@@ -163,18 +191,7 @@ void forward_block(const Arguments<T>& args, const Task& task, const Task* follo
     }
   }
 
-  for (int64_t g = 0; g < groups; ++g) {
-    if (group[g].empty) std::fill(group[g].out, group[g].out + kLanes * width, 0.0f);
-    float inverse[kLanes];
-    const int64_t some = std::min(kLanes, count - g * kLanes);
-    for (int64_t i = 0; i < kLanes; ++i) inverse[i] = group[g].sum[i] == 0 ? 0.0f : 1.0f / group[g].sum[i];
-    transpose_out(group[g].out, some, width, inverse, out + first_row + g * kLanes * query_stride,
-                  query_stride);
-    for (int64_t i = 0; i < some; ++i) {
-      log_sum_exp[shape.statistic(task.batch, queries.at(g * kLanes + i), task.head)] =
-          static_cast<float>((group[g].reference[i] + std::log2(group[g].sum[i])) / kLog2E);
-    }
-  }
+  for (int64_t g = 0; g < groups; ++g) store_group(args, task, g * kLanes, group[g]);
 }
 
 template <class T>

@@ -89,7 +89,7 @@ constexpr int64_t kTogether = 64, kKeysAhead = 32;
 
 /// Rows to ask for, each whole, one whenever all heads have read another key.
 template <class T>
-struct RowsAhead {
+struct KeysAhead {
   const T* row;
   int64_t left, stride, width, heads, read = 0;
 
@@ -108,7 +108,7 @@ template <class T>
 struct SomeKeys {
   const T* rows;
   int64_t stride, count;
-  RowsAhead<T>* ahead;
+  KeysAhead<T>* ahead;
 };
 
 /// Scores of some keys for `heads` queries that share them, -inf in the lanes beyond. Each key is loaded
@@ -229,7 +229,7 @@ void run_piece(const AttentionShape& shape, Width width, const Piece& piece, con
       for (int64_t key = 0; key < count; key += simd::kWidth) {
         const T* rows = all + shape.key_row(piece.batch, piece.keys.at(done + key), first_key_head);
         const int64_t next = std::clamp<int64_t>(left - key - kKeysAhead, 0, simd::kWidth);
-        RowsAhead<T> ahead{rows + kKeysAhead * stride, next, stride, row, piece.count};
+        KeysAhead<T> ahead{rows + kKeysAhead * stride, next, stride, row, piece.count};
         for (int64_t i = 0; i < piece.count;) {
           const int64_t key_head = shape.key_head(piece.first + i);
           const int64_t end = std::min(piece.count, (key_head + 1) * sharing - piece.first);

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -21,15 +22,15 @@ namespace {
 const std::string kMark = ".scca-";
 constexpr size_t kDigits = 8;
 
-/// What this temporary is to become; empty for any other name.
-std::string target_of(const std::string& name) {
+/// What this temporary is to become; nothing for any other name.
+std::optional<std::string> target_of(const std::string& name) {
   const std::string suffix = ".tmp";
-  if (name.size() < kMark.size() + kDigits + suffix.size() || !name.ends_with(suffix)) return "";
+  if (name.size() <= kMark.size() + kDigits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
   const size_t mark = name.size() - suffix.size() - kDigits - kMark.size();
   const bool ours =
       name.compare(mark, kMark.size(), kMark) == 0 &&
       name.find_first_not_of("0123456789abcdef", mark + kMark.size()) == name.size() - suffix.size();
-  return ours ? name.substr(0, mark) : "";
+  return ours ? std::optional(name.substr(0, mark)) : std::nullopt;
 }
 
 fs::path folder_of(const fs::path& path) {
@@ -83,19 +84,22 @@ bool remove_leftover(const fs::path& path, Temporary::Kind kind) {
 void remove_leftovers(const fs::path& folder) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (target_of(entry.path().filename().string()).empty()) continue;
+    if (!target_of(entry.path().filename().string())) continue;
     remove_leftover(entry.path(),
                     entry.is_directory(error) ? Temporary::Kind::folder : Temporary::Kind::file);
   }
 }
 
 Temporary::Temporary(fs::path target, Kind kind) : target_(std::move(target)), kind_(kind) {
+  const std::string last = target_.filename().string();
+  if (last.empty() || last == "." || last == "..")
+    scca::fail("'", target_.string(), "' cannot be written: expected the name of a new file or folder");
   while (!make()) continue;
   bool free = true;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder_of(target_), error)) {
     const std::string name = entry.path().filename().string();
-    if (name != path_.filename().string() && target_of(name) == target_.filename().string())
+    if (name != path_.filename().string() && target_of(name) == last)
       free = remove_leftover(entry.path(), kind_) && free;
   }
   if (free) return;

@@ -31,6 +31,24 @@ TEST_CASE("temporary: names that others may use are theirs") {
   CHECK(read_text_file(folder / "theirs") == "theirs");
 }
 
+TEST_CASE("temporary: a target without a name is refused, and nothing beside it is touched") {
+  const TemporaryFolder folder;
+  write_file(folder / "file", "theirs");
+  fs::create_directories(folder / "inner" / "deep");
+  write_file(folder / "inner" / "file", "theirs");
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path());
+  for (const char* name : {"", ".", "..", "inner/", "inner/.", "inner/.."}) {
+    for (const auto kind : {Temporary::Kind::file, Temporary::Kind::folder})
+      CHECK(error_of([&] { Temporary(name, kind); }) ==
+            concat("'", name, "' cannot be written: expected the name of a new file or folder"));
+  }
+  fs::current_path(before);
+  CHECK(folder.names() == Names{"file", "inner"});
+  CHECK(fs::exists(folder / "inner" / "deep"));
+  CHECK(read_text_file(folder / "inner" / "file") == "theirs");
+}
+
 TEST_CASE("temporary: what a killed run left is removed by the next one, what is in use is not") {
   const TemporaryFolder folder;
   write_file(folder / "x.scca-01234567.tmp", "left");

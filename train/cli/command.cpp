@@ -6,6 +6,7 @@
 #include <map>
 #include <new>
 #include <optional>
+#include <set>
 
 #include "core/check.h"
 #include "core/spelling.h"
@@ -98,6 +99,17 @@ std::vector<const CLI::Option*> required_when_named(CLI::App& app) {
 void check_given(const std::vector<const CLI::Option*>& required, const std::string& command) {
   for (const CLI::Option* option : required)
     if (option->count() == 0) fail<UsageError>(option->get_name(), " is required; see ", command, " --help");
+}
+
+/// An empty value is what a shell variable that is not set leaves: `--out "$OUT"`. Only a text may be empty,
+/// and a list of ids.
+void check_not_empty(const CLI::App& named) {
+  const std::set<std::string> may_be{"TEXT", "IDS"};
+  for (const CLI::App* app = &named; app; app = app->get_parent())
+    for (const CLI::Option* option : options_of(*app))
+      if (option->get_type_size() != 0 && !may_be.contains(value_name(*option)) &&
+          std::ranges::count(option->results(), ""))
+        fail<UsageError>(option->get_name(), " is empty, expected ", value_name(*option));
 }
 
 void check_finite(const nlohmann::json& value, const std::string& where) {
@@ -225,6 +237,7 @@ int CommandLine::run(int argc, const char* const* argv) {
     if (!code) {
       const Command& command = commands_.at(&innermost(app_));
       check_given(command.required, full_name(innermost(app_)));
+      check_not_empty(innermost(app_));
       obey_threads_flag(innermost(app_));
       code = command.action();
     }

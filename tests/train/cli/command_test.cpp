@@ -15,10 +15,13 @@ namespace {
 
 Action set_up(CLI::App& app) {
   auto steps = std::make_shared<int>(1);
-  auto failure = std::make_shared<std::string>();
+  auto failure = std::make_shared<std::string>(), place = std::make_shared<std::string>();
+  auto places = std::make_shared<std::vector<std::string>>();
   app.add_option("--steps", *steps, "How many");
+  app.add_option("--place", *place, "Where")->type_name("FOLDER");
+  app.add_option("--places", *places, "Where else")->type_name("PATH");
   app.add_option("--failure", *failure, "How to end")->required();
-  return [steps, failure]() -> int {
+  return [steps, failure, place, places]() -> int {
     if (*failure == "usage") fail<UsageError>("--failure: usage is not a failure");
     if (*failure == "error") fail("it broke");
     if (*failure == "setting") fail<UsageError>(Setting("top_p"), " 2: expected less than ", Setting("rank"));
@@ -91,6 +94,11 @@ TEST_CASE("command: misuse is one line that names the flag, and 2") {
         Case{{"test-command", "--failure", "no", "iner"}, "did you mean inner?"},
         Case{{"test-command"}, "--failure is required"},
         Case{{"test-command", "--failure", "no", "--steps", "many"}, "--steps"},
+        Case{{"test-command", "--failure", "no", "--place", ""}, "--place is empty, expected FOLDER\n"},
+        Case{{"test-command", "--failure", "no", "--place="}, "--place: 1 required FOLDER missing"},
+        Case{{"test-command", "--failure", "no", "--places", "a", ""}, "--places is empty, expected PATH\n"},
+        Case{{"test-command", "--place", "", "--failure", "no", "inner", "--colour", "red"},
+             "--place is empty, expected FOLDER\n"},
         Case{{"test-command", "--failure", "usage"}, "--failure: usage is not"},
         Case{{"test-command", "--failure", "setting"}, ": --top-p 2: expected less than --lora-rank\n"}}) {
     const Result result = run(c.arguments);

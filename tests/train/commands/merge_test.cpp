@@ -45,6 +45,35 @@ TEST_CASE("merge: a merged folder says what the adapter on its base says") {
   CHECK(folder.names() == std::vector<std::string>{"half", "merged"});
 }
 
+TEST_CASE("merge: an empty name, as an unset variable leaves it, is misuse and touches nothing") {
+  const TemporaryFolder folder;
+  write_file(folder / "file", "theirs");
+  std::filesystem::create_directories(folder / "inner" / "deep");
+  const std::string there = folder.path().string();
+  const std::vector<std::vector<std::string>> commands = {
+      {"merge", "--model", kModel, "--out", ""},
+      {"merge", "--model", kModel, "--adapter", "", "--out", "merged"},
+      {"export", "--model", kModel, "--out", ""},
+      {"prompts", "passkey", "--model", kModel, "--min-tokens", "200", "--max-tokens", "300", "--count", "2",
+       "--out", ""},
+      {"finetune", "--model", kModel, "--data", there, "--context", "64", "--out", ""},
+      {"finetune", "--model", kModel, "--data", "", "--context", "64", "--out", "run"},
+      {"pretrain", "--model-config", kModel + "/config.json", "--tokenizer", kModel, "--data", there,
+       "--context", "64", "--out", ""},
+      {"eval", "patterns", "--model", kModel, "--data", there, "--context", "64", "--out", ""},
+      {"study", "--model", kModel, "--patterns", "full", "--data", there, "--eval-data", there, "--context",
+       "64", "--out", ""}};
+  for (const std::vector<std::string>& command : commands) {
+    CAPTURE(command.front());
+    const RunResult run = RunningScca(command, 0, [&] { (void)!chdir(there.c_str()); }).wait();
+    CHECK(run.code == 2);
+    CHECK(run.one_error_line());
+    CHECK(run.err.find(" is empty, expected ") != std::string::npos);
+  }
+  CHECK(folder.names() == std::vector<std::string>{"file", "inner"});
+  CHECK(std::filesystem::exists(folder / "inner" / "deep"));
+}
+
 TEST_CASE("merge: a merged folder carries the RoPE that the flags asked for") {
   const std::string base = std::string(SCCA_SOURCE_DIR) + "/tests/golden/gqa_tied";
   const TemporaryFolder folder;

@@ -1,5 +1,6 @@
 #include "core/autograd.h"
 
+#include <algorithm>
 #include <deque>
 #include <tuple>
 #include <unordered_map>
@@ -135,13 +136,31 @@ Node::~Node() {
   }
 }
 
-Saved::Saved(Node& node, const char* name) : name_(name), next_(node.saved_) { node.saved_ = this; }
+Saved::Saved(Node& node, const char* name) : node_(node), name_(name), next_(node.saved_) {
+  node.saved_ = this;
+}
 
 Saved& Saved::operator=(const Tensor& tensor) {
+  if (can_remake(tensor) && std::ranges::count(node_.edges, tensor.node())) {
+    maker_ = tensor.node().get();
+    return *this;
+  }
   Tensor::operator=(tensor.detach());
   if (kind() == MemoryKind::workspace) mark(MemoryKind::activations);
   version_ = version();
   return *this;
+}
+
+void Saved::remake() {
+  Node* const maker = std::exchange(maker_, nullptr);
+  if (!maker) return;
+  maker->remake_saved();
+  Tensor::operator=(maker->remake());
+  version_ = version();
+}
+
+void Node::remake_saved() {
+  for (Saved* saved = saved_; saved; saved = saved->next_) saved->remake();
 }
 
 void Node::check_fresh() const {
@@ -156,6 +175,7 @@ void Node::describe(const Tensor& output) {
   shape = output.shape();
   dtype = output.dtype();
   device = output.device();
+  version = output.version();
 }
 
 std::vector<Tensor> Leaf::backward(Tensor gradient) {
@@ -167,6 +187,11 @@ std::vector<Tensor> Leaf::backward(Tensor gradient) {
 bool grad_enabled() { return recording; }
 NoGrad::NoGrad() : before_(recording) { recording = false; }
 NoGrad::~NoGrad() { recording = before_; }
+
+bool can_remake(const Tensor& tensor) {
+  const Node* maker = tensor.node().get();
+  return maker && maker->remake && tensor.shape() == maker->shape && tensor.version() == maker->version;
+}
 
 bool recorded(std::span<const Tensor* const> inputs) {
   bool wanted = false;
@@ -215,6 +240,7 @@ void backward(const Tensor& output, Tensor grad) {
     if (!entry.empty()) {  // the node gets the only handle of its gradient, so that it may write it
       Tensor incoming = std::move(entry.mapped()).reshape(node->shape);
       entry = {};
+      node->remake_saved();
       outgoing = node->backward(std::move(incoming));
     }
     if (!is_leaf) node->consumed = true;

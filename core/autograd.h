@@ -17,6 +17,8 @@ namespace scca {
 /// it was saved:
 ///
 ///   Saved weight{*this, "weight"};
+///
+/// An input whose own node can remake it holds no memory: it is empty until backward comes to the node.
 class Saved : public Tensor {
  public:
   Saved(Node& node, const char* name);
@@ -26,9 +28,13 @@ class Saved : public Tensor {
 
  private:
   friend class Node;
+  void remake();
+
+  const Node& node_;
   const char* name_;
-  const Saved* next_;  // of the same node
+  Saved* next_;  // of the same node
   uint64_t version_ = 0;
+  Node* maker_ = nullptr;  // of an input that is to be remade: below node_, which keeps it alive
 };
 
 /// One recorded op with one output. Edges point to nodes, never to tensors, so a node keeps alive only what
@@ -50,19 +56,27 @@ class Node {
   /// backward() asks all nodes before it runs one.
   virtual void check_fresh() const;
 
-  /// Takes shape, dtype and device from the output.
+  /// Takes shape, dtype, device and version from the output.
   void describe(const Tensor& output);
+
+  /// Makes the output once more, to the same bits, from what this node saved, as often as it is asked. Set by
+  /// an op for which that is cheap beside holding its output until backward (a norm, not a product).
+  std::function<Tensor()> remake;
+
+  /// Fills in those of its saved tensors that hold no memory. backward() does it before it runs a node.
+  void remake_saved();
 
   std::vector<std::shared_ptr<Node>> edges;  // one per input; null where no gradient is wanted
   Shape shape;                               // of the output, as are dtype and device
   DType dtype = DType::f32;
   Device device = Device::cpu;
+  uint64_t version = 0;   // of the output's memory when it was made
   Where where;            // the op was recorded; its backward belongs there too
   bool consumed = false;  // backward has passed; a second pass is an error
 
  private:
   friend class Saved;
-  const Saved* saved_ = nullptr;  // the first of a list
+  Saved* saved_ = nullptr;  // the first of a list
 };
 
 /// Where a parameter's gradient is gathered, over as many backward passes as it takes until it is cleared.
@@ -90,6 +104,9 @@ class NoGrad {
 
 /// Puts `node` behind `output`, with an edge for each input that requires a gradient.
 void attach(const std::shared_ptr<Node>& node, Tensor& output, std::span<const Tensor* const> inputs);
+
+/// Whether the node that made this tensor can make it again: then saving it takes no memory.
+bool can_remake(const Tensor& tensor);
 
 /// Whether an op over these inputs is to be recorded. The first run of a checkpointed block notes here what
 /// it reads.

@@ -19,6 +19,7 @@ struct DropoutNode : Node {
   const char* name() const override { return "dropout"; }
   std::vector<Tensor> backward(Tensor dy) override { return {masked(dy, p, draw)}; }
 
+  Saved x{*this, "x"};
   double p = 0;
   RandomState draw;
 };
@@ -32,6 +33,13 @@ Tensor dropout(Tensor x, double p) {
   if (auto node = record<DropoutNode>(y, {&x})) {
     node->p = p;
     node->draw = draw;
+    if (can_remake(x)) {
+      node->x = x;
+      node->remake = [n = node.get()] {
+        const Tensor input = n->x;  // a second handle, so that x is not written
+        return masked(input, n->p, n->draw);
+      };
+    }
   }
   return y;
 }

@@ -44,6 +44,7 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
     node->x = x;  // both gradients read all three
     node->weight = weight;
     node->scale = scale;
+    node->remake = [n = node.get(), eps] { return rms_norm(n->x, n->weight, eps); };
   }
   return y;
 }

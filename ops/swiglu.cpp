@@ -36,7 +36,10 @@ Tensor swiglu(Tensor gate, const Tensor& up) {
   SCCA_ON_DEVICE(gate.device(), swiglu_forward(gate, up, y));
   if (auto node = record<SwigluNode>(y, {&gate, &up})) {
     node->gate = gate;
-    if (node->wants(0)) node->up = up;  // dup reads gate only
+    if (node->wants(0)) {  // dup reads gate only
+      node->up = up;
+      node->remake = [n = node.get()] { return swiglu(n->gate, n->up); };
+    }
   }
   return y;
 }

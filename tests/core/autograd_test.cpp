@@ -13,6 +13,7 @@
 #include "ops/linear.h"
 #include "ops/matmul.h"
 #include "ops/rms_norm.h"
+#include "ops/swiglu.h"
 #include "tests/op_check.h"
 
 using namespace scca;
@@ -112,18 +113,80 @@ TEST_CASE("autograd: a frozen weight keeps no input alive") {
   CHECK(memory_counters().live_bytes - with_graph == 64 * 64 * 4);  // the output, and nothing saved
 }
 
+TEST_CASE("autograd: an input that its node can remake takes no memory, and gradients have the same bits") {
+  const Shape shape{129, 32}, other_shape{1, 129, 32};
+  const Tensor x = leaf(shape, 1), gain = leaf({32}, 2), w = leaf({32, 32}, 3), v = leaf({32, 32}, 4);
+  const auto norm = [&](const Tensor& in) { return rms_norm(in, gain, 1e-5); };
+  using Op = std::function<Tensor()>;
+  const std::vector<std::pair<const char*, Op>> ops = {
+      {"rms_norm", [&] { return norm(x); }},
+      {"swiglu", [&] { return swiglu(x, linear(x, w)); }},
+      {"of what is remade itself", [&] { return swiglu(norm(x), norm(norm(x))); }},
+      {"dropout",
+       [&] {
+         const Tensor held = norm(x);
+         return dropout(held, 0.3);
+       }},
+  };
+  for (const auto& [name, op] : ops) {
+    INFO(name);
+    const auto run = [&](bool kept) {
+      set_random_state({11, 0});
+      const int64_t before = memory_counters().live_bytes;
+      Tensor made = op();
+      if (kept) made = made.reshape(other_shape);  // under another shape it is held
+      Tensor y = add(linear(made, w), linear(made, v));
+      made = {};
+      const int64_t saved = memory_counters().live_bytes - before;
+      backward(y, ones(y));
+      std::vector<Tensor> gradients;
+      for (Tensor t : {x, gain, w, v}) {
+        gradients.push_back(t.grad());
+        t.set_grad({});
+      }
+      return std::pair(gradients, saved);
+    };
+    const auto [held, held_bytes] = run(true);
+    const auto [remade, remade_bytes] = run(false);
+    for (size_t i = 0; i < held.size(); ++i) CHECK(bool(held[i]) == bool(remade[i]));
+    for (size_t i = 0; i < held.size(); ++i)
+      if (held[i]) CHECK(same_bits(held[i], remade[i]));
+    CHECK(held_bytes - remade_bytes == 129 * 32 * 4);
+  }
+}
+
+TEST_CASE("autograd: what is remade has the values that were saved, whoever wrote into its memory since") {
+  const Tensor x = leaf({31, 8}, 1), gain = leaf({8}, 2), w = leaf({5, 8}, 3);
+  const auto gradient = [&](bool written_before, bool written_after) {
+    Tensor normed = rms_norm(x, gain, 1e-5), same = normed.detach();
+    if (written_before) same.copy_from(Tensor::full({31, 8}, 2));
+    const Tensor y = linear(normed, w);
+    if (written_after) same.copy_from(Tensor::full({31, 8}, 100));
+    Tensor weight = w;
+    weight.set_grad({});
+    backward(y, ones(y));
+    return w.grad();
+  };
+  CHECK(same_bits(gradient(false, true), gradient(false, false)));
+  CHECK(gradient(true, false).to_vector<float>() == std::vector<float>(5 * 8, 31 * 2.0f));
+  CHECK_THROWS_WITH_AS(gradient(true, true), doctest::Contains("backward of linear: its saved x"), Error);
+}
+
 TEST_CASE("checkpoint: the same bits for less memory, dropout included") {
-  const Tensor w = leaf({32, 32}, 1), gain = leaf({32}, 2), x = leaf({129, 32}, 3);
-  const auto block = [&](const Tensor& in) { return dropout(linear(rms_norm(in, gain, 1e-5), w), 0.3); };
+  const Tensor w = leaf({32, 32}, 1), gain = leaf({32}, 2), x = leaf({129, 32}, 3), v = leaf({32, 32}, 4);
+  const auto block = [&](const Tensor& in) {
+    return dropout(linear(linear(rms_norm(in, gain, 1e-5), w), v), 0.3);
+  };
   const auto run = [&](bool checkpointed) {
+    const int64_t before = memory_counters().live_bytes;
     set_random_state({11, 0});
     Tensor y = x;
     for (int i = 0; i < 3; ++i) y = checkpointed ? checkpoint(block, y) : block(y);
-    const int64_t saved = memory_counters().live_bytes;
+    const int64_t saved = memory_counters().live_bytes - before;
     backward(y, ones(y));
     CHECK(random_state() == RandomState{11, 3});
     std::vector<Tensor> result{y.detach()};
-    for (Tensor t : {w, gain, x}) {
+    for (Tensor t : {w, v, gain, x}) {
       result.push_back(t.grad());
       t.set_grad({});
     }

@@ -62,6 +62,7 @@ nlohmann::json to_json(const StepMetrics& metrics) {
   nlohmann::json json{{"step", metrics.step}, {"peak_bytes", metrics.peak_bytes}};
   for (const auto& [key, value] : kNumbers) json[key] = metrics.*value;
   if (metrics.eval_loss) json["eval_loss"] = *metrics.eval_loss;
+  if (!metrics.eval_text.empty()) json["eval_text"] = metrics.eval_text;
   return json;
 }
 
@@ -70,6 +71,8 @@ void from_json(const nlohmann::json& json, StepMetrics& metrics) {
   for (const auto& [key, value] : kNumbers) metrics.*value = number(json, key).get<double>();
   if (json.contains("eval_loss") && !json["eval_loss"].is_null())  // null was no number
     metrics.eval_loss = number(json, "eval_loss").get<double>();
+  if (json.contains("eval_text") && json["eval_text"].is_string())
+    json["eval_text"].get_to(metrics.eval_text);
 }
 
 std::vector<StepMetrics> read_metrics(const std::filesystem::path& file) {

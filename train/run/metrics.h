@@ -18,6 +18,7 @@ struct StepMetrics {
   double lr = 0, grad_norm = 0, tokens_per_s = 0;
   int64_t peak_bytes = 0;                // from 1 on
   std::optional<double> eval_loss = {};  // where the step was followed by an evaluation
+  std::string eval_text = {};            // of that one: the hash of what it was on
 
   bool operator==(const StepMetrics&) const = default;
 };

@@ -11,6 +11,7 @@
 #include "core/hash.h"
 #include "core/random.h"
 #include "models/own_attention.h"
+#include "train/report/messages.h"
 #include "train/report/progress.h"
 #include "train/run/checkpoint.h"
 #include "train/run/checkpointing.h"
@@ -99,6 +100,10 @@ Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
       optimizer_(model),
       order_(task_.data->order(task_.train.seed)) {
   task_.record.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());
+  if (task_.eval_data) {
+    const int64_t rows = eval_rows();
+    eval_text_ = hexadecimal(hash_bytes(&rows, sizeof rows, task_.eval_data->fingerprint()));
+  }
   resume();
   run_.write_config(task_.record.settings);
 }
@@ -113,8 +118,25 @@ void Trainer::resume() {
   for (const StepMetrics& line : metrics_->before()) {
     norms_.add(line.step, line.grad_norm);
     last_loss_ = line.loss;
-    if (line.eval_loss && is_best(*line.eval_loss)) best_ = {line.step, *line.eval_loss};
   }
+  resume_best();
+}
+
+/// Only losses on the same text compare, and a resumed run may have another --eval-data or --eval-tokens.
+void Trainer::resume_best() {
+  if (!task_.eval_data) return;
+  int64_t others = 0;
+  for (const StepMetrics& line : metrics_->before()) {
+    if (!line.eval_loss) continue;
+    if (line.eval_text != eval_text_)
+      ++others;
+    else if (is_best(*line.eval_loss))
+      best_ = {line.step, *line.eval_loss};
+  }
+  if (others > 0)
+    note(concat(others, others == 1 ? " evaluation" : " evaluations",
+                " of this run so far not on what --eval-data and --eval-tokens name now; the best, which ",
+                run_.name(), "/best holds, is chosen among those that are"));
 }
 
 void Trainer::announce() const {
@@ -182,6 +204,9 @@ std::string Trainer::go_back() {
     return concat("the checkpoint of step ", saved_step_, " is kept, but none is from before the norm rose");
   try {
     Checkpoint(run_.checkpoint_path(*good)).restore(optimizer_.state());
+    step_ = *good;
+    for (const StepMetrics& line : read_metrics(run_.path() / "metrics.jsonl"))
+      if (line.step == step_) last_loss_ = line.loss;
     write_output();
   } catch (const std::exception& error) {
     return concat("its last good weights, of step ", *good, ", cannot be had back: ", error.what());
@@ -191,10 +216,13 @@ std::string Trainer::go_back() {
                 " holds for use is of that step");
 }
 
+int64_t Trainer::eval_rows() const {
+  return std::min(task_.eval_data->rows(),
+                  std::max<int64_t>(task_.train.eval_tokens / task_.train.context, 1));
+}
+
 double Trainer::evaluate() const {
-  const int64_t rows =
-      std::min(task_.eval_data->rows(), std::max<int64_t>(task_.train.eval_tokens / task_.train.context, 1));
-  return own_attention_loss(model_, *task_.eval_data, rows, task_.train.batch);
+  return own_attention_loss(model_, *task_.eval_data, eval_rows(), task_.train.batch);
 }
 
 bool Trainer::is_best(double loss) const { return loss < (best_ ? best_->loss : HUGE_VAL); }
@@ -231,7 +259,10 @@ TrainEnd Trainer::run() {
   while (step_ < train.steps && !InterruptGuard::requested()) {
     StepMetrics line = train_step();
     const bool evaluates = task_.eval_data && (step_ % train.eval_every == 0 || step_ == train.steps);
-    if (evaluates) line.eval_loss = evaluate();
+    if (evaluates) {
+      line.eval_loss = evaluate();
+      line.eval_text = eval_text_;
+    }
     metrics_->append(line);
     if (line.eval_loss) keep_best(*line.eval_loss);
     const double speed = line.tokens_per_s;

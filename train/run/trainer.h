@@ -78,7 +78,9 @@ class Trainer {
   void announce() const;
   StepMetrics train_step();
   std::string go_back();
+  int64_t eval_rows() const;
   double evaluate() const;
+  void resume_best();
   bool is_best(double loss) const;
   void keep_best(double loss);
   void write_output();
@@ -94,6 +96,7 @@ class Trainer {
   int64_t step_ = 0, saved_step_ = -1;
   NormHistory norms_;
   double last_loss_ = 0;
+  std::string eval_text_;  // the hash of what is evaluated on; empty without evaluations
   std::optional<BestEvaluation> best_;
 };
 

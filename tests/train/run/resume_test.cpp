@@ -5,6 +5,8 @@
 
 #include "models/files/safetensors.h"
 #include "tests/train/workplace.h"
+#include "train/report/table.h"
+#include "train/run/metrics.h"
 
 using namespace scca;
 using namespace scca::test;
@@ -190,6 +192,41 @@ TEST_CASE(
       with(with(words, "--steps", std::to_string(good)), "--out", (place.folder / "stopped").string());
   REQUIRE(run_scca(stopped).code == 0);
   CHECK(place.adapter("run") == place.adapter("stopped"));
+  // and its card says so
+  for (const std::string run : {"run", "stopped"}) {
+    const std::string card = read_text_file(place.folder / run / "adapter" / "README.md");
+    CHECK(contains(card, concat("| training | ", good, " of ", run == "run" ? 400 : good, " steps of ")));
+    const double loss = nlohmann::json::parse(place.metrics("run")[static_cast<size_t>(good - 1)])["loss"];
+    CHECK(contains(card, concat("| last training loss | ", fixed(loss, 3))));
+  }
+}
+
+TEST_CASE("resume: losses on another text are not compared, so that the best is of what is evaluated now") {
+  const Workplace place;
+  const std::string easy = (place.folder / "easy.txt").string();
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "the cat sat on the mat. ";
+  write_file(easy, text);
+  const auto on = [&](const std::string& data, const char* tokens) {
+    return Words{"--eval-data", data, "--eval-every", "1", "--eval-tokens", tokens, "--resume"};
+  };
+  REQUIRE(run_scca(place.finetune("run", 2, on(easy, "640"))).code == 0);
+  const RunResult harder = run_scca(place.finetune("run", 4, on(place.data, "640")));
+  CAPTURE(harder.err);
+  REQUIRE(harder.code == 0);
+  CHECK(contains(harder.err, "note: 2 evaluations of this run so far not on what --eval-data and"));
+  const auto lines = read_metrics(place.folder / "run" / "metrics.jsonl");
+  REQUIRE(lines.size() == 4);
+  CHECK(*lines[1].eval_loss < *lines[3].eval_loss);  // the old ones would have won
+  const int64_t best = *lines[2].eval_loss <= *lines[3].eval_loss ? 3 : 4;
+  CHECK(contains(harder.err, concat(" after step ", best, ", kept in ")));
+  REQUIRE(run_scca(place.finetune("short", static_cast<int>(best))).code == 0);
+  CHECK(read_text_file(place.folder / "run/best/adapter_model.safetensors") == place.adapter("short"));
+  const RunResult fewer = run_scca(place.finetune("run", 5, on(place.data, "320")));
+  CHECK(contains(fewer.err, "note: 4 evaluations of this run so far not on what"));
+  CHECK(contains(fewer.err, "best evaluation: loss "));
+  CHECK(contains(fewer.err, " after step 5, kept in "));
+  CHECK(!contains(run_scca(place.finetune("run", 5, on(place.data, "320"))).err, "note: 5 evaluations"));
 }
 
 TEST_CASE("resume: a model that is cut short while a run uses it is one line, and what was saved is whole") {

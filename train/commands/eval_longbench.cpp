@@ -12,6 +12,7 @@
 #include "train/cli/help.h"
 #include "train/cli/ready_model.h"
 #include "train/cli/text_input.h"
+#include "train/data/bos.h"
 #include "train/evaluation/longbench/answers.h"
 #include "train/evaluation/longbench/files.h"
 #include "train/report/messages.h"
@@ -23,13 +24,16 @@ namespace {
 
 using namespace longbench;
 
+const std::string kWhere = "before every prompt";
+
 struct Flags {
   ModelFlags model;
   std::vector<std::string> data, tasks;
   std::string out;
   std::optional<std::string> attention;
   int64_t context = 0, max_samples = 0;
-  bool no_bos = false, keep_line_ends = false, json = false;
+  std::string bos = "auto";
+  bool keep_line_ends = false, json = false;
 };
 
 struct TaskRun {
@@ -118,16 +122,17 @@ void print_readable(const std::vector<TaskRun>& runs) {
 }
 
 int run(const Flags& flags) {
-  const AnswerOptions options{flags.context, attention_given(flags.attention), !flags.no_bos};
+  AnswerOptions options{flags.context, attention_given(flags.attention)};
   std::vector<TaskRun> runs = read_runs(flags, options);
   const ReadyModel ready(flags.model, options.attention, flags.context);
+  options.bos = puts_bos(flags.bos, ready.tokenizer());
   std::optional<FileWriter> out;  // a path that can't be written fails now, not after hours
   if (!flags.out.empty()) out.emplace(flags.out);
   for (const TaskRun& task : runs) {
     const int64_t prompt = options.prompt_tokens(*task.file.task);
     check_growth(ready.config(), options.attention, prompt, options.context - prompt);
   }
-  ready.announce(flags.context);
+  ready.announce(flags.context, flags.bos, kWhere);
   answer_all(ready.model(), ready.tokenizer(), options, runs, out ? &*out : nullptr);
   if (flags.json) {
     print_json(to_json(runs, flags));
@@ -154,7 +159,7 @@ Action set_up(CLI::App& app) {
   app.add_option("--max-samples", flags->max_samples, "The first so many of each task; 0: all")
       ->transform(whole_number())
       ->capture_default_str();
-  app.add_flag("--no-bos", flags->no_bos, "No BOS before the prompt");
+  add_bos_flag(app, flags->bos, kWhere);
   add_line_ends_flag(app, flags->keep_line_ends);
   add_attention_flag(app, flags->attention);
   begin_section(app, section::kOutput);

@@ -38,8 +38,7 @@ std::vector<int32_t> truncate_middle(const std::vector<int32_t>& ids, int64_t li
 
 Answer answer(const Llama& model, const Tokenizer& tokenizer, const Task& task, const Sample& sample,
               const AnswerOptions& options) {
-  const bool bos = options.bos && tokenizer.bos_id() >= 0;
-  const std::vector<int32_t> all = tokenizer.encode(prompt_of(task, sample), bos);
+  const std::vector<int32_t> all = tokenizer.encode(prompt_of(task, sample), options.bos);
   const std::vector<int32_t> prompt = truncate_middle(all, options.prompt_tokens(task));
   const std::vector<int32_t> ids = generate(model, prompt, sampling_of(tokenizer, task, options));
   Answer result{tokenizer.decode(ids), 0, prompt.size() < all.size()};

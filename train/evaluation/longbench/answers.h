@@ -15,7 +15,7 @@ namespace scca::longbench {
 struct AnswerOptions {
   int64_t context = 0;                          // tokens of prompt and answer together
   std::optional<AttentionSpec> attention = {};  // empty: the model's own
-  bool bos = true;                              // before the prompt, where the vocabulary has one
+  bool bos = false;                             // before the prompt
 
   /// Tokens left to the prompt. Throws UsageError when that is less than two.
   int64_t prompt_tokens(const Task& task) const;

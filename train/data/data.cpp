@@ -132,7 +132,7 @@ int64_t bytes_of_files(const std::vector<std::filesystem::path>& files) {
 TokenText tokenize_data(const std::vector<std::string>& paths, const EncodeDocument& encode,
                         const ReadingOptions& options) {
   const auto note_of = [&](const Message& line) { note(message_of(options.what, ": ", line)); };
-  const std::vector<std::filesystem::path> files = data_files(paths, note_of);
+  const std::vector<std::filesystem::path> files = data_files(paths, options.text_field, note_of);
   const int64_t bytes = bytes_of_files(files);
   const bool kept = bytes >= options.least_kept && !options.encoding.empty();
   const TokenCache cache(kept ? token_cache_folder(options.token_cache) : std::filesystem::path(), note_of);

@@ -33,6 +33,8 @@ fs::path without_packing(const fs::path& file) {
 /// One walk: what a link leads to is known by its device and number.
 class Walk {
  public:
+  explicit Walk(const std::string& text_field) : text_field_(text_field) {}
+
   FolderFiles found;
 
   void enter(const fs::path& folder) {
@@ -61,7 +63,9 @@ class Walk {
       const std::string last = lower(path.extension().string());
       return leave_out(last.empty() ? "without ending" : last);
     }
-    if (!known && !holds_texts(path)) return leave_out(".json without texts");
+    if (!known)
+      if (const std::string why = why_no_texts(path, text_field_); !why.empty())
+        return leave_out(".json " + why);
     if (!is_new(status)) return leave_out("link to what is read already");
     found.files.push_back(path);
   }
@@ -69,6 +73,7 @@ class Walk {
   bool is_new(const struct stat& status) { return seen_.emplace(status.st_dev, status.st_ino).second; }
   void leave_out(const std::string& what) { ++found.left_out[what]; }
 
+  const std::string& text_field_;
   std::set<std::pair<dev_t, ino_t>> seen_;
 };
 
@@ -100,8 +105,8 @@ std::string text_endings() {
   return text + "and .json with texts";
 }
 
-FolderFiles files_of_folder(const fs::path& folder) {
-  Walk walk;
+FolderFiles files_of_folder(const fs::path& folder, const std::string& text_field) {
+  Walk walk(text_field);
   walk.enter(folder);
   std::sort(walk.found.files.begin(), walk.found.files.end());
   return std::move(walk.found);

@@ -22,9 +22,9 @@ bool has_ending(const std::filesystem::path& file, const std::string& ending);
 std::string text_endings();
 
 /// The files of a folder, however deep, that hold texts: *.txt, *.text, *.md, *.jsonl, *.ndjson in upper and
-/// lower case, and *.json where it holds texts; each also packed, as *.txt.gz or *.txt.zst. Links are
-/// followed; no folder and no file is read twice, whatever links to it. What begins with a dot is left out
-/// with all that is in it. Throws Error naming a folder that cannot be read.
-FolderFiles files_of_folder(const std::filesystem::path& folder);
+/// lower case, and *.json where it holds texts (why_no_texts, train/data/documents.h); each also packed, as
+/// *.txt.gz or *.txt.zst. Links are followed; no folder and no file is read twice, whatever links to it. What
+/// begins with a dot is left out with all that is in it. Throws Error naming a folder that cannot be read.
+FolderFiles files_of_folder(const std::filesystem::path& folder, const std::string& text_field = "");
 
 }  // namespace scca

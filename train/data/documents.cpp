@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "core/check.h"
+#include "core/file.h"
 #include "models/tokenizer/utf8.h"
 #include "train/data/data_folder.h"
 #include "train/data/file_kind.h"
@@ -30,6 +31,7 @@ class Documents {
   }
 
   bool is_json() const { return kind_ != Kind::text; }
+  bool is_array() const { return kind_ == Kind::array; }
 
   /// The next record, which may be empty; false at the end.
   bool next(Document& document) {
@@ -78,6 +80,8 @@ class Documents {
     const std::string where = concat(source_.name(), ":", source_.line_number());
     line.remove_prefix(line.find_first_not_of(" \t"));
     line.remove_suffix(line.size() - line.find_last_not_of(" \t") - 1);
+    SCCA_CHECK(!line.ends_with("},"), where, ": a comma stands behind the object, as in an array; JSONL's ",
+               "records have none: sed 's/,[[:space:]]*$//' FILE > OUT.jsonl");
     SCCA_CHECK(line[0] != '{' || line.back() == '}', where,
                ": the object does not end on this line, as JSONL's ",
                "records do; write it so (jq -c . FILE > OUT.jsonl), or is the file cut short?");
@@ -87,7 +91,7 @@ class Documents {
 
   bool next_element(Document& document) {
     if (taken_ == 0) {
-      array_ = source_.rest();
+      array_ = without_mark(source_.rest());
       elements_ = json_elements(array_, source_.name());
     }
     if (taken_ == elements_.size()) return false;
@@ -110,16 +114,17 @@ class Documents {
 
 }  // namespace
 
-std::vector<fs::path> data_files(const std::vector<std::string>& paths,
+std::vector<fs::path> data_files(const std::vector<std::string>& paths, const std::string& text_field,
                                  const std::function<void(const std::string&)>& note) {
   std::vector<fs::path> files;
   for (const std::string& path : paths) {
-    SCCA_CHECK(fs::exists(path), path, ": there is no such file or folder");
+    SCCA_CHECK(fs::exists(path), path, ": there is no such file or folder",
+               path == "-" ? "; stdin is /dev/stdin here" : "");
     if (!fs::is_directory(path)) {
       files.push_back(path);
       continue;
     }
-    const FolderFiles inside = files_of_folder(path);
+    const FolderFiles inside = files_of_folder(path, text_field);
     const std::string left_out = inside.left_out_text();
     SCCA_CHECK(!inside.files.empty(), path, ": this folder holds no text; expected ", text_endings(),
                ", found ", left_out.empty() ? "nothing" : left_out);
@@ -156,13 +161,19 @@ void for_each_document(const fs::path& file, const TakeDocument& take) {
   for_each_document(file, take, form);
 }
 
-bool holds_texts(const fs::path& file) {
+std::string why_no_texts(const fs::path& file, const std::string& text_field) {
+  const std::string without = "without texts";
+  bool is_array = false;
   try {
-    Documents documents(file, "");
+    Documents documents(file, text_field);
+    is_array = documents.is_array();
     Document document;
-    return documents.is_json() && documents.next(document);
+    return documents.is_json() && documents.next(document) ? "" : without;
+  } catch (const NoText&) {
+    return without;
   } catch (const Error&) {
-    return false;
+    if (is_array) throw;
+    return Json::accept(read_text_file(file)) ? without : "that cannot be read";
   }
 }
 

@@ -15,10 +15,11 @@
 
 namespace scca {
 
-/// The files behind `paths`, in order: a folder stands for its files of texts (train/data/data_folder.h),
-/// sorted by path, of which `note` hears what is left out. Throws Error naming a path that is not there, or a
-/// folder that holds no such file.
+/// The files behind `paths`, in order: a folder stands for its files of texts (train/data/data_folder.h; of
+/// JSON by their `text_field`, where there is one), sorted by path, of which `note` hears what is left out.
+/// Throws Error naming a path that is not there, or a folder that holds no such file, and as why_no_texts.
 std::vector<std::filesystem::path> data_files(const std::vector<std::string>& paths,
+                                              const std::string& text_field,
                                               const std::function<void(const std::string&)>& note = {});
 
 /// How files are read.
@@ -41,8 +42,10 @@ using TakeDocument = std::function<void(Document document)>;
 void for_each_document(const std::filesystem::path& file, const TakeDocument& take, DocumentForm& form);
 void for_each_document(const std::filesystem::path& file, const TakeDocument& take);
 
-/// True when the file is JSON and its first record can be read.
-bool holds_texts(const std::filesystem::path& file);
+/// Of a .json file in a folder, where some are no texts: why this one is none ("without texts", "that cannot
+/// be read"), or nothing where it begins with a record of texts. Throws Error, as for_each_document, for an
+/// array of records that cannot be read: it is meant to be.
+std::string why_no_texts(const std::filesystem::path& file, const std::string& text_field);
 
 /// The whole of a text file, whatever it may be besides text: a prompt. Throws Error as for_each_document.
 std::string read_text(const std::filesystem::path& file, TextForm& form);

@@ -168,7 +168,8 @@ void TextCheck::finish() const {
   const size_t at = bad_at_;
   if (census_.is_binary(size_))
     fail(name_, ": is no text: byte ", at, " is ", hexadecimal(*bad_),
-         ", and more of it is such; export it as UTF-8 text from the program that wrote it");
+         census_.controls > 1 ? ", and more of it is such" : "",
+         "; export it as UTF-8 text from the program that wrote it");
   if (is_control(*bad_))
     fail(name_, ": byte ", at, " is the control character ", hexadecimal(*bad_),
          R"(, which is part of no text; take such out: tr -d '\000-\010\016-\037\177' < FILE > OUT.txt)");

@@ -207,6 +207,8 @@ bool begins_as_objects(std::string_view beginning) {
 
 bool begins_as_array(std::string_view beginning) {
   if (!skip(beginning, '[')) return false;
+  std::string_view empty = beginning;
+  if (skip(empty, ']')) return empty.find_first_not_of(" \t\r\n") == empty.npos;
   if (begins_as_objects(beginning)) return true;
   return skip_string(beginning) && (beginning.empty() || beginning[0] == ',' || beginning[0] == ']');
 }

@@ -181,16 +181,16 @@ std::string checked_text(std::string text, const std::string& field, const std::
 
 Document document_of(const JsonRecord& record, const std::string& text_field) {
   if (!text_field.empty()) {
-    SCCA_CHECK(record.has(text_field), record.where(), ": has no \"", text_field, "\" field, but ",
-               record.names());
+    if (!record.has(text_field))
+      fail<NoText>(record.where(), ": has no \"", text_field, "\" field, but ", record.names());
     return text_form(record, text_field);
   }
   for (const Form& form : forms())
     if (std::ranges::all_of(form.fields, [&](const std::string& name) { return record.has(name); }))
       return form.read(record, form.fields[0]);
-  fail(record.where(), ": has no \"text\" field, but ", record.names(),
-       "; name the one that holds the text with ", Setting("text_field"),
-       ", or write messages, prompt and completion, or instruction and output");
+  fail<NoText>(record.where(), ": has no \"text\" field, but ", record.names(),
+               "; name the one that holds the text with ", Setting("text_field"),
+               ", or write messages, prompt and completion, or instruction and output");
 }
 
 }  // namespace scca

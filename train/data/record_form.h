@@ -2,10 +2,16 @@
 // The forms in which people write records for training: which fields hold what.
 #include <string>
 
+#include "core/check.h"
 #include "train/data/document.h"
 #include "train/data/json_record.h"
 
 namespace scca {
+
+/// A record in none of the forms: of something else, as a config.json is.
+struct NoText : Error {
+  using Error::Error;
+};
 
 /// With a `text_field` the text is in that field, whatever else there is. Otherwise the first form whose
 /// fields are all there:
@@ -19,8 +25,8 @@ namespace scca {
 ///   instruction, output        Alpaca's: a user's message and its answer; "input" stands behind the message,
 ///                              the turns of a "history" before it
 /// "system" beside a chat or an instruction is the system's message. Throws Error at the
-/// record's place: for none of them (with the names of its fields), a field of another kind, calls of tools,
-/// which a chat here has none of, and a NUL character.
+/// record's place: NoText for none of them (with the names of its fields), and for a field of another kind,
+/// calls of tools, which a chat here has none of, and a NUL character.
 Document document_of(const JsonRecord& record, const std::string& text_field);
 
 /// A JSON string as a document. Throws as document_of.

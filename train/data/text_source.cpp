@@ -13,11 +13,16 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
+std::string without_mark(std::string text) {
+  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
+  return text;
+}
+
 TextSource::TextSource(const std::filesystem::path& path) : name_(path.string()), file_(path) {
   while (buffer_.size() < kBlock && read_more()) continue;
   beginning_ = buffer_.substr(0, kBlock);
   refuse_binary(beginning_, name_);
-  if (beginning_.starts_with(kByteOrderMark)) beginning_.erase(0, kByteOrderMark.size());
+  beginning_ = without_mark(std::move(beginning_));
 }
 
 bool TextSource::read_more() {

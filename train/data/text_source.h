@@ -8,6 +8,9 @@
 
 namespace scca {
 
+/// `text` without the byte-order mark that a file may begin with.
+std::string without_mark(std::string text);
+
 class TextSource {
  public:
   /// Throws Error when it cannot be read, and as refuse_binary (train/data/file_kind.h).

@@ -13,9 +13,9 @@ namespace {
 
 constexpr const char* kHash = "content_hash";
 
-uint64_t hash_of_files(const std::vector<std::string>& paths) {
+uint64_t hash_of_files(const std::vector<std::string>& paths, const std::string& text_field) {
   uint64_t hash = 0;
-  for (const std::filesystem::path& file : data_files(paths)) {
+  for (const std::filesystem::path& file : data_files(paths, text_field)) {
     const auto mapped = MappedFile::open(file);
     hash = hash_bytes(mapped->data(), mapped->size(), hash);
   }
@@ -28,7 +28,8 @@ nlohmann::json contents_of(const StudySettings& settings, const std::vector<int3
   const std::string& model = settings.finetune.model.model;
   return {{"model_config", computed_with(read_config(model))},
           {"model_fingerprint", fingerprint_of(Weights(model)).to_string()},
-          {"data_fingerprint", hexadecimal(hash_of_files(settings.finetune.train.data))},
+          {"data_fingerprint",
+           hexadecimal(hash_of_files(settings.finetune.train.data, settings.finetune.train.text_field))},
           {"eval_data_fingerprint",
            hexadecimal(hash_bytes(judged_on.data(), judged_on.size() * sizeof judged_on[0]))}};
 }

@@ -7,6 +7,7 @@
 #include "tests/temporary_folder.h"
 
 using namespace scca;
+using test::error_of;
 using test::TemporaryFolder;
 
 namespace fs = std::filesystem;
@@ -43,6 +44,27 @@ TEST_CASE("data folder: endings in either case; .json by what it holds; the rest
         "a.md array.json b.TXT c.text deep/d.JSONL e.ndjson i.txt.GZ instructions.json j.jsonl.zst "
         "lines.json strings.json ");
   CHECK(found.left_out_text() == "2 .json without texts, 2 .pdf, 1 .gz, 1 without ending");
+}
+
+TEST_CASE("data folder: .json by the field that holds the texts; what is damaged is no note but an error") {
+  const TemporaryFolder folder;
+  const fs::path root = folder / "books";
+  write(root / "a.txt");
+  write(root / "stories.json", "[{\"story\":\"a\"}]");
+  write(root / "marked.json", "\xEF\xBB\xBF[{\"text\":\"a\"}]");
+  write(root / "empty.json", "[ ]\n");
+  write(root / "comments.json", "// of an editor\n{\"text\": \"a\"}\n");
+  FolderFiles found = files_of_folder(root);
+  CHECK(names_of(found, root) == "a.txt marked.json ");
+  CHECK(found.left_out_text() == "2 .json without texts, 1 .json that cannot be read");
+  found = files_of_folder(root, "story");
+  CHECK(names_of(found, root) == "a.txt stories.json ");
+  write(root / "comma.json", "[{\"text\":\"a\"},]");
+  CHECK(error_of([&] { files_of_folder(root); }).find("comma.json: as JSON: ") != std::string::npos);
+  fs::remove(root / "comma.json");
+  write(root / "tools.json", R"([{"messages":[{"role":"user","content":"a","tool_calls":[{"id":1}]}]}])");
+  CHECK(error_of([&] { files_of_folder(root); }).find("\"tool_calls\", and a chat here has no tools") !=
+        std::string::npos);
 }
 
 TEST_CASE("data folder: hidden files and folders, and what is not a file") {

@@ -112,5 +112,6 @@ TEST_CASE("file kind: the place of what is no text, and advice that fits the byt
     CHECK(error.find("iconv") == std::string::npos);
     CHECK(error.find("tr -d") == std::string::npos);
   }
-  CHECK(text_error(bytes("ab\0cd")).starts_with("x: is no text: byte 2 is 0x00"));
+  CHECK(text_error(bytes("ab\0cd")).starts_with("x: is no text: byte 2 is 0x00; export"));
+  CHECK(text_error(bytes("ab\0cd\0")).starts_with("x: is no text: byte 2 is 0x00, and more of it is such;"));
 }

@@ -22,6 +22,7 @@ struct bf16 {
     bits = is_nan ? static_cast<uint16_t>((u >> 16) | 0x40u)
                   : static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
   }
+  /// By way of float: rounded twice.
   explicit bf16(double value) : bf16(static_cast<float>(value)) {}
   bf16(const bf16&) = default;
   /// By hand: GCC vectorises a loop that assigns the member, and none that assigns the struct.

@@ -6,6 +6,8 @@
 namespace scca {
 namespace {
 
+constexpr size_t kLeastBeginning = 4;
+
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
@@ -27,7 +29,8 @@ std::optional<std::string> nearest_word(std::string_view word, const std::vector
   size_t least = std::max<size_t>(2, word.size() / 3) + 1;
   std::optional<std::string> nearest;
   for (const std::string& name : known) {
-    const size_t distance = edit_distance(word, name);
+    size_t distance = edit_distance(word, name);
+    if (word.size() >= kLeastBeginning && name.starts_with(word)) distance = std::min<size_t>(distance, 1);
     if (distance >= least || distance >= name.size()) continue;  // all of a short name may differ: not near
     least = distance;
     nearest = name;

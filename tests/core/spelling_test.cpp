@@ -9,6 +9,9 @@ TEST_CASE("spelling: the nearest word, of equals the first") {
   CHECK(nearest_word("lengths", {"length", "lengths"}) == "lengths");
   CHECK(nearest_word("bat", {"cat", "bad", "bet"}) == "cat");
   CHECK(nearest_word("attention", {}) == std::nullopt);
+  CHECK(nearest_word("--temp", {"--help", "--temperature"}) == "--temperature");
+  CHECK(nearest_word("--t", {"--help", "--temperature"}) == std::nullopt);
+  CHECK(nearest_word("attn", {"attention"}) == std::nullopt);
 }
 
 TEST_CASE("spelling: a third of the letters may differ, two of a short word, and never all of a name") {

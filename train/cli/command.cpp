@@ -6,13 +6,13 @@
 #include <map>
 #include <new>
 #include <optional>
-#include <set>
 
 #include "core/check.h"
 #include "core/spelling.h"
 #include "train/cli/help.h"
 #include "train/cli/standard_streams.h"
 #include "train/cli/threads_flag.h"
+#include "train/data/file_kind.h"
 #include "train/report/messages.h"
 
 namespace scca {
@@ -101,15 +101,29 @@ void check_given(const std::vector<const CLI::Option*>& required, const std::str
     if (option->count() == 0) fail<UsageError>(option->get_name(), " is required; see ", command, " --help");
 }
 
-/// An empty value is what a shell variable that is not set leaves: `--out "$OUT"`. Only a text may be empty,
-/// and a list of ids.
-void check_not_empty(const CLI::App& named) {
-  const std::set<std::string> may_be{"TEXT", "IDS"};
+void check_flag_text(const std::string& text, const std::string& flag) {
+  try {
+    check_text(text, flag);
+  } catch (const Error& error) {
+    throw UsageError(error.message);
+  }
+}
+
+/// A text is held to what one from a file is. No other value but a list of ids may be empty, which is what a
+/// shell variable that is not set leaves: `--out "$OUT"`.
+void check_value(const CLI::Option& option) {
+  const std::string what = value_name(option);
+  for (const std::string& value : option.results()) {
+    if (what == "TEXT")
+      check_flag_text(value, option.get_name());
+    else if (value.empty() && what != "IDS" && option.get_type_size() != 0)
+      fail<UsageError>(option.get_name(), " is empty, expected ", what);
+  }
+}
+
+void check_values(const CLI::App& named) {
   for (const CLI::App* app = &named; app; app = app->get_parent())
-    for (const CLI::Option* option : options_of(*app))
-      if (option->get_type_size() != 0 && !may_be.contains(value_name(*option)) &&
-          std::ranges::count(option->results(), ""))
-        fail<UsageError>(option->get_name(), " is empty, expected ", value_name(*option));
+    for (const CLI::Option* option : options_of(*app)) check_value(*option);
 }
 
 void check_finite(const nlohmann::json& value, const std::string& where) {
@@ -122,9 +136,14 @@ void check_finite(const nlohmann::json& value, const std::string& where) {
     for (size_t i = 0; i < value.size(); ++i) check_finite(value[i], concat(where, "[", i, "]"));
 }
 
-/// CLI11's message with the values' names as help has them: "--lr: 1 required X missing".
+/// CLI11's message with the values' names as help has them: "--lr: 1 required X missing". Of a flag that
+/// stands twice in a line of our own.
 std::string parse_error_text(const CLI::App& named, const CLI::ParseError& error) {
   std::string message = error.what();
+  static const std::string twice = ": At Most 1 required but received ";
+  if (const size_t at = message.find(twice); at != message.npos)
+    return concat(message.substr(0, at), " is given ", message.substr(at + twice.size()),
+                  " times, expected once");
   for (const CLI::Option* option : options_of(named)) {
     const std::string type = option->get_type_name();
     const size_t at = type.empty() ? message.npos : message.find(type);
@@ -237,7 +256,7 @@ int CommandLine::run(int argc, const char* const* argv) {
     if (!code) {
       const Command& command = commands_.at(&innermost(app_));
       check_given(command.required, full_name(innermost(app_)));
-      check_not_empty(innermost(app_));
+      check_values(innermost(app_));
       obey_threads_flag(innermost(app_));
       code = command.action();
     }

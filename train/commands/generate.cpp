@@ -17,6 +17,7 @@
 #include "train/cli/text_input.h"
 #include "train/data/bos.h"
 #include "train/data/file_kind.h"
+#include "train/report/messages.h"
 
 namespace scca {
 namespace {
@@ -148,7 +149,8 @@ class Turns {
   bool announced_ = false, announced_beyond_ = false;
 };
 
-/// A message a line, until the input ends; empty lines are none.
+/// A message a line, until the input ends; empty lines are none. On a terminal a line that is no text is
+/// asked for again.
 void take_lines(const Flags& flags, Turns& turns) {
   const bool asks = isatty(STDIN_FILENO) != 0;
   std::string line;
@@ -156,7 +158,13 @@ void take_lines(const Flags& flags, Turns& turns) {
     if (asks) std::cerr << "> " << std::flush;
     if (!std::getline(std::cin, line)) break;
     TextForm(flags.keep_line_ends).apply(line);
-    check_text(line, "stdin");
+    try {
+      check_text(line, "stdin");
+    } catch (const Error& error) {
+      if (!asks) throw;
+      note(error.what());
+      continue;
+    }
     if (line.ends_with('\n')) line.pop_back();
     if (!line.empty()) turns.take(line);
   }
@@ -178,7 +186,12 @@ int chat(const Flags& flags, Tokenizer tokenizer) {
     turns.take(message);
     turns.end_one();
   } else {
-    take_lines(flags, turns);
+    try {
+      take_lines(flags, turns);
+    } catch (const Error&) {
+      turns.end();  // what was answered is not lost
+      throw;
+    }
     turns.end();
   }
   return 0;

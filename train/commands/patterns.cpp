@@ -26,7 +26,8 @@ struct Flags {
   CLI::App* app = nullptr;  // knows which flags were given
 };
 
-constexpr int64_t kDefaultLayers = 4;  // enough for every registered pattern but s2 and local at chunk N/4
+constexpr int64_t kDefaultLayers =
+    4;  // enough for every registered pattern but window, s2 and local at chunk N/4
 
 /// The layer whose plan is shown.
 int64_t chosen_layer(const Flags& flags, const AttentionSpec& spec) {

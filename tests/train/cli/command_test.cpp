@@ -19,6 +19,7 @@ Action set_up(CLI::App& app) {
   auto places = std::make_shared<std::vector<std::string>>();
   app.add_option("--steps", *steps, "How many");
   app.add_option("--place", *place, "Where")->type_name("FOLDER");
+  app.add_option("--text", *place, "What")->type_name("TEXT");
   app.add_option("--places", *places, "Where else")->type_name("PATH");
   app.add_option("--failure", *failure, "How to end")->required();
   return [steps, failure, place, places]() -> int {
@@ -99,6 +100,9 @@ TEST_CASE("command: misuse is one line that names the flag, and 2") {
         Case{{"test-command", "--failure", "no", "--places", "a", ""}, "--places is empty, expected PATH\n"},
         Case{{"test-command", "--place", "", "--failure", "no", "inner", "--colour", "red"},
              "--place is empty, expected FOLDER\n"},
+        Case{{"test-command", "--failure", "no", "--steps", "3", "--steps", "4"},
+             "--steps is given 2 times, expected once;"},
+        Case{{"test-command", "--failure", "no", "--text", "caf\xe9"}, ": --text: is not UTF-8 at byte 3"},
         Case{{"test-command", "--failure", "usage"}, "--failure: usage is not"},
         Case{{"test-command", "--failure", "setting"}, ": --top-p 2: expected less than --lora-rank\n"}}) {
     const Result result = run(c.arguments);

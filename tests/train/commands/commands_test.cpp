@@ -392,7 +392,7 @@ TEST_CASE("commands: files of a model that are broken are named") {
 
 TEST_CASE("commands: --device cuda where there is none says why, on one line; auto goes on on the CPU") {
   if (why_unusable(Device::cuda).empty())
-    return;  // tests/train/device_test.cpp is for machines with a device
+    return;  // tests/train/run/device_test.cpp is for machines with a device
   const std::vector<std::string> logits{"logits", "--model", kModel, "--ids", "1,2", "--device"};
   auto cuda = logits, automatic = logits;
   cuda.push_back("cuda");

@@ -199,6 +199,8 @@ TEST_CASE("generate --chat: a terminal is asked, and long chats are told of") {
   RunningScca run(with({"generate", "--model", kModel}, kLlama2), 0,
                   [terminal] { dup2(terminal, STDIN_FILENO); });
   REQUIRE(run.until([&] { return contains(run.err(), "> "); }));
+  REQUIRE(write(master, "caf\xe9\n", 5) == 5);  // is asked for again
+  REQUIRE(run.until([&] { return contains(run.err(), "note: stdin: is not UTF-8"); }));
   REQUIRE(write(master, "Once\n", 5) == 5);
   REQUIRE(run.until([&] { return contains(run.out(), "\n"); }));
   REQUIRE(write(master, "\x04", 1) == 1);  // Ctrl-D
@@ -207,6 +209,13 @@ TEST_CASE("generate --chat: a terminal is asked, and long chats are told of") {
   close(master);
   CHECK(asked.code == 0);
   CHECK(contains(asked.err, "answer: "));
+}
+
+TEST_CASE("generate --chat: a line that is no text loses nothing of what was answered") {
+  const RunResult run = generate(with(kLlama2, {"--json"}), "Once\ncaf\xe9\nupon\n");
+  CHECK(run.code == 1);
+  CHECK(contains(run.err, "stdin: is not UTF-8 at byte 3"));
+  CHECK(json::parse(run.out)["turns"].size() == 1);
 }
 
 TEST_CASE("generate --chat: what cannot be is refused in a line") {

@@ -132,7 +132,13 @@ class AdapterReader {
 
   /// Whether the module has an update of these two tensors.
   bool there(const std::string& name, const std::string& a, const std::string& b) const {
-    if (stores(a) || stores(b)) return true;
+    if (stores(a) || stores(b)) {
+      const std::string field = config_.left_out_by(name);
+      SCCA_CHECK(field.empty(), file_, ": ", stores(a) ? a : b, ", but by ", field,
+                 " of adapter_config.json that layer has no update, and PEFT would leave it out: correct ",
+                 field, " or remove the layer's tensors");
+      return true;
+    }
     SCCA_CHECK(!config_.targets(name), file_, ": no ", a, ", but adapter_config.json targets that layer");
     return false;
   }

@@ -1,6 +1,7 @@
 #pragma once
 // adapter_config.json, PEFT's description of an adapter (LoraConfig).
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -17,8 +18,18 @@ struct AdapterInfo {
   std::set<std::string> trained;  // of the base: embed, norm, head
   std::string base_model;         // where the base lies, for the reader of the file
   std::string base_fingerprint =
-      {};  // of the base's weights (models/fingerprint.h); empty where none is known
+      {};                           // of the base's weights (models/fingerprint.h); empty where none is known
   std::string base_dtype = "same";  // the base was in (models/base_dtype.h), for a reader of the run alone
+};
+
+/// target_modules or exclude_modules: which layers the field names.
+struct NamedLayers {
+  std::set<std::string> ends;          // of a list: whole names or what follows one of their dots
+  std::optional<NamePattern> pattern;  // a text: an expression for whole names
+  bool all_linear = false;             // the word "all-linear": any but the head; which, the tensors tell
+  bool open = false;                   // not known: PEFT's own choice, or an expression that is not read
+
+  bool names(const std::string& layer) const;
 };
 
 /// What the file says of each layer.
@@ -33,15 +44,17 @@ struct AdapterConfig {
   double scale_of(const std::string& layer) const;
   /// True when the file leaves no doubt that this layer has an update.
   bool targets(const std::string& layer) const;
+  /// The field by which PEFT leaves this layer without an update, whatever tensors there are; "" for a layer
+  /// that is targeted, and where the file does not tell.
+  std::string left_out_by(const std::string& layer) const;
   /// True when modules_to_save names the module ("model.embed_tokens", "lm_head").
   bool saves(const std::string& module) const;
 
   /// A number for the layers that an expression names; the first that names one counts.
   using LayerNumbers = std::vector<std::pair<NamePattern, double>>;
   LayerNumbers rank_pattern, alpha_pattern;
-  std::set<std::string> excluded;
+  NamedLayers targeted, excluded;
   std::set<int64_t> layers;  // layers_to_transform; empty: all
-  bool lists_targets = false;
 };
 
 /// Throws Error, file and field named with what was found and expected, for a setting that would make the

@@ -145,7 +145,51 @@ TEST_CASE("adapter config: which layers must have an update") {
   CHECK(!one.targets(q10));
   CHECK(with("layers_to_transform", {0, 10}).targets(q10));
   CHECK(!with("exclude_modules", {"q_proj"}).targets(q));
-  CHECK(error_with("target_modules", Json::array()) == "c: target_modules names no layer");
-  CHECK(!with("target_modules", ".*q_proj").targets(q));  // a regular expression: the tensors tell
   CHECK(!with("exclude_modules", ".*q_proj").targets(q));
+  CHECK(with("exclude_modules", ".*k_proj").targets(q));
+  CHECK(with("target_modules", ".*q_proj").targets(q));
+  CHECK(!with("target_modules", ".*q_proj").targets(k));
+  CHECK(!with("target_modules", "q_proj").targets(q));        // an expression is for the whole name
+  CHECK(!with("target_modules", "(?i).*q_proj").targets(q));  // not read: the tensors tell
+  CHECK(!with("exclude_modules", "(?i).*k_proj").targets(q));
+  CHECK(!with("target_modules", nullptr).targets(q));  // PEFT's own choice
+  CHECK(!with("target_modules", "All-Linear").targets(k));
+  CHECK(!with("modules_to_save", {"self_attn"}).targets(q));
+  for (const Json& none : {Json::array(), Json("")})
+    CHECK(error_with("target_modules", none) == "c: target_modules names no layer");
+}
+
+TEST_CASE("adapter config: which layers have no update, whatever is stored, and by which field") {
+  const std::string q = "model.layers.0.self_attn.q_proj", k = "model.layers.0.self_attn.k_proj",
+                    q1 = "model.layers.1.self_attn.q_proj";
+  const AdapterConfig all = adapter_config_from_json(written_by_peft(), "c");
+  CHECK(all.left_out_by(q).empty());
+  CHECK(all.left_out_by(k) == "target_modules");
+  CHECK(all.left_out_by("lm_head") == "target_modules");
+  for (const Json& layers : {Json(1), Json{1, 10}}) {
+    CHECK(with("layers_to_transform", layers).left_out_by(q) == "layers_to_transform");
+    CHECK(with("layers_to_transform", layers).left_out_by(q1).empty());
+  }
+  CHECK(with("layers_to_transform", Json::array()).left_out_by(q).empty());
+  for (const Json& names : {Json("q_proj"), Json("(?i).*k_proj")})
+    CHECK(with("exclude_modules", names).left_out_by(q).empty());
+  for (const Json& names : {Json(".*q_proj"), Json{"q_proj"}, Json{q}, Json{"self_attn.q_proj"}})
+    CHECK(with("exclude_modules", names).left_out_by(q) == "exclude_modules");
+  for (const Json& names : {Json(".*k_proj"), Json("q_proj"), Json{"proj"}, Json{"k_proj"}})
+    CHECK(with("target_modules", names).left_out_by(q) == "target_modules");
+  for (const Json& names : {Json(".*q_proj"), Json("all-linear"), Json("(?i).*k_proj"), Json(), Json{q}})
+    CHECK(with("target_modules", names).left_out_by(q).empty());
+  for (const char* name : {"lm_head", "model.embed_tokens"})
+    CHECK(with("target_modules", "All-Linear").left_out_by(name) == "target_modules");
+  CHECK(with("modules_to_save", {"mlp", "q_proj"}).left_out_by(q) == "modules_to_save");
+  CHECK(with("modules_to_save", {"proj"}).left_out_by(q).empty());
+  // A whole name stands above the layers.
+  Json json = written_by_peft();
+  json["target_modules"] = {q, "v_proj"};
+  json["layers_to_transform"] = 1;
+  CHECK(adapter_config_from_json(json, "c").left_out_by(q).empty());
+  json["target_modules"] = ".*q_proj";
+  CHECK(error_of([&] {
+          adapter_config_from_json(json, "c");
+        }).starts_with("c: layers_to_transform beside an expression in target_modules"));
 }

@@ -171,6 +171,29 @@ TEST_CASE("adapter: a file that lacks what its config names is refused") {
   CHECK(error_without("embed_tied", "lm_head") == "no error");  // one stands for both
 }
 
+TEST_CASE("adapter: a stored update that the config leaves out is refused, as PEFT would not use it") {
+  const TemporaryFolder folder;
+  const std::string from = base("adapters/gaussian/");
+  std::filesystem::copy_file(from + "adapter_model.safetensors", folder / "adapter_model.safetensors");
+  const auto error_with = [&](const char* key, const Json& value) {
+    Json config = parse_json(read_text_file(from + "adapter_config.json"), "c");
+    config[key] = value;
+    write_file(folder / "adapter_config.json", config.dump());
+    Llama model = Llama::load(base("gqa_tied"));
+    return error_of([&] { load_adapter(model, folder.path()); });
+  };
+  CHECK(error_with("target_modules", {"v_proj"}) ==
+        (folder / "adapter_model.safetensors").string() +
+            ": base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight, but by target_modules of "
+            "adapter_config.json that layer has no update, and PEFT would leave it out: correct "
+            "target_modules or remove the layer's tensors");
+  CHECK(error_with("target_modules", ".*v_proj").find("by target_modules of") != std::string::npos);
+  CHECK(error_with("exclude_modules", {"q_proj"}).find("by exclude_modules of") != std::string::npos);
+  CHECK(error_with("layers_to_transform", {1}).find("by layers_to_transform of") != std::string::npos);
+  CHECK(error_with("target_modules", R"(.*\b(q|v)_proj)") == "no error");
+  CHECK(error_with("target_modules", ".*(q|v|k)_proj").find("targets that layer") != std::string::npos);
+}
+
 TEST_CASE("adapter: an update of the embedding or the head that is not whole, or tied, is refused") {
   const TemporaryFolder folder;
   const auto error = [&](const std::vector<std::pair<std::string, Shape>>& tensors,

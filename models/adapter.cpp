@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "models/files/model_folder.h"
 #include "models/files/safetensors.h"
+#include "models/rope_config.h"
 #include "models/weights.h"
 #include "nn/json.h"
 #include "ops/cast.h"
@@ -185,10 +186,15 @@ void save_adapter(Llama& model, const AdapterInfo& info, const std::string& fold
 LlamaConfig with_rope_of_adapter(const LlamaConfig& base, const fs::path& path) {
   const fs::path file = adapter_folder(path) / "config.json";
   if (!fs::exists(file)) return base;
-  const LlamaConfig trained = read_config(file);
+  const Json json = parse_json(read_text_file(file), file.string());
+  SCCA_CHECK(json.is_object(), file.string(), ": ", short_text(json), ", expected a JSON object");
+  const JsonFields fields(json, file.string());
   LlamaConfig config = base;
-  config.rope = trained.rope;
-  config.max_position_embeddings = trained.max_position_embeddings;
+  // The rest is the base's, in which other programs leave how they held it (quantization_config).
+  config.max_position_embeddings =
+      fields.integer("max_position_embeddings").value_or(family_of(fields).max_position_embeddings);
+  config.rope = read_rope(fields, config.max_position_embeddings);
+  check_config(config, file.string());
   return config;
 }
 

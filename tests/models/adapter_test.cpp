@@ -171,6 +171,37 @@ TEST_CASE("adapter: a file that lacks what its config names is refused") {
   CHECK(error_without("embed_tied", "lm_head") == "no error");  // one stands for both
 }
 
+TEST_CASE("adapter: of a config.json beside it RoPE and length are read, not how the base was held") {
+  const TemporaryFolder folder;
+  const LlamaConfig own = read_config(base("gqa_tied"));
+  Json json = to_json(own);
+  json["quantization_config"] = {{"quant_method", "bitsandbytes"}, {"load_in_4bit", true}};
+  json["rope_parameters"]["rope_theta"] = json["rope_theta"] = 500.0;
+  json["max_position_embeddings"] = 1234;
+  write_file(folder / "adapter_config.json", "{}");
+  write_file(folder / "adapter_model.safetensors", "");
+  const auto read = [&] {
+    write_file(folder / "config.json", json.dump());
+    return with_rope_of_adapter(own, folder.path());
+  };
+  CHECK(read().rope.theta == 500);
+  CHECK(read().max_position_embeddings == 1234);
+  CHECK(read().hidden_size == own.hidden_size);
+  json.erase("max_position_embeddings");
+  CHECK(read().max_position_embeddings == 2048);  // a LLaMA's, as everywhere
+  for (const auto& [key, value] : std::initializer_list<std::pair<const char*, Json>>{
+           {"model_type", "gpt2"}, {"max_position_embeddings", 0}, {"rope_theta", -1}}) {
+    CAPTURE(std::string(key));
+    const Json before = json;
+    json[key] = value;
+    if (json.contains("rope_theta")) json["rope_parameters"]["rope_theta"] = json["rope_theta"];
+    CHECK(error_of(read).starts_with((folder / "config.json").string() + ": "));
+    json = before;
+  }
+  json = Json::array();
+  CHECK(error_of(read).find("expected a JSON object") != std::string::npos);
+}
+
 TEST_CASE("adapter: a stored update that the config leaves out is refused, as PEFT would not use it") {
   const TemporaryFolder folder;
   const std::string from = base("adapters/gaussian/");

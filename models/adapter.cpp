@@ -50,6 +50,10 @@ class AdapterReader {
       SCCA_CHECK(first, file_, ": ", short_text(Json(name)), " and ", short_text(Json(place->second)),
                  " are the same tensor under two names");
       unread_.insert(place->first);
+      SCCA_CHECK(config_.biases == "none" || !place->first.ends_with(".bias"), file_, ": holds ",
+                 short_text(Json(name)),
+                 ": learning biases (bias of adapter_config.json) are not read. Merge "
+                 "the adapter with PEFT (merge_and_unload) and give the merged model");
     }
   }
   const AdapterInfo& info() const { return config_.info; }

@@ -37,17 +37,17 @@ const std::vector<KnownField> kFields = {
     {"ensure_weight_tying", Use::read},
     {"base_model_name_or_path", Use::read},
 
-    {"peft_type", Use::expected, {"LORA"}, "\"LORA\""},
+    {"peft_type", Use::read},
     {"task_type", Use::expected, {"CAUSAL_LM"}, "\"CAUSAL_LM\": the adapter of a language model"},
     {"init_lora_weights", Use::expected, {true, false, "gaussian", "eva", "orthogonal"}, kPlainStart},
-    {"bias", Use::expected, {"none"}, "\"none\": learning biases are not read"},
+    {"bias", Use::expected, {"none", "all", "lora_only"}, "\"none\", \"all\" or \"lora_only\""},
     {"lora_bias", Use::expected, {false}, "false: biases of the updates are not read"},
     {"fan_in_fan_out", Use::expected, {false}, "false: a LLaMA's layers are not stored transposed"},
     {"use_dora", Use::expected, {false}, kFalse},
     {"use_qalora", Use::expected, {false}, kFalse},
     {"use_bdlora", Use::expected, {false}, kPlainLora},
     {"alora_invocation_tokens", Use::expected, {}, kPlainLora},
-    {"trainable_token_indices", Use::expected, {}, kPlainLora},
+    {"trainable_token_indices", Use::expected, {Json()}, kPlainLora},  // PEFT fails on an empty one
     {"layer_replication", Use::expected, {}, kPlainLora},
     {"target_parameters", Use::expected, {}, kPlainLora},
     {"megatron_config", Use::expected, {}, kPlainLora},
@@ -233,6 +233,11 @@ bool AdapterConfig::saves(const std::string& module) const {
 AdapterConfig adapter_config_from_json(const Json& json, const std::string& where, const std::string& text) {
   SCCA_CHECK(json.is_object(), where, ": ", short_text(json), ", expected a JSON object");
   const JsonFields fields(json, where);
+  // First: another kind's fields are all unknown.
+  const std::string kind = fields.text("peft_type").value_or("LORA");
+  SCCA_CHECK(
+      kind == "LORA", where, ": peft_type is ", short_text(Json(kind)), ", expected \"LORA\": ",
+      "no other kind of adapter is read. Where PEFT can merge it (merge_and_unload) give the merged model");
   check_known_fields(fields, kFields);
   AdapterConfig config;
   LoraOptions& lora = config.info.lora;
@@ -250,7 +255,7 @@ AdapterConfig adapter_config_from_json(const Json& json, const std::string& wher
                ": rank_pattern has a rank of ", rank, ", expected a whole number from 1 up");
   for (const auto& [pattern, alpha] : config.alpha_pattern)
     SCCA_CHECK(std::isfinite(alpha), where, ": alpha_pattern has ", alpha, ", expected a finite number");
-  config.layers = layers_of(fields);
+  config.biases = fields.text("bias").value_or("none");
   config.ties = fields.boolean("ensure_weight_tying").value_or(false);
   config.modules_to_save = names_of(fields, "modules_to_save");
   config.info.base_model = fields.text("base_model_name_or_path").value_or("");

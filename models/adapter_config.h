@@ -36,6 +36,7 @@ struct NamedLayers {
 struct AdapterConfig {
   AdapterInfo info;
   std::vector<std::string> modules_to_save;  // as written; a name stands for all modules that end with it
+  std::string biases = "none";               // bias: which of the base's learn; all, lora_only
   bool ties = false;                         // ensure_weight_tying: a tied embedding and head stay tied
 
   /// Rank and scale of the layer of this name ("model.layers.0.self_attn.q_proj"), rank_pattern and
@@ -59,7 +60,8 @@ struct AdapterConfig {
 
 /// Throws Error, file and field named with what was found and expected, for a setting that would make the
 /// adapter another function than W x + s B A x: among them starts that change the base's weights (PiSSA,
-/// OLoRA, CorDA, LoftQ), and every field that is not known and says something.
+/// OLoRA, CorDA, LoftQ), and every field that is not known and says something. Biases that learn are refused
+/// where a file holds them (adapter.h).
 AdapterConfig read_adapter_config(const std::filesystem::path& folder);
 /// The same from parsed JSON; `where` begins every message. `text` is what it was parsed from: the keys of
 /// rank_pattern and alpha_pattern are tried in its order, without it in Json's.

@@ -49,7 +49,6 @@ TEST_CASE("adapter config: every field at PEFT's default is read, and needs no o
 // The value that each field is set to by those who use it.
 TEST_CASE("adapter config: what makes it another function is refused by name") {
   const std::vector<std::pair<std::string, Json>> settings = {
-      {"peft_type", "ADALORA"},
       {"task_type", "SEQ_CLS"},
       {"init_lora_weights", "pissa"},
       {"init_lora_weights", "pissa_niter_16"},
@@ -58,8 +57,7 @@ TEST_CASE("adapter config: what makes it another function is refused by name") {
       {"init_lora_weights", "loftq"},
       {"init_lora_weights", "lora_ga"},
       {"init_lora_weights", "mica"},
-      {"bias", "all"},
-      {"bias", "lora_only"},
+      {"bias", "some"},
       {"lora_bias", true},
       {"fan_in_fan_out", true},
       {"use_dora", true},
@@ -79,6 +77,25 @@ TEST_CASE("adapter config: what makes it another function is refused by name") {
     CAPTURE(key);
     CHECK(error_with(key, value).starts_with("c: " + key + " is " + value.dump() + ", expected "));
   }
+}
+
+TEST_CASE("adapter config: another kind of adapter is named before its fields") {
+  for (const Json& kind : {Json("IA3"), Json("VERA")})
+    CHECK(error_of([&] {
+            adapter_config_from_json({{"peft_type", kind}, {"feedforward_modules", {"down_proj"}}}, "c");
+          }) == "c: peft_type is " + kind.dump() +
+                    ", expected \"LORA\": no other kind of adapter is read. "
+                    "Where PEFT can merge it (merge_and_unload) give the merged model");
+  CHECK(error_with("peft_type", 3).starts_with("c: peft_type is 3, expected"));
+}
+
+TEST_CASE("adapter config: an empty list or object is none, where PEFT takes it so") {
+  for (const char* key : {"target_parameters", "layer_replication", "alora_invocation_tokens"})
+    CHECK(error_with(key, Json::array()) == "no error");
+  CHECK(error_with("megatron_config", Json::object()) == "no error");
+  CHECK(error_with("trainable_token_indices", Json::array())
+            .starts_with("c: trainable_token_indices is [], expected null"));
+  CHECK(error_with("use_dora", Json::array()).starts_with("c: use_dora is [], expected false"));
 }
 
 TEST_CASE("adapter config: an unknown field passes while it says nothing") {

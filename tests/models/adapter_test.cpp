@@ -202,6 +202,30 @@ TEST_CASE("adapter: of a config.json beside it RoPE and length are read, not how
   CHECK(error_of(read).find("expected a JSON object") != std::string::npos);
 }
 
+TEST_CASE("adapter: biases that learn are refused where the file holds any; a base without has none") {
+  const TemporaryFolder folder;
+  const std::string from = base("adapters/gaussian/");
+  const Weights weights(from + "adapter_model.safetensors");
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const std::string& key : weights.names()) tensors.emplace_back(key, weights.load(key, DType::f32));
+  const auto error_with = [&](const char* bias) {
+    Json config = parse_json(read_text_file(from + "adapter_config.json"), "c");
+    config["bias"] = bias;
+    write_file(folder / "adapter_config.json", config.dump());
+    write_safetensors(folder / "adapter_model.safetensors", tensors);
+    Llama model = Llama::load(base("gqa_tied"));
+    return error_of([&] { load_adapter(model, folder.path()); });
+  };
+  for (const char* bias : {"none", "all", "lora_only"}) CHECK(error_with(bias) == "no error");
+  const std::string name = "base_model.model.model.layers.0.self_attn.q_proj.base_layer.bias";
+  tensors.emplace_back(name, Tensor::full({24}, 1));
+  for (const char* bias : {"all", "lora_only"})
+    CHECK(error_with(bias) == (folder / "adapter_model.safetensors").string() + ": holds \"" + name +
+                                  "\": learning biases (bias of adapter_config.json) are not read. Merge the "
+                                  "adapter with PEFT (merge_and_unload) and give the merged model");
+  CHECK(error_with("none").find("has no place in this base model") != std::string::npos);
+}
+
 TEST_CASE("adapter: a stored update that the config leaves out is refused, as PEFT would not use it") {
   const TemporaryFolder folder;
   const std::string from = base("adapters/gaussian/");

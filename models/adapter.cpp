@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "models/files/model_folder.h"
 #include "models/files/safetensors.h"
+#include "models/rope_config.h"
 #include "models/weights.h"
 #include "nn/json.h"
 #include "ops/cast.h"
@@ -49,6 +50,10 @@ class AdapterReader {
       SCCA_CHECK(first, file_, ": ", short_text(Json(name)), " and ", short_text(Json(place->second)),
                  " are the same tensor under two names");
       unread_.insert(place->first);
+      SCCA_CHECK(config_.biases == "none" || !place->first.ends_with(".bias"), file_, ": holds ",
+                 short_text(Json(name)),
+                 ": learning biases (bias of adapter_config.json) are not read. Merge "
+                 "the adapter with PEFT (merge_and_unload) and give the merged model");
     }
   }
   const AdapterInfo& info() const { return config_.info; }
@@ -132,7 +137,13 @@ class AdapterReader {
 
   /// Whether the module has an update of these two tensors.
   bool there(const std::string& name, const std::string& a, const std::string& b) const {
-    if (stores(a) || stores(b)) return true;
+    if (stores(a) || stores(b)) {
+      const std::string field = config_.left_out_by(name);
+      SCCA_CHECK(field.empty(), file_, ": ", stores(a) ? a : b, ", but by ", field,
+                 " of adapter_config.json that layer has no update, and PEFT would leave it out: correct ",
+                 field, " or remove the layer's tensors");
+      return true;
+    }
     SCCA_CHECK(!config_.targets(name), file_, ": no ", a, ", but adapter_config.json targets that layer");
     return false;
   }
@@ -179,10 +190,15 @@ void save_adapter(Llama& model, const AdapterInfo& info, const std::string& fold
 LlamaConfig with_rope_of_adapter(const LlamaConfig& base, const fs::path& path) {
   const fs::path file = adapter_folder(path) / "config.json";
   if (!fs::exists(file)) return base;
-  const LlamaConfig trained = read_config(file);
+  const Json json = parse_json(read_text_file(file), file.string());
+  SCCA_CHECK(json.is_object(), file.string(), ": ", short_text(json), ", expected a JSON object");
+  const JsonFields fields(json, file.string());
   LlamaConfig config = base;
-  config.rope = trained.rope;
-  config.max_position_embeddings = trained.max_position_embeddings;
+  // The rest is the base's, in which other programs leave how they held it (quantization_config).
+  config.max_position_embeddings =
+      fields.integer("max_position_embeddings").value_or(family_of(fields).max_position_embeddings);
+  config.rope = read_rope(fields, config.max_position_embeddings);
+  check_config(config, file.string());
   return config;
 }
 

@@ -17,8 +17,8 @@ namespace scca {
 /// holds.
 void save_adapter(Llama& model, const AdapterInfo& info, const std::string& folder);
 
-/// The base's config with the RoPE and length of the adapter's config.json; PEFT's own folders have none, and
-/// the base's stay. A run's folder is taken at its adapter/.
+/// The base's config with the RoPE and length of the adapter's config.json, of which nothing else is read;
+/// PEFT's own folders have none, and the base's stay. A run's folder is taken at its adapter/.
 LlamaConfig with_rope_of_adapter(const LlamaConfig& base, const std::filesystem::path& folder);
 
 /// Puts an adapter onto its base: LoRA updates, saved weights, and its RoPE. Updates of the embedding and the

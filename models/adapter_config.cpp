@@ -1,6 +1,7 @@
 #include "models/adapter_config.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "core/check.h"
@@ -36,17 +37,17 @@ const std::vector<KnownField> kFields = {
     {"ensure_weight_tying", Use::read},
     {"base_model_name_or_path", Use::read},
 
-    {"peft_type", Use::expected, {"LORA"}, "\"LORA\""},
+    {"peft_type", Use::read},
     {"task_type", Use::expected, {"CAUSAL_LM"}, "\"CAUSAL_LM\": the adapter of a language model"},
     {"init_lora_weights", Use::expected, {true, false, "gaussian", "eva", "orthogonal"}, kPlainStart},
-    {"bias", Use::expected, {"none"}, "\"none\": learning biases are not read"},
+    {"bias", Use::expected, {"none", "all", "lora_only"}, "\"none\", \"all\" or \"lora_only\""},
     {"lora_bias", Use::expected, {false}, "false: biases of the updates are not read"},
     {"fan_in_fan_out", Use::expected, {false}, "false: a LLaMA's layers are not stored transposed"},
     {"use_dora", Use::expected, {false}, kFalse},
     {"use_qalora", Use::expected, {false}, kFalse},
     {"use_bdlora", Use::expected, {false}, kPlainLora},
     {"alora_invocation_tokens", Use::expected, {}, kPlainLora},
-    {"trainable_token_indices", Use::expected, {}, kPlainLora},
+    {"trainable_token_indices", Use::expected, {Json()}, kPlainLora},  // PEFT fails on an empty one
     {"layer_replication", Use::expected, {}, kPlainLora},
     {"target_parameters", Use::expected, {}, kPlainLora},
     {"megatron_config", Use::expected, {}, kPlainLora},
@@ -76,6 +77,11 @@ bool names_end(const std::string& end, const std::string& module) {
   return module == end || module.ends_with("." + end);
 }
 
+std::string in_small_letters(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
 bool any_names(const auto& ends, const std::string& module) {
   return std::ranges::any_of(ends, [&](const std::string& end) { return names_end(end, module); });
 }
@@ -89,6 +95,24 @@ std::vector<std::string> names_of(const JsonFields& fields, const char* key) {
       value.is_array() && std::ranges::all_of(value, [](const Json& name) { return name.is_string(); });
   SCCA_CHECK(names, fields.where(), ": ", key, " is ", short_text(value), ", expected names");
   return value.get<std::vector<std::string>>();
+}
+
+/// target_modules or exclude_modules.
+NamedLayers named_layers(const JsonFields& fields, const char* key) {
+  const std::vector<std::string> names = names_of(fields, key);
+  NamedLayers layers;
+  if (names.empty() || names[0].empty() || !fields.json()[key].is_string()) {
+    layers.ends = {names.begin(), names.end()};
+    return layers;
+  }
+  layers.all_linear = in_small_letters(names[0]) == "all-linear";
+  if (layers.all_linear) return layers;
+  try {
+    layers.pattern = NamePattern(names[0]);
+  } catch (const Error&) {
+    layers.open = true;  // one that is not read: the tensors tell
+  }
+  return layers;
 }
 
 /// rank_pattern and alpha_pattern: a number for the layers whose name, or its end, a key matches (PEFT's
@@ -132,6 +156,19 @@ std::set<int64_t> layers_of(const JsonFields& fields) {
   return layers;
 }
 
+void read_targets(const JsonFields& fields, AdapterConfig& config) {
+  config.layers = layers_of(fields);
+  config.targeted = named_layers(fields, "target_modules");
+  config.excluded = named_layers(fields, "exclude_modules");
+  const Json targets = fields.json().value("target_modules", Json());
+  SCCA_CHECK(targets.is_null() || !says_nothing(targets), fields.where(), ": target_modules names no layer");
+  SCCA_CHECK(!targets.is_string() || config.layers.empty(), fields.where(),
+             ": layers_to_transform beside an expression in target_modules, expected one of the two: PEFT "
+             "reads no such file");
+  if (targets.is_array()) config.info.lora.targets = config.targeted.ends;
+  config.targeted.open |= targets.is_null();  // PEFT's own choice
+}
+
 /// The words of --train that modules_to_save stands for. PEFT also writes dotted names
 /// ("model.embed_tokens"), and lists lm_head for a tied embedding.
 std::set<std::string> trained_parts(const AdapterConfig& config) {
@@ -164,11 +201,28 @@ double AdapterConfig::scale_of(const std::string& layer) const {
   return lora.scale();
 }
 
+bool NamedLayers::names(const std::string& layer) const {
+  if (all_linear) return layer != "lm_head" && layer != "model.embed_tokens";
+  return pattern ? pattern->matches(layer) : any_names(ends, layer);
+}
+
 bool AdapterConfig::targets(const std::string& layer) const {
+  return !targeted.open && !targeted.all_linear && !excluded.open && left_out_by(layer).empty();
+}
+
+// PEFT's check_target_module_exists.
+std::string AdapterConfig::left_out_by(const std::string& layer) const {
+  if (!excluded.open && excluded.names(layer)) return "exclude_modules";
+  const bool whole = std::ranges::any_of(modules_to_save, [&](const std::string& module) {
+    return ("." + layer + ".").find("." + module + ".") != std::string::npos;
+  });
+  if (whole) return "modules_to_save";
+  if (!targeted.open && !targeted.names(layer)) return "target_modules";
   const bool layer_chosen = layers.empty() || std::ranges::any_of(layers, [&](int64_t number) {
                               return layer.starts_with(concat("model.layers.", number, "."));
                             });
-  return lists_targets && layer_chosen && any_names(info.lora.targets, layer) && !any_names(excluded, layer);
+  // It counts for names that end so, not for a whole one.
+  return layer_chosen || targeted.open || targeted.ends.contains(layer) ? "" : "layers_to_transform";
 }
 
 bool AdapterConfig::saves(const std::string& module) const {
@@ -179,6 +233,11 @@ bool AdapterConfig::saves(const std::string& module) const {
 AdapterConfig adapter_config_from_json(const Json& json, const std::string& where, const std::string& text) {
   SCCA_CHECK(json.is_object(), where, ": ", short_text(json), ", expected a JSON object");
   const JsonFields fields(json, where);
+  // First: another kind's fields are all unknown.
+  const std::string kind = fields.text("peft_type").value_or("LORA");
+  SCCA_CHECK(
+      kind == "LORA", where, ": peft_type is ", short_text(Json(kind)), ", expected \"LORA\": ",
+      "no other kind of adapter is read. Where PEFT can merge it (merge_and_unload) give the merged model");
   check_known_fields(fields, kFields);
   AdapterConfig config;
   LoraOptions& lora = config.info.lora;
@@ -196,20 +255,12 @@ AdapterConfig adapter_config_from_json(const Json& json, const std::string& wher
                ": rank_pattern has a rank of ", rank, ", expected a whole number from 1 up");
   for (const auto& [pattern, alpha] : config.alpha_pattern)
     SCCA_CHECK(std::isfinite(alpha), where, ": alpha_pattern has ", alpha, ", expected a finite number");
-  config.layers = layers_of(fields);
+  config.biases = fields.text("bias").value_or("none");
   config.ties = fields.boolean("ensure_weight_tying").value_or(false);
   config.modules_to_save = names_of(fields, "modules_to_save");
   config.info.base_model = fields.text("base_model_name_or_path").value_or("");
   config.info.trained = trained_parts(config);
-  const std::vector<std::string> targets = names_of(fields, "target_modules"),
-                                 excluded = names_of(fields, "exclude_modules");
-  config.excluded = {excluded.begin(), excluded.end()};
-  // A string in place of a list is a regular expression, and null is PEFT's own choice: then the tensors
-  // tell.
-  const bool listed = json.contains("target_modules") && json["target_modules"].is_array();
-  config.lists_targets = listed && !(json.contains("exclude_modules") && json["exclude_modules"].is_string());
-  SCCA_CHECK(!listed || !targets.empty(), where, ": target_modules names no layer");
-  if (listed) lora.targets = {targets.begin(), targets.end()};
+  read_targets(fields, config);
   try {
     lora.validate();
   } catch (const UsageError& error) {

@@ -48,20 +48,27 @@ void read_heads(const JsonFields& fields, LlamaConfig& c) {
   }
 }
 
-int64_t token_id(const JsonFields& fields, const char* key, const Json& value) {
-  SCCA_CHECK(value.is_number_integer() && value.get<int64_t>() >= 0, fields.where(), ": ", key, " is ",
-             short_text(value), ", expected a token id");
+int64_t whole_number(const JsonFields& fields, const char* key, const Json& value) {
+  SCCA_CHECK(value.is_number_integer(), fields.where(), ": ", key, " is ", short_text(value),
+             ", expected a token id");
   return value.get<int64_t>();
 }
 
+int64_t token_id(const JsonFields& fields, const char* key, const Json& value) {
+  const int64_t id = whole_number(fields, key, value);
+  SCCA_CHECK(id >= 0, fields.where(), ": ", key, " is ", short_text(value), ", expected a token id");
+  return id;
+}
+
 /// eos_token_id: one id, a list, or null for none.
-std::vector<int64_t> eos_ids(const JsonFields& fields) {
+template <class Read>
+std::vector<int64_t> eos_ids(const JsonFields& fields, const Read& read) {
   const Json eos = fields.json().value("eos_token_id", Json());
   std::vector<int64_t> ids;
   if (eos.is_array())
-    for (const Json& id : eos) ids.push_back(token_id(fields, "eos_token_id", id));
+    for (const Json& id : eos) ids.push_back(read(fields, "eos_token_id", id));
   else if (!eos.is_null())
-    ids.push_back(token_id(fields, "eos_token_id", eos));
+    ids.push_back(read(fields, "eos_token_id", eos));
   return ids;
 }
 
@@ -70,17 +77,17 @@ void read_token_ids(const JsonFields& fields, LlamaConfig& config) {
   if (json.contains("bos_token_id"))
     config.bos_token_id =
         json["bos_token_id"].is_null() ? -1 : token_id(fields, "bos_token_id", json["bos_token_id"]);
-  if (json.contains("eos_token_id")) config.eos_token_ids = eos_ids(fields);
+  if (json.contains("eos_token_id")) config.eos_token_ids = eos_ids(fields, token_id);
 }
 
-/// The ids that end a text as generation_config.json names them; those that the model has no row for never
-/// come.
+/// The ids that end a text as generation_config.json names them; those that the model has no row for, -1
+/// among them, never come.
 std::vector<int64_t> generation_eos(const fs::path& file, int64_t vocab_size) {
   if (!fs::exists(file)) return {};
   const Json json = parse_json(read_text_file(file), file.string());
   SCCA_CHECK(json.is_object(), file.string(), ": ", short_text(json), ", expected a JSON object");
-  std::vector<int64_t> ids = eos_ids(JsonFields(json, file.string()));
-  std::erase_if(ids, [&](int64_t id) { return id >= vocab_size; });
+  std::vector<int64_t> ids = eos_ids(JsonFields(json, file.string()), whole_number);
+  std::erase_if(ids, [&](int64_t id) { return id < 0 || id >= vocab_size; });
   return ids;
 }
 

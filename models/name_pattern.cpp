@@ -29,12 +29,19 @@ std::string where(bool (*holds)(char)) {
   return set;
 }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_word(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 std::string complement(const std::string& set) {
   std::string others = all_characters();
   std::erase_if(others, [&](char c) { return set.find(c) != set.npos; });
   return others;
+}
+
+/// Whether a word begins or ends before the character at `place`.
+bool is_boundary(const std::string& name, size_t place) {
+  const bool before = place > 0 && is_word(name[place - 1]);
+  return before != (place < name.size() && is_word(name[place]));
 }
 
 /// First one, then the other.
@@ -76,8 +83,9 @@ class NamePatternParser {
 
   [[noreturn]] void refuse(const std::string& why) const {
     fail(short_text(Json(text_)), ": ", why,
-         "; of regular expressions this program reads letters, \\., ., "
-         "\\d, \\w, [...], (...), |, *, +, ?, {m,n}, ^ and $");
+         "; of regular expressions this program reads letters, \\., ., \\d, \\w, \\s, \\b, [...], (...), "
+         "(?=...), "
+         "(?!...), |, *, +, ?, {m,n}, ^ and $");
   }
   bool done() const { return at_ == text_.size(); }
   bool take(std::string_view what) {
@@ -135,15 +143,12 @@ class NamePatternParser {
   }
 
   size_t atom() {
-    if (take("(")) {
-      if (take("?") && !take(":")) refuse("(? is not read");
-      const size_t group = either();
-      if (!take(")")) refuse("a ( that nothing closes");
-      return group;
-    }
+    if (take("(")) return group();
     if (take("[")) return one_of(char_class());
     if (take("^")) return add({.kind = Kind::begin});
     if (take("$")) return add({.kind = Kind::end});
+    if (take("\\b")) return add({.kind = Kind::boundary});
+    if (take("\\B")) return add({.kind = Kind::no_boundary});
     const char c = text_[at_++];
     if (c == '.') return one_of(all_characters());
     if (c == '\\') return one_of(escape());
@@ -152,13 +157,23 @@ class NamePatternParser {
     return one_of(std::string(1, c));
   }
 
+  size_t group() {
+    const bool ahead = take("?="), not_ahead = !ahead && take("?!");
+    if (!ahead && !not_ahead && take("?") && !take(":")) refuse("(? is not read");
+    const size_t inner = either();
+    if (!take(")")) refuse("a ( that nothing closes");
+    if (!ahead && !not_ahead) return inner;
+    return add({.kind = ahead ? Kind::ahead : Kind::not_ahead, .children = {inner}});
+  }
+
   size_t one_of(std::string set) { return add({.kind = Kind::one_of, .set = std::move(set)}); }
 
   std::string escape() {
     if (done()) refuse("a \\ that nothing follows");
     const char c = text_[at_++];
-    if (c == 'd') return where(is_digit);
-    if (c == 'w') return where(is_word);
+    if (c == 'd' || c == 'D') return c == 'd' ? where(is_digit) : complement(where(is_digit));
+    if (c == 'w' || c == 'W') return c == 'w' ? where(is_word) : complement(where(is_word));
+    if (c == 's' || c == 'S') return c == 's' ? where(is_space) : complement(where(is_space));
     if (is_word(c)) refuse(concat("\\", c, " is not read"));
     return std::string(1, c);
   }
@@ -208,6 +223,18 @@ NamePattern::Relation NamePattern::relation(size_t index, const std::string& nam
     case Node::Kind::end:
       result.back().set(name.size());
       return result;
+    case Node::Kind::boundary:
+    case Node::Kind::no_boundary:
+      for (size_t i = 0; i < result.size(); ++i)
+        if (is_boundary(name, i) == (node.kind == Node::Kind::boundary)) result[i].set(i);
+      return result;
+    case Node::Kind::ahead:
+    case Node::Kind::not_ahead: {
+      const Relation seen = relation(node.children[0], name);
+      for (size_t i = 0; i < result.size(); ++i)
+        if (seen[i].any() == (node.kind == Node::Kind::ahead)) result[i].set(i);
+      return result;
+    }
     case Node::Kind::sequence:
       for (size_t i = 0; i < result.size(); ++i) result[i].set(i);
       for (const size_t child : node.children) result = then(result, relation(child, name));

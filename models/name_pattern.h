@@ -10,9 +10,9 @@ namespace scca {
 inline constexpr size_t kLongestName = 256;  // of a layer
 
 /// What Python's re and this program read alike, and all that is read: letters, digits and signs; "." for any
-/// character, \. \d \w, [a-z0-9] and [^...], (...) and (?:...), |, * + ? {m} {m,n} (also lazy: whether there
-/// is a match is the same), ^ and $. Everything else is refused. Time grows with a power of both lengths,
-/// whatever the expression: no backtracking.
+/// character, \. \d \D \w \W \s \S, [a-z0-9] and [^...], (...) and (?:...), (?=...) and (?!...), |, * + ? {m}
+/// {m,n} (also lazy: whether there is a match is the same), ^ $ \b and \B. Everything else is refused. Time
+/// grows with a power of both lengths, whatever the expression: no backtracking.
 class NamePattern {
  public:
   /// Throws Error that shows the expression and what in it is not read.
@@ -29,7 +29,18 @@ class NamePattern {
 
   /// A part of the expression; children by their place in nodes_.
   struct Node {
-    enum class Kind { one_of, begin, end, sequence, either, repeat } kind = Kind::sequence;
+    enum class Kind {
+      one_of,
+      begin,
+      end,
+      boundary,
+      no_boundary,
+      sequence,
+      either,
+      repeat,
+      ahead,
+      not_ahead
+    } kind = Kind::sequence;
     std::string set = {};  // one_of: the characters
     std::vector<size_t> children = {};
     int least = 0, most = 0;  // repeat

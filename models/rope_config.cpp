@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/overloaded.h"
+#include "models/files/known_fields.h"
 #include "nn/rope_types.h"
 
 namespace scca {
@@ -24,6 +25,36 @@ std::string types_in_files() {
     last = &row;
   }
   return names + " or " + last->in_file;
+}
+
+/// The keys of every type. A type's own are in its row.
+const std::vector<KnownField> kFields = [] {
+  using Use = KnownField::Use;
+  std::vector<KnownField> fields = {
+      {"rope_type", Use::read},
+      {"type", Use::read},
+      {"rope_theta", Use::read},
+      {"factor", Use::read},
+      {kOriginal, Use::read},
+      {"partial_rotary_factor", Use::read},
+      {"finetuned", Use::harmless},  // whether the model was trained at that length
+      // Of images; of a text's tokens the three positions are one.
+      {"mrope_section", Use::harmless},
+      {"mrope_interleaved", Use::harmless},
+  };
+  for (const char* kind : {"full_attention", "sliding_attention", "chunked_attention"})
+    fields.push_back({kind,
+                      Use::expected,
+                      {},
+                      "none: settings of one kind of layers are not read. Where all "
+                      "have the same, write them in its place"});
+  return fields;
+}();
+
+void check_known_scaling_fields(const JsonFields& scaling, const RopeRow& row) {
+  std::vector<KnownField> fields = kFields;
+  for (const RopeField& field : row.fields) fields.push_back({field.key, KnownField::Use::read});
+  check_known_fields(scaling, fields);
 }
 
 /// The type that a scaling names.
@@ -84,6 +115,7 @@ void write_field(const RopeField& field, const RopeScaling& rope, Json& scaling)
 RopeScaling read_scaling(const JsonFields& config, const JsonFields& scaling,
                          int64_t max_position_embeddings) {
   const RopeRow& row = read_type(scaling);
+  check_known_scaling_fields(scaling, row);
   RopeScaling rope;
   rope.type = row.type;
   const auto outer = config.number("rope_theta"), inner = scaling.number("rope_theta");

@@ -7,7 +7,8 @@
 
 namespace scca {
 
-/// Reads either form; with both present they must agree. Throws Error naming the file and the key.
+/// Reads either form; with both present they must agree. Throws Error naming the file and the key; also for a
+/// key that is not known, and for settings of each kind of layers ("full_attention": {...}).
 RopeScaling read_rope(const JsonFields& config, int64_t max_position_embeddings);
 
 /// Sets both forms in `config`. A type that no reader knows (ntk) is written as plain RoPE with the theta

@@ -11,12 +11,27 @@
 
 namespace scca {
 namespace fs = std::filesystem;
+namespace {
+const std::string kHead = "lm_head.weight", kTrunk = "model.", kEmbedding = "embed_tokens.weight";
+}  // namespace
+
 Weights::Weights(const fs::path& folder_or_file) : path_(folder_or_file) {
   if (is_gguf(path_)) {
     const GgufFile file(path_);
     for (const auto& [name, tensor] : gguf_tensors(file)) places_[name] = {tensor, path_, file.mapping()};
     return;
   }
+  read_safetensors();
+  const bool any_in_trunk = std::ranges::any_of(
+      places_, [](const auto& place) { return place.first.starts_with(kTrunk) || place.first == kHead; });
+  headless_ = contains(kEmbedding) && !any_in_trunk;
+  if (!headless_) return;
+  std::map<std::string, Place> whole;
+  for (auto& [name, place] : places_) whole[kTrunk + name] = std::move(place);
+  places_ = std::move(whole);
+}
+
+void Weights::read_safetensors() {
   const fs::path single = path_ / "model.safetensors", index = path_ / "model.safetensors.index.json";
   if (fs::exists(single) || fs::is_regular_file(path_)) {
     const SafetensorsFile file(fs::is_regular_file(path_) ? path_ : single);
@@ -74,7 +89,11 @@ bool Weights::equal(const std::string& a, const std::string& b) const {
 }
 
 void Weights::check_extra(const std::set<std::string>& expected, bool tied) const {
-  const std::string head = "lm_head.weight", embedding = "model.embed_tokens.weight";
+  const std::string &head = kHead, embedding = kTrunk + kEmbedding;
+  SCCA_CHECK(
+      tied || !headless_, path_.string(), ": no ", head, ", and no name begins with \"", kTrunk,
+      "\": this is a model without its head, as LlamaModel saves one, but config.json has a head of its "
+      "own (tie_word_embeddings is false); save the whole LlamaForCausalLM");
   std::vector<std::string> extra;
   for (const auto& [name, place] : places_)
     if (!expected.contains(name) && !name.ends_with("rotary_emb.inv_freq") && !(tied && name == head))

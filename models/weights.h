@@ -14,7 +14,8 @@ namespace scca {
 
 /// The tensors of a model: a folder's model.safetensors, or the shards of its model.safetensors.index.json;
 /// or one .safetensors file given by its own path (an adapter); or a .gguf file's, by their names in a
-/// Hugging Face folder (models/gguf_model.h).
+/// Hugging Face folder (models/gguf_model.h). Where no name begins with "model.", as transformers' LlamaModel
+/// saves itself, without a head, all are read as if they did.
 class Weights {
  public:
   /// Throws Error as SafetensorsFile and GgufFile, and when there is nothing to read, a shard is missing, or
@@ -30,7 +31,8 @@ class Weights {
   /// Whether two tensors hold the same values, whatever dtype each is stored in.
   bool equal(const std::string& a, const std::string& b) const;
 
-  /// Throws Error naming a tensor that is none of `expected`: another model's, which would compute something
+  /// Throws Error for a model without its head that is not `tied`; and naming a tensor that is none of
+  /// `expected`: another model's, which would compute something
   /// else without it. Rotary buffers pass, since they are made from the config, and with a `tied` embedding
   /// the head that equals it. One that differs is refused: transformers 4 ignores it, transformers 5 uses it.
   void check_extra(const std::set<std::string>& expected, bool tied) const;
@@ -51,11 +53,13 @@ class Weights {
     std::shared_ptr<const MappedFile> mapping;
   };
   void add(const SafetensorsFile& file, const std::string& name);
+  void read_safetensors();
   void read_shards(const std::filesystem::path& index);
   const Place& place_of(const std::string& name) const;
 
   std::filesystem::path path_;
   std::map<std::string, Place> places_;
+  bool headless_ = false;
 };
 
 }  // namespace scca

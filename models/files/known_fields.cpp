@@ -19,8 +19,10 @@ void check_known_fields(const JsonFields& fields, const std::vector<KnownField>&
                  ", and this program does not know that field: it may change what is computed. "
                  "Remove it if it does not");
     } else if (known->use == KnownField::Use::expected) {
-      SCCA_CHECK(value.is_null() || std::ranges::find(known->values, value) != known->values.end(),
-                 fields.where(), ": ", name, " is ", short_text(value), ", expected ", known->because);
+      const bool nothing =
+          value.is_null() || (value.is_structured() && value.empty() && known->values.empty());
+      SCCA_CHECK(nothing || std::ranges::find(known->values, value) != known->values.end(), fields.where(),
+                 ": ", name, " is ", short_text(value), ", expected ", known->because);
     }
   }
 }

@@ -13,7 +13,7 @@ struct KnownField {
   enum class Use {
     read,      // used
     harmless,  // changes nothing that is computed here, whatever it holds
-    expected,  // must be one of `values`, or null
+    expected,  // must be one of `values`, or null; where there are none also [] or {}
   };
   const char* name;
   Use use;

@@ -131,6 +131,13 @@ void copy_companions(const fs::path& from, const fs::path& to) {
                                            "generation_config.json"};
   for (const char* name : kFiles)
     if (fs::exists(from / name)) write_file(to / name, read_text_file(from / name));
+  // Templates beside the usual one, by name ("tool_use").
+  constexpr char kTemplates[] = "additional_chat_templates";
+  if (!fs::is_directory(from / kTemplates)) return;
+  fs::create_directories(to / kTemplates);
+  for (const auto& entry : fs::directory_iterator(from / kTemplates))
+    if (entry.is_regular_file() && entry.path().extension() == ".jinja")
+      write_file(to / kTemplates / entry.path().filename(), read_text_file(entry.path()));
 }
 
 }  // namespace scca

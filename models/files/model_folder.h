@@ -34,7 +34,7 @@ inline constexpr const char kLfsName[] = "a pointer of git LFS",
 void refuse_lfs_pointer(const std::filesystem::path& path, std::string_view begin);
 
 /// Copies what belongs to a model beside its weights and config.json, where the folder `from` has it: the
-/// tokenizer's files, the chat template, how it is sampled from.
+/// tokenizer's files, the chat templates, how it is sampled from.
 void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace scca

@@ -49,7 +49,6 @@ TEST_CASE("adapter config: every field at PEFT's default is read, and needs no o
 // The value that each field is set to by those who use it.
 TEST_CASE("adapter config: what makes it another function is refused by name") {
   const std::vector<std::pair<std::string, Json>> settings = {
-      {"peft_type", "ADALORA"},
       {"task_type", "SEQ_CLS"},
       {"init_lora_weights", "pissa"},
       {"init_lora_weights", "pissa_niter_16"},
@@ -58,8 +57,7 @@ TEST_CASE("adapter config: what makes it another function is refused by name") {
       {"init_lora_weights", "loftq"},
       {"init_lora_weights", "lora_ga"},
       {"init_lora_weights", "mica"},
-      {"bias", "all"},
-      {"bias", "lora_only"},
+      {"bias", "some"},
       {"lora_bias", true},
       {"fan_in_fan_out", true},
       {"use_dora", true},
@@ -79,6 +77,25 @@ TEST_CASE("adapter config: what makes it another function is refused by name") {
     CAPTURE(key);
     CHECK(error_with(key, value).starts_with("c: " + key + " is " + value.dump() + ", expected "));
   }
+}
+
+TEST_CASE("adapter config: another kind of adapter is named before its fields") {
+  for (const Json& kind : {Json("IA3"), Json("VERA")})
+    CHECK(error_of([&] {
+            adapter_config_from_json({{"peft_type", kind}, {"feedforward_modules", {"down_proj"}}}, "c");
+          }) == "c: peft_type is " + kind.dump() +
+                    ", expected \"LORA\": no other kind of adapter is read. "
+                    "Where PEFT can merge it (merge_and_unload) give the merged model");
+  CHECK(error_with("peft_type", 3).starts_with("c: peft_type is 3, expected"));
+}
+
+TEST_CASE("adapter config: an empty list or object is none, where PEFT takes it so") {
+  for (const char* key : {"target_parameters", "layer_replication", "alora_invocation_tokens"})
+    CHECK(error_with(key, Json::array()) == "no error");
+  CHECK(error_with("megatron_config", Json::object()) == "no error");
+  CHECK(error_with("trainable_token_indices", Json::array())
+            .starts_with("c: trainable_token_indices is [], expected null"));
+  CHECK(error_with("use_dora", Json::array()).starts_with("c: use_dora is [], expected false"));
 }
 
 TEST_CASE("adapter config: an unknown field passes while it says nothing") {
@@ -145,7 +162,51 @@ TEST_CASE("adapter config: which layers must have an update") {
   CHECK(!one.targets(q10));
   CHECK(with("layers_to_transform", {0, 10}).targets(q10));
   CHECK(!with("exclude_modules", {"q_proj"}).targets(q));
-  CHECK(error_with("target_modules", Json::array()) == "c: target_modules names no layer");
-  CHECK(!with("target_modules", ".*q_proj").targets(q));  // a regular expression: the tensors tell
   CHECK(!with("exclude_modules", ".*q_proj").targets(q));
+  CHECK(with("exclude_modules", ".*k_proj").targets(q));
+  CHECK(with("target_modules", ".*q_proj").targets(q));
+  CHECK(!with("target_modules", ".*q_proj").targets(k));
+  CHECK(!with("target_modules", "q_proj").targets(q));        // an expression is for the whole name
+  CHECK(!with("target_modules", "(?i).*q_proj").targets(q));  // not read: the tensors tell
+  CHECK(!with("exclude_modules", "(?i).*k_proj").targets(q));
+  CHECK(!with("target_modules", nullptr).targets(q));  // PEFT's own choice
+  CHECK(!with("target_modules", "All-Linear").targets(k));
+  CHECK(!with("modules_to_save", {"self_attn"}).targets(q));
+  for (const Json& none : {Json::array(), Json("")})
+    CHECK(error_with("target_modules", none) == "c: target_modules names no layer");
+}
+
+TEST_CASE("adapter config: which layers have no update, whatever is stored, and by which field") {
+  const std::string q = "model.layers.0.self_attn.q_proj", k = "model.layers.0.self_attn.k_proj",
+                    q1 = "model.layers.1.self_attn.q_proj";
+  const AdapterConfig all = adapter_config_from_json(written_by_peft(), "c");
+  CHECK(all.left_out_by(q).empty());
+  CHECK(all.left_out_by(k) == "target_modules");
+  CHECK(all.left_out_by("lm_head") == "target_modules");
+  for (const Json& layers : {Json(1), Json{1, 10}}) {
+    CHECK(with("layers_to_transform", layers).left_out_by(q) == "layers_to_transform");
+    CHECK(with("layers_to_transform", layers).left_out_by(q1).empty());
+  }
+  CHECK(with("layers_to_transform", Json::array()).left_out_by(q).empty());
+  for (const Json& names : {Json("q_proj"), Json("(?i).*k_proj")})
+    CHECK(with("exclude_modules", names).left_out_by(q).empty());
+  for (const Json& names : {Json(".*q_proj"), Json{"q_proj"}, Json{q}, Json{"self_attn.q_proj"}})
+    CHECK(with("exclude_modules", names).left_out_by(q) == "exclude_modules");
+  for (const Json& names : {Json(".*k_proj"), Json("q_proj"), Json{"proj"}, Json{"k_proj"}})
+    CHECK(with("target_modules", names).left_out_by(q) == "target_modules");
+  for (const Json& names : {Json(".*q_proj"), Json("all-linear"), Json("(?i).*k_proj"), Json(), Json{q}})
+    CHECK(with("target_modules", names).left_out_by(q).empty());
+  for (const char* name : {"lm_head", "model.embed_tokens"})
+    CHECK(with("target_modules", "All-Linear").left_out_by(name) == "target_modules");
+  CHECK(with("modules_to_save", {"mlp", "q_proj"}).left_out_by(q) == "modules_to_save");
+  CHECK(with("modules_to_save", {"proj"}).left_out_by(q).empty());
+  // A whole name stands above the layers.
+  Json json = written_by_peft();
+  json["target_modules"] = {q, "v_proj"};
+  json["layers_to_transform"] = 1;
+  CHECK(adapter_config_from_json(json, "c").left_out_by(q).empty());
+  json["target_modules"] = ".*q_proj";
+  CHECK(error_of([&] {
+          adapter_config_from_json(json, "c");
+        }).starts_with("c: layers_to_transform beside an expression in target_modules"));
 }

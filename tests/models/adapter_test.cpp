@@ -171,6 +171,84 @@ TEST_CASE("adapter: a file that lacks what its config names is refused") {
   CHECK(error_without("embed_tied", "lm_head") == "no error");  // one stands for both
 }
 
+TEST_CASE("adapter: of a config.json beside it RoPE and length are read, not how the base was held") {
+  const TemporaryFolder folder;
+  const LlamaConfig own = read_config(base("gqa_tied"));
+  Json json = to_json(own);
+  json["quantization_config"] = {{"quant_method", "bitsandbytes"}, {"load_in_4bit", true}};
+  json["rope_parameters"]["rope_theta"] = json["rope_theta"] = 500.0;
+  json["max_position_embeddings"] = 1234;
+  write_file(folder / "adapter_config.json", "{}");
+  write_file(folder / "adapter_model.safetensors", "");
+  const auto read = [&] {
+    write_file(folder / "config.json", json.dump());
+    return with_rope_of_adapter(own, folder.path());
+  };
+  CHECK(read().rope.theta == 500);
+  CHECK(read().max_position_embeddings == 1234);
+  CHECK(read().hidden_size == own.hidden_size);
+  json.erase("max_position_embeddings");
+  CHECK(read().max_position_embeddings == 2048);  // a LLaMA's, as everywhere
+  for (const auto& [key, value] : std::initializer_list<std::pair<const char*, Json>>{
+           {"model_type", "gpt2"}, {"max_position_embeddings", 0}, {"rope_theta", -1}}) {
+    CAPTURE(std::string(key));
+    const Json before = json;
+    json[key] = value;
+    if (json.contains("rope_theta")) json["rope_parameters"]["rope_theta"] = json["rope_theta"];
+    CHECK(error_of(read).starts_with((folder / "config.json").string() + ": "));
+    json = before;
+  }
+  json = Json::array();
+  CHECK(error_of(read).find("expected a JSON object") != std::string::npos);
+}
+
+TEST_CASE("adapter: biases that learn are refused where the file holds any; a base without has none") {
+  const TemporaryFolder folder;
+  const std::string from = base("adapters/gaussian/");
+  const Weights weights(from + "adapter_model.safetensors");
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const std::string& key : weights.names()) tensors.emplace_back(key, weights.load(key, DType::f32));
+  const auto error_with = [&](const char* bias) {
+    Json config = parse_json(read_text_file(from + "adapter_config.json"), "c");
+    config["bias"] = bias;
+    write_file(folder / "adapter_config.json", config.dump());
+    write_safetensors(folder / "adapter_model.safetensors", tensors);
+    Llama model = Llama::load(base("gqa_tied"));
+    return error_of([&] { load_adapter(model, folder.path()); });
+  };
+  for (const char* bias : {"none", "all", "lora_only"}) CHECK(error_with(bias) == "no error");
+  const std::string name = "base_model.model.model.layers.0.self_attn.q_proj.base_layer.bias";
+  tensors.emplace_back(name, Tensor::full({24}, 1));
+  for (const char* bias : {"all", "lora_only"})
+    CHECK(error_with(bias) == (folder / "adapter_model.safetensors").string() + ": holds \"" + name +
+                                  "\": learning biases (bias of adapter_config.json) are not read. Merge the "
+                                  "adapter with PEFT (merge_and_unload) and give the merged model");
+  CHECK(error_with("none").find("has no place in this base model") != std::string::npos);
+}
+
+TEST_CASE("adapter: a stored update that the config leaves out is refused, as PEFT would not use it") {
+  const TemporaryFolder folder;
+  const std::string from = base("adapters/gaussian/");
+  std::filesystem::copy_file(from + "adapter_model.safetensors", folder / "adapter_model.safetensors");
+  const auto error_with = [&](const char* key, const Json& value) {
+    Json config = parse_json(read_text_file(from + "adapter_config.json"), "c");
+    config[key] = value;
+    write_file(folder / "adapter_config.json", config.dump());
+    Llama model = Llama::load(base("gqa_tied"));
+    return error_of([&] { load_adapter(model, folder.path()); });
+  };
+  CHECK(error_with("target_modules", {"v_proj"}) ==
+        (folder / "adapter_model.safetensors").string() +
+            ": base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight, but by target_modules of "
+            "adapter_config.json that layer has no update, and PEFT would leave it out: correct "
+            "target_modules or remove the layer's tensors");
+  CHECK(error_with("target_modules", ".*v_proj").find("by target_modules of") != std::string::npos);
+  CHECK(error_with("exclude_modules", {"q_proj"}).find("by exclude_modules of") != std::string::npos);
+  CHECK(error_with("layers_to_transform", {1}).find("by layers_to_transform of") != std::string::npos);
+  CHECK(error_with("target_modules", R"(.*\b(q|v)_proj)") == "no error");
+  CHECK(error_with("target_modules", ".*(q|v|k)_proj").find("targets that layer") != std::string::npos);
+}
+
 TEST_CASE("adapter: an update of the embedding or the head that is not whole, or tied, is refused") {
   const TemporaryFolder folder;
   const auto error = [&](const std::vector<std::pair<std::string, Shape>>& tensors,

@@ -335,6 +335,8 @@ TEST_CASE("config: generation_config.json says which tokens end a text, where it
   CHECK(end_ids(R"({"eos_token_id":[7,9]})") == std::vector<int64_t>{7, 9});
   CHECK(end_ids(R"({"eos_token_id":7})") == std::vector<int64_t>{7});
   CHECK(end_ids(R"({"eos_token_id":[100,9]})") == std::vector<int64_t>{9});  // no row of the model's
+  CHECK(end_ids(R"({"eos_token_id":-1})") == std::vector<int64_t>{2});
+  CHECK(end_ids(R"({"eos_token_id":[-1,9]})") == std::vector<int64_t>{9});
   CHECK(end_ids(R"({"eos_token_id":null})") == std::vector<int64_t>{2});
   CHECK(end_ids("{}") == std::vector<int64_t>{2});
   CHECK(to_json(read_config(folder.path()))["eos_token_id"] == 2);

@@ -60,6 +60,24 @@ TEST_CASE("name_pattern: matches what Python matches") {
       {R"((q_proj|k_proj)?)", "--x--", "x-x--"},
       {R"((model\.)+embed_tokens)", "----x", "----x"},
       {R"(((((((((.*)*)*)*)*)*)*)*)*q_proj)", "x-x--", "x-x--"},
+      {R"((?=q)q_proj)", "--x--", "x-x--"},
+      {R"((?!.*mlp).*_proj)", "x-x--", "xxx--"},
+      {R"(^(?!.*lm_head).*(?:q_proj|head))", "x-x--", "x-x--"},
+      {R"(\bq_proj)", "--x--", "x-x--"},
+      {R"(.*\bproj)", "-----", "-----"},
+      {R"(.*\Bproj)", "xxx--", "xxx--"},
+      {R"(.*?(?:\bmodel\.layers\.[\d]{1,}\.(?:self_attn|mlp)\.(?:(?:q_proj|down_proj))))", "xx---", "xx---"},
+      {R"(\D+)", "--xxx", "xxxxx"},
+      {R"(.*\W\w+)", "xx--x", "xx--x"},
+      {R"(\S+_proj)", "xxx--", "xxx--"},
+      {R"(.*\s.*)", "-----", "-----"},
+      {R"(model(?=\.).*\.(q_proj|embed_tokens))", "x---x", "x---x"},
+      {R"((?!q)*q_proj)", "--x--", "x-x--"},
+      {R"(.*(?=d))", "-----", "-----"},
+      {R"(q(?!_)|\w+)", "--xx-", "xxxxx"},
+      {R"([^\W_]+\.[\w]+)", "----x", "-x--x"},
+      {R"(\b)", "-----", "-----"},
+      {R"(q_proj\b)", "--x--", "x-x--"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.text);
@@ -76,9 +94,9 @@ TEST_CASE("name_pattern: matches what Python matches") {
 
 TEST_CASE("name_pattern: what is not read is refused, and shown") {
   for (const char* text :
-       {"",    "(?i)q_proj", "(?=q)q_proj", "\\bq_proj", "\\Sq", "q{2",  "q{3,2}",      "q{2000}",
-        "q*+", "q**",        "(q",          "q)",        "[q",   "[]q]", "[[:alpha:]]", "[z-a]",
-        "*q",  "q\\",        "\xc3\xa9",    "q\n",       "{2}",  "(\\1)"})
+       {"",    "(?i)q_proj", "(?<=q)q_proj", "(?=q", "\\Zq", "q{2",  "q{3,2}",      "q{2000}",
+        "q*+", "q**",        "(q",           "q)",   "[q",   "[]q]", "[[:alpha:]]", "[z-a]",
+        "*q",  "q\\",        "\xc3\xa9",     "q\n",  "{2}",  "(\\1)"})
     CHECK(error_of([&] { NamePattern pattern{text}; }).find("of regular expressions this program reads") !=
           std::string::npos);
   CHECK(error_of([] { NamePattern pattern{"(?i)q"}; }).starts_with("\"(?i)q\": (? is not read; "));

@@ -150,3 +150,34 @@ TEST_CASE("rope config: the keys are the format's") {
                             .truncate = false});
   CHECK(to_json(config_from_json(json, "c"))["rope_scaling"] == scaling);
 }
+
+TEST_CASE("rope config: a key that no type of that name has is refused, not passed over") {
+  const auto error = [](const char* form, const Json& settings) {
+    return error_of([&] {
+      config_from_json({{"model_type", "llama"}, {"max_position_embeddings", 64}, {form, settings}}, "c");
+    });
+  };
+  const Json yarn{{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}};
+  for (const std::string form : kForms) {
+    const auto with = [&](const char* key, const Json& value) {
+      Json settings = yarn;
+      settings[key] = value;
+      return error(form.c_str(), settings);
+    };
+    CHECK(with("finetuned", true) == "no error");
+    CHECK(with("mrope_section", {16, 24, 24}) == "no error");
+    CHECK(with("short_factor", nullptr) == "no error");
+    CHECK(with("atention_factor", 0.5) ==
+          "c: " + form +
+              ": \"atention_factor\" is 0.5, and this program does not know that field: it may "
+              "change what is computed. Remove it if it does not");
+    CHECK(with("low_freq_factor", 1.0).find("\"low_freq_factor\" is 1.0, and") != std::string::npos);
+    CHECK(error(form.c_str(), {{"beta_fast", 3}}).find("\"beta_fast\" is 3, and") != std::string::npos);
+    const Json plain{{"rope_type", "default"}, {"rope_theta", 1e6}};
+    for (const char* kind : {"full_attention", "sliding_attention", "chunked_attention"})
+      CHECK(error(form.c_str(), {{kind, plain}})
+                .starts_with("c: " + form + ": " + kind + " is " + plain.dump() + ", expected none: "));
+    CHECK(error(form.c_str(), {{"no_such_layers", plain}}).find("\"no_such_layers\" is {") !=
+          std::string::npos);
+  }
+}

@@ -186,6 +186,29 @@ TEST_CASE("weights: tensors that no part of a LLaMA reads are refused by name") 
         std::string::npos);
 }
 
+TEST_CASE("weights: a model saved without its head is read where the head is the embedding") {
+  const TemporaryFolder folder;
+  const Tensor table = Tensor::of<float>({1, 2, 3, 4}, {2, 2});
+  write_safetensors(folder / "model.safetensors",
+                    {{"embed_tokens.weight", table}, {"layers.0.mlp.up_proj.weight", table}});
+  const std::set<std::string> expected{"model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight"};
+  const Weights weights(folder.path());
+  CHECK(weights.names() == std::vector<std::string>(expected.begin(), expected.end()));
+  CHECK(weights.load("model.layers.0.mlp.up_proj.weight", DType::f32).to_vector<float>() ==
+        table.to_vector<float>());
+  CHECK(error_of([&] { weights.check_extra(expected, true); }) == "no error");
+  CHECK(error_of([&] {
+          weights.check_extra(expected, false);
+        }).starts_with(folder.path().string() + ": no lm_head.weight, and no name begins with \"model.\": "));
+  CHECK(error_of([&] { weights.check_extra({"model.embed_tokens.weight"}, true); }).find("has no place") !=
+        std::string::npos);
+  // With a head or one name of the other form it is neither.
+  for (const char* other : {"lm_head.weight", "model.norm.weight"}) {
+    write_safetensors(folder / "model.safetensors", {{"embed_tokens.weight", table}, {other, table}});
+    CHECK(Weights(folder.path()).contains("embed_tokens.weight"));
+  }
+}
+
 namespace {
 /// Bytes of this process in memory.
 int64_t resident() {

@@ -104,10 +104,16 @@ TEST_CASE("model folder: a pointer of git LFS is told from weights, wherever the
 }
 
 TEST_CASE("model folder: what belongs to a model goes along") {
-  const Folder from({{"tokenizer.json", "1"}, {"chat_template.jinja", "2"}, {"README.md", "3"}});
+  const Folder from({{"tokenizer.json", "1"},
+                     {"chat_template.jinja", "2"},
+                     {"README.md", "3"},
+                     {"additional_chat_templates/rag.jinja", "4"},
+                     {"additional_chat_templates/x.md", "5"}});
   const TemporaryFolder to;
   copy_companions(from.path(), to.path());
   CHECK(read_text_file(to / "tokenizer.json") == "1");
   CHECK(read_text_file(to / "chat_template.jinja") == "2");
   CHECK(!std::filesystem::exists(to / "README.md"));
+  CHECK(read_text_file(to / "additional_chat_templates/rag.jinja") == "4");
+  CHECK(!std::filesystem::exists(to / "additional_chat_templates/x.md"));
 }

@@ -28,6 +28,64 @@ std::set<std::string> files_in(const TemporaryFolder& folder) {
 
 }  // namespace
 
+namespace {
+
+const std::vector<TensorSpec> kThree{{"a", "F32", {3}}, {"b", "F32", {3}}, {"c", "F32", {3}}};
+
+/// What a reader finds: the first number of each tensor, or why there is none.
+std::string found_in(const std::filesystem::path& folder) {
+  std::string found;
+  const std::string error = error_of([&] {
+    const Weights weights(folder);
+    for (const std::string& name : weights.names())
+      found += concat(weights.load(name, DType::f32).to_vector<float>()[0], " ");
+  });
+  return error == "no error" ? found : error.find("no model.safetensors") != error.npos ? "none" : error;
+}
+
+/// A save whose tensors all hold `value`, ended before the tensor `until` as by a kill.
+void save(const std::filesystem::path& folder, double value, uint64_t most, const std::string& until = "") {
+  error_of([&] {
+    write_shards(
+        folder, kThree,
+        [&](const std::string& name) {
+          if (name == until) fail("killed");
+          return Tensor::full({3}, value);
+        },
+        most);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("shards: a save over another, ended anywhere, leaves one of the two or none") {
+  const uint64_t shards_of_each[] = {100, 24, 12};  // one file, two shards, three
+  for (const uint64_t before : shards_of_each)
+    for (const uint64_t after : shards_of_each)
+      for (const std::string until : {"a", "b", "c", ""}) {
+        CAPTURE(before);
+        CAPTURE(after);
+        CAPTURE(until);
+        const TemporaryFolder folder;
+        save(folder.path(), 1, before);
+        REQUIRE(found_in(folder.path()) == "1 1 1 ");
+        save(folder.path(), 2, after, until);
+        const std::string interrupted = before == 100 || after == 100 ? "1 1 1 " : "none";
+        CHECK(found_in(folder.path()) == (until.empty() ? "2 2 2 " : interrupted));
+        save(folder.path(), 2, after);
+        CHECK(found_in(folder.path()) == "2 2 2 ");
+        CHECK(files_in(folder).size() == (after == 100 ? 1 : after == 24 ? 3 : 4));
+      }
+}
+
+TEST_CASE("shards: what else lies in the folder stays") {
+  const TemporaryFolder folder;
+  for (const char* name : {"model-1-of-2.safetensors", "model-00001-of-00002.safetensors.txt", "x"})
+    write_file(folder / name, "");
+  save(folder.path(), 1, 12);
+  CHECK(files_in(folder).size() == 7);
+}
+
 TEST_CASE("shards: tensors in their order fill a shard; what fits in one is one file") {
   const std::vector<TensorSpec> specs{
       {"d", "F32", {3}}, {"a", "F16", {3}}, {"c", "F32", {3}}, {"b", "F32", {3}}};

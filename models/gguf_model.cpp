@@ -197,29 +197,29 @@ Json llama3_scaling(const GgufFile& file, const StoredTensor& stored, double the
        " scales positions by divisors that are not those of LLaMA 3.1, which alone are read");
 }
 
+/// What the settings name, as llama.cpp takes them: linear where they name no type, a factor of 1 where they
+/// name none or 0. Null for what scales nothing.
+Json named_scaling(const JsonFields& own) {
+  const std::string type = own.text("rope.scaling.type").value_or("linear");
+  SCCA_CHECK(type == "none" || type == "linear" || type == "yarn", own.where(), ": rope.scaling.type is ",
+             short_text(Json(type)), ", expected none, linear or yarn");
+  const auto named = own.number("rope.scaling.factor"), first_form = own.number("rope.scale_linear");
+  const double factor = named ? *named : first_form.value_or(0);
+  if (type == "none" || factor == 0 || factor == 1) return {};
+  Json scaling{{"rope_type", type}, {"factor", factor}};
+  const int64_t original = own.integer("rope.scaling.original_context_length").value_or(0);
+  if (original != 0) scaling["original_max_position_embeddings"] = original;  // else the context_length
+  return scaling;
+}
+
 /// config.json's rope_scaling; null for none.
 Json scaling_of(const GgufFile& file, const JsonFields& own, double theta) {
-  const auto type = own.text("rope.scaling.type");
-  const auto factor = own.number("rope.scaling.factor"), first_form = own.number("rope.scale_linear");
+  const Json named = named_scaling(own);
   const auto divisors = file.tensors().find(kDivisors);
-  if (divisors != file.tensors().end()) {
-    SCCA_CHECK(!type || *type == "none", own.where(), ": rope.scaling.type is ",
-               short_text(Json(type.value_or(""))), " beside a tensor ", kDivisors,
-               "; expected one of the two");
-    return llama3_scaling(file, divisors->second, theta);
-  }
-  Json scaling;
-  if (type && *type != "none") {
-    SCCA_CHECK(*type == "linear" || *type == "yarn", own.where(), ": rope.scaling.type is ",
-               short_text(Json(*type)), ", expected none, linear or yarn");
-    scaling["rope_type"] = *type;
-    if (factor) scaling["factor"] = *factor;
-    if (const auto original = own.integer("rope.scaling.original_context_length"))
-      scaling["original_max_position_embeddings"] = *original;
-  } else if (first_form && *first_form != 1) {
-    scaling = {{"rope_type", "linear"}, {"factor", *first_form}};
-  }
-  return scaling;
+  if (divisors == file.tensors().end()) return named;
+  SCCA_CHECK(named.is_null(), own.where(), ": positions are scaled by ", short_text(named),
+             " beside a tensor ", kDivisors, "; expected one of the two");
+  return llama3_scaling(file, divisors->second, theta);
 }
 
 /// BOS, EOS and the end of a turn.

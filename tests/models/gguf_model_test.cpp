@@ -112,10 +112,6 @@ TEST_CASE("gguf model: settings, with their defaults, and those that are not imp
   CHECK(scaled.config()["rope_scaling"] ==
         Json{{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}});
   CHECK(scaled.config()["eos_token_id"] == Json{2, 3});
-  Small older;
-  older.content.set("llama.rope.scale_linear", 2.0f);
-  CHECK(older.config()["rope_scaling"] == Json{{"rope_type", "linear"}, {"factor", 2.0}});
-
   const auto with = [](const std::string& key, auto value) {
     Small small;
     small.content.set(key, value);
@@ -129,6 +125,38 @@ TEST_CASE("gguf model: settings, with their defaults, and those that are not imp
   CHECK(with("llama.rope.dimension_count", uint32_t{2}).find("expected the width of a head, 4") !=
         std::string::npos);
   CHECK(with("other.key", uint32_t{1}) == "no error");
+}
+
+TEST_CASE(
+    "gguf model: a scaling is linear and its factor 1 where the file leaves them open, as in llama.cpp") {
+  struct Case {
+    const char* type;  // these three null or negative: not in the file
+    float factor, scale_linear;
+    Json expected;
+  };
+  const Json linear{{"rope_type", "linear"}, {"factor", 4.0}}, yarn{{"rope_type", "yarn"}, {"factor", 4.0}};
+  for (const Case& c :
+       {Case{nullptr, 4, -1, linear}, Case{"linear", 4, -1, linear}, Case{nullptr, -1, 4, linear},
+        Case{"linear", -1, 4, linear}, Case{nullptr, 4, 2, linear}, Case{"none", 4, -1, {}},
+        Case{"none", -1, 4, {}}, Case{"linear", -1, -1, {}}, Case{nullptr, 0, 4, {}}, Case{nullptr, 1, 4, {}},
+        Case{"yarn", 4, -1, yarn}, Case{"yarn", -1, 4, yarn}, Case{"yarn", -1, -1, {}}}) {
+    CAPTURE(c.type);
+    CAPTURE(c.factor);
+    CAPTURE(c.scale_linear);
+    Small small;
+    if (c.type) small.content.set("llama.rope.scaling.type", c.type);
+    if (c.factor >= 0) small.content.set("llama.rope.scaling.factor", c.factor);
+    if (c.scale_linear >= 0) small.content.set("llama.rope.scale_linear", c.scale_linear);
+    const LlamaConfig config = config_from_json(small.config(), "x");
+    CHECK(small.config().value("rope_scaling", Json()) == c.expected);
+    CHECK(config.rope.factor == (c.expected.is_null() ? 1.0 : 4.0));
+    CHECK(config.rope.original_length == 64);
+  }
+  Small both;  // llama.cpp divides by both
+  both.content.set("llama.attention.key_length", uint32_t{4});
+  both.content.set("llama.rope.scaling.factor", 4.0f);
+  both.content.add("rope_freqs.weight", {2}, "F32", [](int64_t, float* out) { std::fill_n(out, 2, 1.f); });
+  CHECK(both.error().find("beside a tensor rope_freqs.weight; expected one of the two") != std::string::npos);
 }
 
 TEST_CASE("gguf model: another architecture, and a file without a whole model, are refused") {

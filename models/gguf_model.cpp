@@ -147,6 +147,15 @@ std::string text_of(const GgufFile& file, const char* key) {
              : "";
 }
 
+/// A model may be cut into several files, of which the first alone has the settings.
+void refuse_part(const GgufFile& file) {
+  const Json split = file.settings("split.");
+  const int64_t parts = JsonFields(split, file.path().string() + ": split").integer("count").value_or(1);
+  SCCA_CHECK(parts <= 1, file.path().string(), ": is one of the ", parts,
+             " parts of a model (...-00001-of-0000N.gguf), expected a whole one; join them with llama.cpp's "
+             "llama-gguf-split, which merges from the first");
+}
+
 /// The first that has the file's name for it.
 const Architecture& architecture_of(const GgufFile& file) {
   const std::string name = text_of(file, "general.architecture"), type = text_of(file, "general.type");
@@ -247,8 +256,7 @@ void add_from_tensors(const GgufFile& file, Json& config) {
   const auto& tensors = file.tensors();
   const auto embedding = tensors.find("token_embd.weight");
   SCCA_CHECK(embedding != tensors.end() && embedding->second.shape.size() == 2, file.path().string(),
-             ": no tensor \"token_embd.weight\": this file holds no whole model (a part of one is named "
-             "...-00001-of-00002.gguf; parts are not read: join them with llama.cpp's llama-gguf-split)");
+             ": no tensor \"token_embd.weight\": this file holds no whole model");
   // Some converters leave the vocabulary's size out, and with tokens added behind it some leave it behind.
   config["vocab_size"] = embedding->second.shape[0];
   config["tie_word_embeddings"] = !tensors.contains("output.weight");
@@ -265,6 +273,7 @@ void add_from_tensors(const GgufFile& file, Json& config) {
 }  // namespace
 
 Json gguf_config(const GgufFile& file) {
+  refuse_part(file);
   const Architecture& known = architecture_of(file);
   const std::string architecture = known.name, where = file.path().string() + ": " + architecture;
   const Json settings = own_settings(file, architecture);

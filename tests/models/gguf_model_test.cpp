@@ -159,6 +159,23 @@ TEST_CASE(
   CHECK(both.error().find("beside a tensor rope_freqs.weight; expected one of the two") != std::string::npos);
 }
 
+TEST_CASE("gguf model: a part of a model is refused, the first as the others") {
+  for (const bool first : {true, false}) {
+    GgufContent other;
+    Small small;
+    GgufContent& content = first ? small.content : other;
+    content.set("split.count", uint32_t{2});
+    content.write(small.folder / "x.gguf");
+    CHECK(error_of([&] { read_config(small.folder / "x.gguf"); }) ==
+          small.folder /
+              "x.gguf: is one of the 2 parts of a model (...-00001-of-0000N.gguf), expected a whole "
+              "one; join them with llama.cpp's llama-gguf-split, which merges from the first");
+  }
+  Small whole;
+  whole.content.set("split.count", uint32_t{1});
+  CHECK(whole.error() == "no error");
+}
+
 TEST_CASE("gguf model: another architecture, and a file without a whole model, are refused") {
   GgufContent other;
   const TemporaryFolder folder;

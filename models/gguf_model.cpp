@@ -101,6 +101,10 @@ constexpr const char* kNeeded[] = {"context_length",       "embedding_length",
                                    "block_count",          "feed_forward_length",
                                    "attention.head_count", "attention.layer_norm_rms_epsilon"};
 
+/// Of these a file may have a list, a number for each layer.
+constexpr std::string_view kOfLayers[] = {"feed_forward_length", "attention.head_count",
+                                          "attention.head_count_kv"};
+
 using Use = KnownField::Use;
 /// The other settings of an architecture.
 const std::vector<KnownField> kOthers = [] {
@@ -132,10 +136,20 @@ Json as_written(const Json& value) {
   return number;
 }
 
-/// The settings of the architecture, without its name in front.
-Json own_settings(const GgufFile& file, const std::string& architecture) {
+/// The settings of the architecture, without its name in front. What may be given for each layer is one
+/// number where all have the same.
+Json own_settings(const GgufFile& file, const std::string& architecture, const std::string& where) {
   Json own = file.settings(architecture + ".");
-  for (Json& value : own) value = as_written(value);
+  for (auto& [key, value] : own.items()) {
+    value = as_written(value);
+    if (!value.is_array() || std::ranges::find(kOfLayers, key) == std::end(kOfLayers)) continue;
+    const bool uniform = Json(value.size()) == own.value("block_count", Json()) &&
+                         std::ranges::all_of(value, [&](const Json& one) { return one == value[0]; });
+    SCCA_CHECK(uniform && !value.empty(), where, ": ", key, " is ", short_text(value),
+               ", expected one number, or the same for each of the ",
+               short_text(own.value("block_count", Json())), " layers");
+    value = Json(value[0]);
+  }
   return own;
 }
 
@@ -231,6 +245,22 @@ Json scaling_of(const GgufFile& file, const JsonFields& own, double theta) {
   return llama3_scaling(file, divisors->second, theta);
 }
 
+/// The heads and their width, also where the file leaves them open: a family's config.json would mean other
+/// numbers by that.
+void add_heads(const JsonFields& own, Json& config) {
+  const int64_t width = own.integer("embedding_length").value_or(0),
+                heads = own.integer("attention.head_count").value_or(0);
+  const auto stated = own.integer("attention.key_length");
+  SCCA_CHECK(stated || (heads > 0 && width % heads == 0), own.where(), ": embedding_length is ", width,
+             ", expected a multiple of attention.head_count, ", heads, " (or an attention.key_length)");
+  const int64_t head_dim = stated ? *stated : width / heads;
+  for (const char* key : {"attention.value_length", "rope.dimension_count"})
+    SCCA_CHECK(own.integer(key).value_or(head_dim) == head_dim, own.where(), ": ", key, " is ",
+               own.integer(key).value_or(0), ", expected the width of a head, ", head_dim);
+  config["head_dim"] = head_dim;
+  config["num_key_value_heads"] = own.integer("attention.head_count_kv").value_or(heads);
+}
+
 /// BOS, EOS and the end of a turn.
 constexpr const char* kIds[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
                                 "tokenizer.ggml.eot_token_id"};
@@ -276,24 +306,18 @@ Json gguf_config(const GgufFile& file) {
   refuse_part(file);
   const Architecture& known = architecture_of(file);
   const std::string architecture = known.name, where = file.path().string() + ": " + architecture;
-  const Json settings = own_settings(file, architecture);
+  const Json settings = own_settings(file, architecture, where);
   const JsonFields own(settings, where);
   check_known_fields(own, kOthers);
   for (const char* key : kNeeded) SCCA_CHECK(settings.contains(key), where, ": no ", key);
   Json config{{"model_type", known.model_type}, {"hidden_act", "silu"}};
   for (const SharedKey& shared : kShared)
     if (settings.contains(shared.key)) config[shared.ours] = settings[shared.key];
+  add_heads(own, config);
   add_from_tensors(file, config);
   add_ids(file, config);
   const Json scaling = scaling_of(file, own, own.number("rope.freq_base").value_or(RopeScaling{}.theta));
   if (!scaling.is_null()) config["rope_scaling"] = scaling;
-
-  const int64_t heads = std::max<int64_t>(1, own.integer("attention.head_count").value_or(1));
-  const int64_t head_dim =
-      own.integer("attention.key_length").value_or(own.integer("embedding_length").value_or(0) / heads);
-  for (const char* key : {"attention.value_length", "rope.dimension_count"})
-    SCCA_CHECK(own.integer(key).value_or(head_dim) == head_dim, where, ": ", key, " is ",
-               own.integer(key).value_or(0), ", expected the width of a head, ", head_dim);
   return config;
 }
 

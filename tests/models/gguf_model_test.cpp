@@ -17,18 +17,18 @@ namespace {
 
 const std::string kGolden = SCCA_SOURCE_DIR "/tests/golden/";
 
-/// A file with the settings of a small LLaMA and `more`, and an embedding.
+/// A file with the settings of a small model and `more`, and an embedding.
 struct Small {
-  Small() {
-    content.set("general.architecture", "llama");
+  explicit Small(const std::string& architecture = "llama", uint32_t blocks = 1, uint32_t heads = 2) {
+    content.set("general.architecture", architecture);
     for (const auto& [key, value] :
          std::vector<std::pair<std::string, uint32_t>>{{"context_length", 64},
                                                        {"embedding_length", 8},
-                                                       {"block_count", 1},
+                                                       {"block_count", blocks},
                                                        {"feed_forward_length", 4},
-                                                       {"attention.head_count", 2}})
-      content.set("llama." + key, value);
-    content.set("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+                                                       {"attention.head_count", heads}})
+      content.set(concat(architecture, ".", key), value);
+    content.set(architecture + ".attention.layer_norm_rms_epsilon", 1e-5f);
     content.add("token_embd.weight", {5, 8}, "F32", [](int64_t, float* out) { std::fill_n(out, 8, 1.0f); });
   }
   GgufFile file() const {
@@ -157,6 +157,34 @@ TEST_CASE(
   both.content.set("llama.rope.scaling.factor", 4.0f);
   both.content.add("rope_freqs.weight", {2}, "F32", [](int64_t, float* out) { std::fill_n(out, 2, 1.f); });
   CHECK(both.error().find("beside a tensor rope_freqs.weight; expected one of the two") != std::string::npos);
+}
+
+TEST_CASE("gguf model: heads that a file leaves open are not those of the family's config.json") {
+  for (const char* architecture : {"llama", "qwen2", "qwen3"}) {
+    CAPTURE(architecture);
+    const LlamaConfig config = config_from_json(Small(architecture).config(), "x");
+    CHECK(config.num_key_value_heads == 2);
+    CHECK(config.head_dim == 4);
+  }
+  CHECK(Small("qwen3", 1, 3).error() ==
+        "qwen3: embedding_length is 8, expected a multiple of attention.head_count, 3 (or an "
+        "attention.key_length)");
+  Small uneven("qwen3");
+  uneven.content.set("qwen3.attention.value_length", uint32_t{3});
+  CHECK(uneven.error() == "qwen3: attention.value_length is 3, expected the width of a head, 4");
+}
+
+TEST_CASE("gguf model: a number for each layer is one where all are the same") {
+  Small same("llama", 2);
+  same.content.set("llama.attention.head_count_kv", std::vector<int32_t>{1, 1});
+  CHECK(same.config()["num_key_value_heads"] == 1);
+  for (const std::vector<int32_t>& values : {std::vector<int32_t>{1, 2}, {1}, {1, 1, 1}, {}}) {
+    CAPTURE(Json(values).dump());
+    Small small("llama", 2);
+    small.content.set("llama.attention.head_count_kv", values);
+    CHECK(small.error() == concat("llama: attention.head_count_kv is ", Json(values).dump(),
+                                  ", expected one number, or the same for each of the 2 layers"));
+  }
 }
 
 TEST_CASE("gguf model: a part of a model is refused, the first as the others") {

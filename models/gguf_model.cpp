@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/joined.h"
 #include "models/files/known_fields.h"
+#include "models/tokenizer/gguf_tokenizer.h"
 #include "nn/rope_types.h"
 
 namespace scca {
@@ -261,23 +262,14 @@ void add_heads(const JsonFields& own, Json& config) {
   config["num_key_value_heads"] = own.integer("attention.head_count_kv").value_or(heads);
 }
 
-/// BOS, EOS and the end of a turn.
-constexpr const char* kIds[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
-                                "tokenizer.ggml.eot_token_id"};
-
 /// Ids of the tokenizer's settings that the model's config.json names too.
 void add_ids(const GgufFile& file, Json& config) {
-  Json ids = Json::object();
-  for (const char* key : kIds)
-    if (const auto found = file.metadata().find(key); found != file.metadata().end())
-      ids[key] = found->second.value;
-  const JsonFields fields(ids, file.path().string());
-  config["bos_token_id"] = nullptr;
-  if (const auto bos = fields.integer(kIds[0])) config["bos_token_id"] = *bos;
-  std::vector<int64_t> ends;
-  for (const char* key : {kIds[1], kIds[2]})
-    if (const auto id = fields.integer(key); id && std::ranges::find(ends, *id) == ends.end())
-      ends.push_back(*id);
+  const int32_t bos = gguf_token_id(file, "bos_token_id");
+  config["bos_token_id"] = bos < 0 ? Json() : Json(bos);
+  std::vector<int32_t> ends;
+  for (const char* name : kGgufEnds)
+    if (const int32_t id = gguf_token_id(file, name); id >= 0 && std::ranges::find(ends, id) == ends.end())
+      ends.push_back(id);
   config["eos_token_id"] = ends.empty() ? Json() : Json(ends);
 }
 

@@ -187,6 +187,15 @@ TEST_CASE("gguf model: a number for each layer is one where all are the same") {
   }
 }
 
+TEST_CASE("gguf model: an id of -1 in 32 bits is none") {
+  Small small;
+  for (const char* name : {"bos", "eos", "eot"})
+    small.content.set(concat("tokenizer.ggml.", name, "_token_id"), uint32_t{0xffffffff});
+  small.content.set("tokenizer.ggml.eom_token_id", uint32_t{3});
+  CHECK(small.config()["bos_token_id"].is_null());
+  CHECK(small.config()["eos_token_id"] == Json{3});
+}
+
 TEST_CASE("gguf model: a part of a model is refused, the first as the others") {
   for (const bool first : {true, false}) {
     GgufContent other;

@@ -79,6 +79,14 @@ bool remove_leftover(const fs::path& path, Temporary::Kind kind) {
   return !taken;
 }
 
+/// A new one, opened; -1 with errno where there is none.
+int make_new(const fs::path& path, Temporary::Kind kind) {
+  if (kind == Temporary::Kind::file)
+    return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (::mkdir(path.c_str(), 0777) != 0) return -1;
+  return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 }  // namespace
 
 void remove_leftovers(const fs::path& folder) {
@@ -114,37 +122,44 @@ bool Temporary::make() {
   std::random_device random;
   path_ = folder_of(target_) /
           (target_.filename().string() + kMark + hexadecimal(random()).substr(16 - kDigits) + ".tmp");
-  if (kind_ == Kind::file) {
-    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-  } else if (::mkdir(path_.c_str(), 0777) == 0) {
-    descriptor_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  }
-  if (descriptor_ < 0 && errno == EEXIST) return false;
-  if (descriptor_ < 0) fail("cannot be written", errno);
-  bool locked;
-  if (!lock_is_taken(descriptor_, locked) && still_named(descriptor_, path_)) {
-    begin_unfinished(path_);
-    return true;
-  }
-  ::close(std::exchange(descriptor_, -1));
+  int error = 0;
+  const bool made = begin_unfinished(path_, [&] {
+    descriptor_ = make_new(path_, kind_);
+    error = errno;
+    bool locked;
+    return descriptor_ >= 0 && !lock_is_taken(descriptor_, locked) && still_named(descriptor_, path_);
+  });
+  if (made) return true;
+  if (descriptor_ >= 0)
+    ::close(std::exchange(descriptor_, -1));
+  else if (error != EEXIST)
+    fail("cannot be written", error);
   return false;
 }
 
 void Temporary::remove() {
   if (descriptor_ < 0) return;
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-  end_unfinished(path_);
+  end_unfinished(path_, [&] {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+    return true;
+  });
   ::close(std::exchange(descriptor_, -1));
 }
 
 void Temporary::become_target() {
   if (::fsync(descriptor_) != 0 && (kind_ == Kind::file || errno != EINVAL))
     fail("cannot be written whole, so nothing was", errno);
-  if (::rename(path_.c_str(), target_.c_str()) != 0) fail("cannot be written whole, so nothing was", errno);
-  end_unfinished(path_);
+  int error = 0;
+  const bool renamed = end_unfinished(path_, [&] {
+    const bool done = ::rename(path_.c_str(), target_.c_str()) == 0;
+    error = errno;
+    return done;
+  });
+  if (!renamed) fail("cannot be written whole, so nothing was", error);
   ::close(std::exchange(descriptor_, -1));
-  if (const int error = sync_folder(folder_of(target_)); error != 0) fail("cannot be forced to disk", error);
+  error = sync_folder(folder_of(target_));
+  if (error != 0) fail("cannot be forced to disk", error);
 }
 
 void Temporary::fail(const char* what, int error) {

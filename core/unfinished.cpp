@@ -20,16 +20,20 @@ Registry& registry() {
 
 }  // namespace
 
-void begin_unfinished(const std::filesystem::path& path) {
+bool begin_unfinished(const std::filesystem::path& path, const std::function<bool()>& make) {
   std::error_code ignored;
   const std::lock_guard lock(registry().mutex);
+  if (!make()) return false;
   registry().paths.insert(std::filesystem::absolute(path, ignored));
+  return true;
 }
 
-void end_unfinished(const std::filesystem::path& path) {
+bool end_unfinished(const std::filesystem::path& path, const std::function<bool()>& end) {
   std::error_code ignored;
   const std::lock_guard lock(registry().mutex);
+  if (!end()) return false;
   registry().paths.erase(std::filesystem::absolute(path, ignored));
+  return true;
 }
 
 void remove_unfinished() noexcept {

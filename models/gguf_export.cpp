@@ -54,17 +54,27 @@ void add_gguf_model(GgufContent& content, const Llama& model, const std::string&
 }
 
 void add_gguf_adapter(GgufContent& content, const Llama& model) {
+  const auto alpha_of = [](const Linear& linear) {
+    return linear.lora->scale * static_cast<double>(linear.lora->a_RI.size(0));
+  };
+  bool any = false;
   double alpha = 0;
+  const_cast<Llama&>(model).for_each_linear([&](const std::string&, Linear& linear) {
+    if (!linear.lora) return;
+    any = true;
+    if (alpha == 0) alpha = alpha_of(linear);
+  });
+  SCCA_CHECK(any, "gguf: the model carries no LoRA");
+  if (alpha == 0)
+    alpha = 1;  // no layer changes anything: each B is 0, where an alpha of 0 would mean another
   const_cast<Llama&>(model).for_each_linear([&](const std::string& name, Linear& linear) {
     if (!linear.lora) return;
-    const double own = linear.lora->scale * static_cast<double>(linear.lora->a_RI.size(0));
-    if (alpha == 0) alpha = own;
+    const auto factor = static_cast<float>(alpha_of(linear) / alpha);
     const std::string theirs = gguf_name(name + ".weight");
     add_weight(content, theirs + ".lora_a", linear.lora->a_RI.detach().to(Device::cpu), 0, "F32");
     add_weight(content, theirs + ".lora_b", linear.lora->b_OR.detach().to(Device::cpu),
-               gguf_interleaved(name + ".weight", model.config), "F32", static_cast<float>(own / alpha));
+               gguf_interleaved(name + ".weight", model.config), "F32", factor);
   });
-  SCCA_CHECK(alpha != 0, "gguf: the model carries no LoRA");
   content.set("general.architecture", gguf_architecture(model.config));
   content.set("general.type", "adapter");
   content.set("adapter.type", "lora");

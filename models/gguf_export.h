@@ -16,8 +16,8 @@ namespace scca {
 void add_gguf_model(GgufContent& content, const Llama& model, const std::string& dtype);
 
 /// Adds LoRA's A and B of a model that carries them, as llama.cpp's LoRA files have them: its scale is alpha
-/// / rank, so that alpha is chosen for the first layer and another layer's difference goes into its B. Throws
-/// Error when there is no LoRA.
+/// / rank, so that alpha is that of the first layer that has one other than 0, and another layer's difference
+/// goes into its B. Throws Error when there is no LoRA.
 void add_gguf_adapter(GgufContent& content, const Llama& model);
 
 }  // namespace scca

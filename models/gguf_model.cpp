@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/joined.h"
 #include "models/files/known_fields.h"
+#include "models/tokenizer/gguf_tokenizer.h"
 #include "nn/rope_types.h"
 
 namespace scca {
@@ -101,6 +102,10 @@ constexpr const char* kNeeded[] = {"context_length",       "embedding_length",
                                    "block_count",          "feed_forward_length",
                                    "attention.head_count", "attention.layer_norm_rms_epsilon"};
 
+/// Of these a file may have a list, a number for each layer.
+constexpr std::string_view kOfLayers[] = {"feed_forward_length", "attention.head_count",
+                                          "attention.head_count_kv"};
+
 using Use = KnownField::Use;
 /// The other settings of an architecture.
 const std::vector<KnownField> kOthers = [] {
@@ -132,10 +137,20 @@ Json as_written(const Json& value) {
   return number;
 }
 
-/// The settings of the architecture, without its name in front.
-Json own_settings(const GgufFile& file, const std::string& architecture) {
+/// The settings of the architecture, without its name in front. What may be given for each layer is one
+/// number where all have the same.
+Json own_settings(const GgufFile& file, const std::string& architecture, const std::string& where) {
   Json own = file.settings(architecture + ".");
-  for (Json& value : own) value = as_written(value);
+  for (auto& [key, value] : own.items()) {
+    value = as_written(value);
+    if (!value.is_array() || std::ranges::find(kOfLayers, key) == std::end(kOfLayers)) continue;
+    const bool uniform = Json(value.size()) == own.value("block_count", Json()) &&
+                         std::ranges::all_of(value, [&](const Json& one) { return one == value[0]; });
+    SCCA_CHECK(uniform && !value.empty(), where, ": ", key, " is ", short_text(value),
+               ", expected one number, or the same for each of the ",
+               short_text(own.value("block_count", Json())), " layers");
+    value = Json(value[0]);
+  }
   return own;
 }
 
@@ -145,6 +160,15 @@ std::string text_of(const GgufFile& file, const char* key) {
   return found != file.metadata().end() && found->second.value.is_string()
              ? found->second.value.get<std::string>()
              : "";
+}
+
+/// A model may be cut into several files, of which the first alone has the settings.
+void refuse_part(const GgufFile& file) {
+  const Json split = file.settings("split.");
+  const int64_t parts = JsonFields(split, file.path().string() + ": split").integer("count").value_or(1);
+  SCCA_CHECK(parts <= 1, file.path().string(), ": is one of the ", parts,
+             " parts of a model (...-00001-of-0000N.gguf), expected a whole one; join them with llama.cpp's "
+             "llama-gguf-split, which merges from the first");
 }
 
 /// The first that has the file's name for it.
@@ -197,48 +221,55 @@ Json llama3_scaling(const GgufFile& file, const StoredTensor& stored, double the
        " scales positions by divisors that are not those of LLaMA 3.1, which alone are read");
 }
 
-/// config.json's rope_scaling; null for none.
-Json scaling_of(const GgufFile& file, const JsonFields& own, double theta) {
-  const auto type = own.text("rope.scaling.type");
-  const auto factor = own.number("rope.scaling.factor"), first_form = own.number("rope.scale_linear");
-  const auto divisors = file.tensors().find(kDivisors);
-  if (divisors != file.tensors().end()) {
-    SCCA_CHECK(!type || *type == "none", own.where(), ": rope.scaling.type is ",
-               short_text(Json(type.value_or(""))), " beside a tensor ", kDivisors,
-               "; expected one of the two");
-    return llama3_scaling(file, divisors->second, theta);
-  }
-  Json scaling;
-  if (type && *type != "none") {
-    SCCA_CHECK(*type == "linear" || *type == "yarn", own.where(), ": rope.scaling.type is ",
-               short_text(Json(*type)), ", expected none, linear or yarn");
-    scaling["rope_type"] = *type;
-    if (factor) scaling["factor"] = *factor;
-    if (const auto original = own.integer("rope.scaling.original_context_length"))
-      scaling["original_max_position_embeddings"] = *original;
-  } else if (first_form && *first_form != 1) {
-    scaling = {{"rope_type", "linear"}, {"factor", *first_form}};
-  }
+/// What the settings name, as llama.cpp takes them: linear where they name no type, a factor of 1 where they
+/// name none or 0. Null for what scales nothing.
+Json named_scaling(const JsonFields& own) {
+  const std::string type = own.text("rope.scaling.type").value_or("linear");
+  SCCA_CHECK(type == "none" || type == "linear" || type == "yarn", own.where(), ": rope.scaling.type is ",
+             short_text(Json(type)), ", expected none, linear or yarn");
+  const auto named = own.number("rope.scaling.factor"), first_form = own.number("rope.scale_linear");
+  const double factor = named ? *named : first_form.value_or(0);
+  if (type == "none" || factor == 0 || factor == 1) return {};
+  Json scaling{{"rope_type", type}, {"factor", factor}};
+  const int64_t original = own.integer("rope.scaling.original_context_length").value_or(0);
+  if (original != 0) scaling["original_max_position_embeddings"] = original;  // else the context_length
   return scaling;
 }
 
-/// BOS, EOS and the end of a turn.
-constexpr const char* kIds[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
-                                "tokenizer.ggml.eot_token_id"};
+/// config.json's rope_scaling; null for none.
+Json scaling_of(const GgufFile& file, const JsonFields& own, double theta) {
+  const Json named = named_scaling(own);
+  const auto divisors = file.tensors().find(kDivisors);
+  if (divisors == file.tensors().end()) return named;
+  SCCA_CHECK(named.is_null(), own.where(), ": positions are scaled by ", short_text(named),
+             " beside a tensor ", kDivisors, "; expected one of the two");
+  return llama3_scaling(file, divisors->second, theta);
+}
+
+/// The heads and their width, also where the file leaves them open: a family's config.json would mean other
+/// numbers by that.
+void add_heads(const JsonFields& own, Json& config) {
+  const int64_t width = own.integer("embedding_length").value_or(0),
+                heads = own.integer("attention.head_count").value_or(0);
+  const auto stated = own.integer("attention.key_length");
+  SCCA_CHECK(stated || (heads > 0 && width % heads == 0), own.where(), ": embedding_length is ", width,
+             ", expected a multiple of attention.head_count, ", heads, " (or an attention.key_length)");
+  const int64_t head_dim = stated ? *stated : width / heads;
+  for (const char* key : {"attention.value_length", "rope.dimension_count"})
+    SCCA_CHECK(own.integer(key).value_or(head_dim) == head_dim, own.where(), ": ", key, " is ",
+               own.integer(key).value_or(0), ", expected the width of a head, ", head_dim);
+  config["head_dim"] = head_dim;
+  config["num_key_value_heads"] = own.integer("attention.head_count_kv").value_or(heads);
+}
 
 /// Ids of the tokenizer's settings that the model's config.json names too.
 void add_ids(const GgufFile& file, Json& config) {
-  Json ids = Json::object();
-  for (const char* key : kIds)
-    if (const auto found = file.metadata().find(key); found != file.metadata().end())
-      ids[key] = found->second.value;
-  const JsonFields fields(ids, file.path().string());
-  config["bos_token_id"] = nullptr;
-  if (const auto bos = fields.integer(kIds[0])) config["bos_token_id"] = *bos;
-  std::vector<int64_t> ends;
-  for (const char* key : {kIds[1], kIds[2]})
-    if (const auto id = fields.integer(key); id && std::ranges::find(ends, *id) == ends.end())
-      ends.push_back(*id);
+  const int32_t bos = gguf_token_id(file, "bos_token_id");
+  config["bos_token_id"] = bos < 0 ? Json() : Json(bos);
+  std::vector<int32_t> ends;
+  for (const char* name : kGgufEnds)
+    if (const int32_t id = gguf_token_id(file, name); id >= 0 && std::ranges::find(ends, id) == ends.end())
+      ends.push_back(id);
   config["eos_token_id"] = ends.empty() ? Json() : Json(ends);
 }
 
@@ -247,8 +278,7 @@ void add_from_tensors(const GgufFile& file, Json& config) {
   const auto& tensors = file.tensors();
   const auto embedding = tensors.find("token_embd.weight");
   SCCA_CHECK(embedding != tensors.end() && embedding->second.shape.size() == 2, file.path().string(),
-             ": no tensor \"token_embd.weight\": this file holds no whole model (a part of one is named "
-             "...-00001-of-00002.gguf; parts are not read: join them with llama.cpp's llama-gguf-split)");
+             ": no tensor \"token_embd.weight\": this file holds no whole model");
   // Some converters leave the vocabulary's size out, and with tokens added behind it some leave it behind.
   config["vocab_size"] = embedding->second.shape[0];
   config["tie_word_embeddings"] = !tensors.contains("output.weight");
@@ -265,26 +295,21 @@ void add_from_tensors(const GgufFile& file, Json& config) {
 }  // namespace
 
 Json gguf_config(const GgufFile& file) {
+  refuse_part(file);
   const Architecture& known = architecture_of(file);
   const std::string architecture = known.name, where = file.path().string() + ": " + architecture;
-  const Json settings = own_settings(file, architecture);
+  const Json settings = own_settings(file, architecture, where);
   const JsonFields own(settings, where);
   check_known_fields(own, kOthers);
   for (const char* key : kNeeded) SCCA_CHECK(settings.contains(key), where, ": no ", key);
   Json config{{"model_type", known.model_type}, {"hidden_act", "silu"}};
   for (const SharedKey& shared : kShared)
     if (settings.contains(shared.key)) config[shared.ours] = settings[shared.key];
+  add_heads(own, config);
   add_from_tensors(file, config);
   add_ids(file, config);
   const Json scaling = scaling_of(file, own, own.number("rope.freq_base").value_or(RopeScaling{}.theta));
   if (!scaling.is_null()) config["rope_scaling"] = scaling;
-
-  const int64_t heads = std::max<int64_t>(1, own.integer("attention.head_count").value_or(1));
-  const int64_t head_dim =
-      own.integer("attention.key_length").value_or(own.integer("embedding_length").value_or(0) / heads);
-  for (const char* key : {"attention.value_length", "rope.dimension_count"})
-    SCCA_CHECK(own.integer(key).value_or(head_dim) == head_dim, where, ": ", key, " is ",
-               own.integer(key).value_or(0), ", expected the width of a head, ", head_dim);
   return config;
 }
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 
 #include "core/check.h"
 #include "core/half.h"
@@ -222,7 +223,13 @@ uint64_t aligned(uint64_t at, uint64_t alignment) { return (at + alignment - 1) 
 
 }  // namespace
 
-bool is_gguf(const fs::path& path) { return path.extension() == ".gguf" && fs::is_regular_file(path); }
+bool is_gguf(const fs::path& path) {
+  std::error_code none_there;
+  if (!fs::is_regular_file(path, none_there)) return false;
+  char begin[kMagic.size()] = {};
+  std::ifstream(path, std::ios::binary).read(begin, sizeof begin);
+  return path.extension() == ".gguf" || std::string_view(begin, sizeof begin) == kMagic;
+}
 
 GgufFile::GgufFile(const fs::path& path) : path_(path), mapping_(MappedFile::open(path)) {
   const std::string file = path.string();

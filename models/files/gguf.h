@@ -47,7 +47,7 @@ class GgufFile {
   std::map<std::string, StoredTensor> tensors_;
 };
 
-/// True for a file whose name ends in .gguf.
+/// True for a file whose name ends in .gguf, and for one of any other name that begins as they do.
 bool is_gguf(const std::filesystem::path& path);
 
 /// A file to be, in version 3.

@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "models/files/gguf.h"
 #include "nn/json.h"
 
 namespace scca {
@@ -62,8 +63,7 @@ Message adapter_not_model(const fs::path& path, const fs::path& folder, const ch
 }
 
 Message file_not_folder(const fs::path& path, const char* expected) {
-  const std::string ending = path.extension().string();
-  if (ending == ".gguf") return concat(path.string(), ": is a GGUF file, expected ", expected, "'s folder");
+  if (is_gguf(path)) return concat(path.string(), ": is a GGUF file, expected ", expected, "'s folder");
   return concat(path.string(), ": is a file; give the folder that it lies in, ", expected, "'s");
 }
 

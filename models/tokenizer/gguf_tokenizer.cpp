@@ -25,18 +25,16 @@ using Type = PieceTable::Type;  // tokenizer.ggml.token_type has the same number
 class Settings {
  public:
   explicit Settings(const GgufFile& file)
-      : json_(file.settings(kPrefix)), fields_(json_, file.path().string() + ": tokenizer.ggml") {}
+      : file_(file),
+        json_(file.settings(kPrefix)),
+        fields_(json_, file.path().string() + ": tokenizer.ggml") {}
 
   const std::string& where() const { return fields_.where(); }
   std::string text(const char* key, const std::string& otherwise) const {
     return fields_.text(key).value_or(otherwise);
   }
   bool flag(const char* key, bool otherwise) const { return fields_.boolean(key).value_or(otherwise); }
-  /// -1 where there is none.
-  int32_t id(const char* key) const {
-    const int64_t id = fields_.integer(key).value_or(-1);
-    return id >= 0 && id < INT32_MAX ? static_cast<int32_t>(id) : -1;
-  }
+  int32_t id(const char* key) const { return gguf_token_id(file_, key); }
   bool is_byte_level() const {
     const std::string kind = text("model", "");
     SCCA_CHECK(kind == "gpt2" || kind == "llama", where(), ": model is ", short_text(Json(kind)),
@@ -78,6 +76,7 @@ class Settings {
   }
 
  private:
+  const GgufFile& file_;
   Json json_;
   JsonFields fields_;
 };
@@ -117,6 +116,15 @@ std::string sentencepiece(const Settings& settings) {
 }
 
 }  // namespace
+
+int32_t gguf_token_id(const GgufFile& file, const std::string& name) {
+  const auto found = file.metadata().find(kPrefix + name);
+  if (found == file.metadata().end()) return -1;
+  const Json setting{{name, found->second.value}};
+  const JsonFields fields(setting, file.path().string() + ": tokenizer.ggml");
+  const int64_t id = fields.integer(name.c_str()).value_or(-1);
+  return id >= 0 && id < INT32_MAX ? static_cast<int32_t>(id) : -1;
+}
 
 std::unique_ptr<TokenizerModel> read_gguf_tokenizer(const GgufFile& file) {
   const Settings settings(file);
@@ -158,13 +166,18 @@ struct Token {
   Type type = Type::normal;
 };
 
-void set_ids(GgufContent& content, const SpecialIds& ids) {
-  const auto set = [&](const char* key, int32_t id) {
+/// `ends` beside the tokenizer's EOS, which comes first: chat templates and trained documents know that one.
+void set_ids(GgufContent& content, const SpecialIds& ids, const std::vector<int64_t>& ends) {
+  const auto set = [&](const char* key, int64_t id) {
     if (id >= 0) content.set(kPrefix + std::string(key), static_cast<uint32_t>(id));
   };
   set("bos_token_id", ids.bos);
-  set("eos_token_id", ids.eos);
   set("unknown_token_id", ids.unk);
+  std::vector<int64_t> all{ids.eos};
+  if (ids.eos < 0) all.clear();
+  for (const int64_t id : ends)
+    if (std::ranges::find(all, id) == all.end()) all.push_back(id);
+  for (size_t i = 0; i < std::min(all.size(), std::size(kGgufEnds)); ++i) set(kGgufEnds[i], all[i]);
   content.set("tokenizer.ggml.add_bos_token", ids.adds_bos);
 }
 
@@ -200,7 +213,8 @@ std::string pre_name(const BpeVocabulary& vocabulary, const std::string& where) 
        " is none of those that are written to GGUF: ", joined(pre_tokenizer_names(), ", "));
 }
 
-void set_byte_level(GgufContent& content, const fs::path& file, int64_t vocab_size) {
+void set_byte_level(GgufContent& content, const fs::path& file, int64_t vocab_size,
+                    const std::vector<int64_t>& ends) {
   const BpeVocabulary vocabulary = read_tokenizer_json(file);
   const BpeTokenizer whole(vocabulary, file.string());  // whose ids have no gaps
   content.set("tokenizer.ggml.model", "gpt2");
@@ -213,10 +227,11 @@ void set_byte_level(GgufContent& content, const fs::path& file, int64_t vocab_si
   std::vector<std::string> merges;
   for (const auto& [left, right] : vocabulary.merges) merges.push_back(left + " " + right);
   content.set("tokenizer.ggml.merges", merges);
-  set_ids(content, vocabulary.special);
+  set_ids(content, vocabulary.special, ends);
 }
 
-void set_sentencepiece(GgufContent& content, const fs::path& folder, int64_t vocab_size) {
+void set_sentencepiece(GgufContent& content, const fs::path& folder, int64_t vocab_size,
+                       const std::vector<int64_t>& ends) {
   const fs::path file = folder / "tokenizer.model";
   const PieceTable table = piece_table(read_text_file(file), file.string());
   content.set("tokenizer.ggml.model", "llama");
@@ -229,14 +244,14 @@ void set_sentencepiece(GgufContent& content, const fs::path& folder, int64_t voc
   set_tokens(content, std::move(tokens), vocab_size, true);
   content.set("tokenizer.ggml.add_space_prefix", table.adds_space_prefix);
   content.set("tokenizer.ggml.remove_extra_whitespaces", table.collapses_spaces);
-  set_ids(
-      content,
-      {.bos = whole.bos_id(), .eos = whole.eos_id(), .unk = whole.unk_id(), .adds_bos = whole.adds_bos()});
+  set_ids(content,
+          {.bos = whole.bos_id(), .eos = whole.eos_id(), .unk = whole.unk_id(), .adds_bos = whole.adds_bos()},
+          ends);
 }
 
 }  // namespace
 
-GgufContent gguf_tokenizer(const fs::path& model, int64_t vocab_size) {
+GgufContent gguf_tokenizer(const fs::path& model, int64_t vocab_size, const std::vector<int64_t>& ends) {
   GgufContent content;
   if (is_gguf(model)) {
     const GgufFile file(model);
@@ -245,9 +260,9 @@ GgufContent gguf_tokenizer(const fs::path& model, int64_t vocab_size) {
     return content;
   }
   if (fs::exists(model / "tokenizer.model"))
-    set_sentencepiece(content, model, vocab_size);
+    set_sentencepiece(content, model, vocab_size, ends);
   else
-    set_byte_level(content, model / "tokenizer.json", vocab_size);
+    set_byte_level(content, model / "tokenizer.json", vocab_size, ends);
   if (const auto chat = chat_template_text(model)) content.set("tokenizer.chat_template", *chat);
   return content;
 }

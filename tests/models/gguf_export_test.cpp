@@ -117,8 +117,32 @@ TEST_CASE("gguf export: an adapter alone has A and B in llama.cpp's order, and o
     for (int64_t i = 0; i < b.numel(); ++i)
       CHECK(b.data<float>()[i] == factor * linear.lora->b_OR.data<float>()[i]);
   });
+  GgufContent merged;
+  CHECK(error_of([&] { add_gguf_model(merged, model, "F16"); }).find("not merged") != std::string::npos);
   Llama plain = Llama::load(kGolden + "gqa_tied");
   GgufContent none;
   CHECK(error_of([&] { add_gguf_adapter(none, plain); }) == "gguf: the model carries no LoRA");
-  CHECK(error_of([&] { add_gguf_model(none, model, "F16"); }).find("not merged") != std::string::npos);
+}
+
+TEST_CASE("gguf export: layers of an alpha of 0 change nothing, be they the first or all") {
+  const auto written = [](double q, double v) {
+    Llama model = Llama::load(kGolden + "gqa_tied");
+    model.add_lora({.rank = 2, .alpha = 2, .targets = {"q_proj", "v_proj"}});
+    model.for_each_linear([&](const std::string& name, Linear& linear) {
+      if (!linear.lora) return;
+      linear.lora->scale = name.ends_with("q_proj") ? q : v;
+      linear.lora->b_OR = Tensor::full(linear.lora->b_OR.shape(), 0.5);
+    });
+    const TemporaryFolder folder;
+    GgufContent content;
+    add_gguf_adapter(content, model);
+    content.write(folder / "a.gguf");
+    const GgufFile file(folder / "a.gguf");
+    const auto weight = [&](const std::string& name) {
+      return *reinterpret_cast<const float*>(file.tensors().at("blk.0." + name + ".weight.lora_b").data);
+    };
+    return std::vector<double>{file.settings()["adapter.lora.alpha"], weight("attn_q"), weight("attn_v")};
+  };
+  CHECK(written(0, 3) == std::vector<double>{6, 0, 0.5});
+  CHECK(written(0, 0) == std::vector<double>{1, 0, 0});  // an alpha of 0 would be a scale of 1
 }

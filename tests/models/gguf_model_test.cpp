@@ -17,18 +17,18 @@ namespace {
 
 const std::string kGolden = SCCA_SOURCE_DIR "/tests/golden/";
 
-/// A file with the settings of a small LLaMA and `more`, and an embedding.
+/// A file with the settings of a small model and `more`, and an embedding.
 struct Small {
-  Small() {
-    content.set("general.architecture", "llama");
+  explicit Small(const std::string& architecture = "llama", uint32_t blocks = 1, uint32_t heads = 2) {
+    content.set("general.architecture", architecture);
     for (const auto& [key, value] :
          std::vector<std::pair<std::string, uint32_t>>{{"context_length", 64},
                                                        {"embedding_length", 8},
-                                                       {"block_count", 1},
+                                                       {"block_count", blocks},
                                                        {"feed_forward_length", 4},
-                                                       {"attention.head_count", 2}})
-      content.set("llama." + key, value);
-    content.set("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+                                                       {"attention.head_count", heads}})
+      content.set(concat(architecture, ".", key), value);
+    content.set(architecture + ".attention.layer_norm_rms_epsilon", 1e-5f);
     content.add("token_embd.weight", {5, 8}, "F32", [](int64_t, float* out) { std::fill_n(out, 8, 1.0f); });
   }
   GgufFile file() const {
@@ -112,10 +112,6 @@ TEST_CASE("gguf model: settings, with their defaults, and those that are not imp
   CHECK(scaled.config()["rope_scaling"] ==
         Json{{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}});
   CHECK(scaled.config()["eos_token_id"] == Json{2, 3});
-  Small older;
-  older.content.set("llama.rope.scale_linear", 2.0f);
-  CHECK(older.config()["rope_scaling"] == Json{{"rope_type", "linear"}, {"factor", 2.0}});
-
   const auto with = [](const std::string& key, auto value) {
     Small small;
     small.content.set(key, value);
@@ -129,6 +125,92 @@ TEST_CASE("gguf model: settings, with their defaults, and those that are not imp
   CHECK(with("llama.rope.dimension_count", uint32_t{2}).find("expected the width of a head, 4") !=
         std::string::npos);
   CHECK(with("other.key", uint32_t{1}) == "no error");
+}
+
+TEST_CASE(
+    "gguf model: a scaling is linear and its factor 1 where the file leaves them open, as in llama.cpp") {
+  struct Case {
+    const char* type;  // these three null or negative: not in the file
+    float factor, scale_linear;
+    Json expected;
+  };
+  const Json linear{{"rope_type", "linear"}, {"factor", 4.0}}, yarn{{"rope_type", "yarn"}, {"factor", 4.0}};
+  for (const Case& c :
+       {Case{nullptr, 4, -1, linear}, Case{"linear", 4, -1, linear}, Case{nullptr, -1, 4, linear},
+        Case{"linear", -1, 4, linear}, Case{nullptr, 4, 2, linear}, Case{"none", 4, -1, {}},
+        Case{"none", -1, 4, {}}, Case{"linear", -1, -1, {}}, Case{nullptr, 0, 4, {}}, Case{nullptr, 1, 4, {}},
+        Case{"yarn", 4, -1, yarn}, Case{"yarn", -1, 4, yarn}, Case{"yarn", -1, -1, {}}}) {
+    CAPTURE(c.type);
+    CAPTURE(c.factor);
+    CAPTURE(c.scale_linear);
+    Small small;
+    if (c.type) small.content.set("llama.rope.scaling.type", c.type);
+    if (c.factor >= 0) small.content.set("llama.rope.scaling.factor", c.factor);
+    if (c.scale_linear >= 0) small.content.set("llama.rope.scale_linear", c.scale_linear);
+    const LlamaConfig config = config_from_json(small.config(), "x");
+    CHECK(small.config().value("rope_scaling", Json()) == c.expected);
+    CHECK(config.rope.factor == (c.expected.is_null() ? 1.0 : 4.0));
+    CHECK(config.rope.original_length == 64);
+  }
+  Small both;  // llama.cpp divides by both
+  both.content.set("llama.attention.key_length", uint32_t{4});
+  both.content.set("llama.rope.scaling.factor", 4.0f);
+  both.content.add("rope_freqs.weight", {2}, "F32", [](int64_t, float* out) { std::fill_n(out, 2, 1.f); });
+  CHECK(both.error().find("beside a tensor rope_freqs.weight; expected one of the two") != std::string::npos);
+}
+
+TEST_CASE("gguf model: heads that a file leaves open are not those of the family's config.json") {
+  for (const char* architecture : {"llama", "qwen2", "qwen3"}) {
+    CAPTURE(architecture);
+    const LlamaConfig config = config_from_json(Small(architecture).config(), "x");
+    CHECK(config.num_key_value_heads == 2);
+    CHECK(config.head_dim == 4);
+  }
+  CHECK(Small("qwen3", 1, 3).error() ==
+        "qwen3: embedding_length is 8, expected a multiple of attention.head_count, 3 (or an "
+        "attention.key_length)");
+  Small uneven("qwen3");
+  uneven.content.set("qwen3.attention.value_length", uint32_t{3});
+  CHECK(uneven.error() == "qwen3: attention.value_length is 3, expected the width of a head, 4");
+}
+
+TEST_CASE("gguf model: a number for each layer is one where all are the same") {
+  Small same("llama", 2);
+  same.content.set("llama.attention.head_count_kv", std::vector<int32_t>{1, 1});
+  CHECK(same.config()["num_key_value_heads"] == 1);
+  for (const std::vector<int32_t>& values : {std::vector<int32_t>{1, 2}, {1}, {1, 1, 1}, {}}) {
+    CAPTURE(Json(values).dump());
+    Small small("llama", 2);
+    small.content.set("llama.attention.head_count_kv", values);
+    CHECK(small.error() == concat("llama: attention.head_count_kv is ", Json(values).dump(),
+                                  ", expected one number, or the same for each of the 2 layers"));
+  }
+}
+
+TEST_CASE("gguf model: an id of -1 in 32 bits is none") {
+  Small small;
+  for (const char* name : {"bos", "eos", "eot"})
+    small.content.set(concat("tokenizer.ggml.", name, "_token_id"), uint32_t{0xffffffff});
+  small.content.set("tokenizer.ggml.eom_token_id", uint32_t{3});
+  CHECK(small.config()["bos_token_id"].is_null());
+  CHECK(small.config()["eos_token_id"] == Json{3});
+}
+
+TEST_CASE("gguf model: a part of a model is refused, the first as the others") {
+  for (const bool first : {true, false}) {
+    GgufContent other;
+    Small small;
+    GgufContent& content = first ? small.content : other;
+    content.set("split.count", uint32_t{2});
+    content.write(small.folder / "x.gguf");
+    CHECK(error_of([&] { read_config(small.folder / "x.gguf"); }) ==
+          small.folder /
+              "x.gguf: is one of the 2 parts of a model (...-00001-of-0000N.gguf), expected a whole "
+              "one; join them with llama.cpp's llama-gguf-split, which merges from the first");
+  }
+  Small whole;
+  whole.content.set("split.count", uint32_t{1});
+  CHECK(whole.error() == "no error");
 }
 
 TEST_CASE("gguf model: another architecture, and a file without a whole model, are refused") {

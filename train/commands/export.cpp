@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <set>
 
 #include "core/check.h"
 #include "models/files/model_folder.h"
@@ -62,6 +63,20 @@ GgufContent adapter_content(const Flags& flags, const Llama& model) {
   return content;
 }
 
+/// A GGUF file names few tokens that end a text, and the tokenizer's EOS is always one.
+void announce_ends(const LlamaConfig& model, const LlamaConfig& written) {
+  const std::set<int64_t> meant(model.end_ids().begin(), model.end_ids().end()),
+      are(written.end_ids().begin(), written.end_ids().end());
+  if (meant == are) return;
+  const auto named = [](const std::set<int64_t>& ids) {
+    std::string text;
+    for (const int64_t id : ids) text += (text.empty() ? "" : ", ") + std::to_string(id);
+    return text.empty() ? "none" : text;
+  };
+  std::cerr << "note: the model's texts end at ids " << named(meant) << ", those of the file at "
+            << named(are) << ": GGUF names the tokenizer's EOS and at most two more\n";
+}
+
 int run(const Flags& flags) {
   const fs::path out = flags.out;
   if (out.extension() != ".gguf")
@@ -78,10 +93,11 @@ int run(const Flags& flags) {
   model.merge_lora();
   std::string dtype = flags.type;
   std::ranges::transform(dtype, dtype.begin(), [](unsigned char c) { return std::toupper(c); });
-  GgufContent content = gguf_tokenizer(flags.model.model, model.config.vocab_size);
+  GgufContent content = gguf_tokenizer(flags.model.model, model.config.vocab_size, model.config.end_ids());
   add_gguf_model(content, model, dtype);
   content.write(out);
   announce_rope(given_config(flags.model), model.config, 0);
+  announce_ends(model.config, read_config(out));
   std::cerr << "exported: " << out.string() << " (" << fs::file_size(out) / 1000000 << " MB)\n";
   return 0;
 }

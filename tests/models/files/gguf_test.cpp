@@ -181,3 +181,14 @@ TEST_CASE("gguf: a tensor's line is held against the bytes of the file") {
   CHECK(two("w", 32) == "tensors \"v\" and \"w\" overlap");
   CHECK(two("v", 64) == "tensor \"v\" comes twice");
 }
+
+TEST_CASE("gguf: a file is one by its ending or by how it begins") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "folder.gguf");
+  for (const auto& [name, content] : std::vector<std::pair<std::string, std::string>>{
+           {"sha256-0123", "GGUF..."}, {"X.GGUF", "GGUF"}, {"x.gguf", ""}, {"GGUF", "GGU"}, {"x", "gguf"}})
+    write_file(folder / name, content);
+  for (const char* name : {"sha256-0123", "X.GGUF", "x.gguf"}) CHECK(is_gguf(folder / name));
+  for (const char* name : {"GGUF", "x", "none", "none.gguf", "folder.gguf", "x/below.gguf"})
+    CHECK(!is_gguf(folder / name));
+}

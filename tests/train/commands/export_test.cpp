@@ -88,6 +88,40 @@ TEST_CASE("export: a GGUF file goes where a folder goes") {
   CHECK(most < 0.5);
 }
 
+TEST_CASE("export: a text ends where the folder's does, at any of its ends") {
+  const TemporaryFolder folder;
+  const std::filesystem::path model = folder / "model";
+  std::filesystem::copy(kModel, model);
+  json config = json::parse(read_text_file(model / "config.json"));
+  const auto generated = [](const std::string& from) {
+    return run_scca(
+               {"generate", "--model", from, "--prompt", "Once", "--max-tokens", "40", "--temperature", "0"})
+        .out;
+  };
+  const std::string all = generated(model), text = " upon a time, there was a little girl named Lily\n";
+  CHECK(all.size() > text.size());
+  int files = 0;
+  const auto check = [&](const std::string& note) {
+    const std::string file = folder / concat(files++, ".gguf");
+    const RunResult result = run_scca({"export", "--model", model, "--type", "f32", "--out", file});
+    CAPTURE(result.err);
+    CHECK(generated(model) == text);
+    CHECK(generated(file) == text);
+    CHECK((result.err.find("note: ") == std::string::npos) == note.empty());
+    CHECK(result.err.find(note) != std::string::npos);
+    CHECK(run_scca({"export", "--model", file, "--type", "f32", "--out", folder / concat(files, "-.gguf")})
+              .err.find("note: ") == std::string::npos);
+  };
+  for (const json& ends : {json{2, 426}, json{300, 2, 426}}) {  // 426: ".", which is not shown
+    write_file(model / "generation_config.json", json{{"eos_token_id", ends}}.dump());
+    check("");
+  }
+  std::filesystem::remove(model / "generation_config.json");
+  config["eos_token_id"] = json{3, 426, 4, 5};
+  write_file(model / "config.json", config.dump());
+  check("note: the model's texts end at ids 3, 4, 5, 426, those of the file at 2, 3, 426");
+}
+
 TEST_CASE("export: an adapter is merged into the file, and a folder is made of a GGUF base") {
   const TemporaryFolder folder;
   const std::string base = exported(folder, "f16"), adapter = adapter_of(folder, base, "norm"),

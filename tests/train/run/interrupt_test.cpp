@@ -340,6 +340,25 @@ TEST_CASE("interrupt: what was being written is gone with the process") {
   CHECK(place.folder.names() == Words{"data.txt"});
 }
 
+TEST_CASE("interrupt: a folder is gone also when files come into it just then") {
+  const Workplace place;
+  const std::string model = place.path("model");
+  fs::copy(kStories, model);
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json",
+                           "added_tokens.json", "merges.txt", "chat_template.jinja"})
+    write_file(model + "/" + name, "{}");
+  std::mt19937 engine(7);
+  for (int k = 0; k < 3 * interrupts(); ++k) {
+    RunningScca run(words(concat("merge --model ", model, " --out ", place.path("merged"))));
+    run.until([&] { return place.folder.names().size() > 2; });
+    std::this_thread::sleep_for(std::chrono::microseconds(engine() % 20000));
+    run.send(SIGTERM);
+    run.wait();
+    fs::remove_all(place.path("merged"));  // there, whole, where the signal came late
+    REQUIRE(place.folder.names() == Words{"data.txt", "model"});
+  }
+}
+
 TEST_CASE("interrupt: at random moments, and gone on with to the same bits") {
   const Workplace place(true);
   Chance chance;

@@ -34,7 +34,8 @@ struct ChatForm {
   bool alternates = false;  // user and assistant by turns, behind one system message at most
   bool trims_user = false, trims_answer = false;  // white space around contents goes, that of the system too
   std::vector<std::string> tokens = {};           // words of the form that are tokens of the vocabulary
-  std::vector<std::string> reserved = {};  // words of the form that are text: no message may spell them
+  /// Words of the form that are text, but where the vocabulary has them: no message may spell them.
+  std::vector<std::string> reserved = {};
 
   std::vector<std::string> marks = {};    // what live_template() of its templates has, all of it
   std::vector<std::string> without = {};  // and what it has not

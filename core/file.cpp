@@ -112,6 +112,11 @@ size_t FileReader::read(char* to, size_t most) {
   }
 }
 
+void refuse_lfs_pointer(const fs::path& path, std::string_view begin) {
+  SCCA_CHECK(!begin.starts_with(kLfsPointer), path.string(), ": is ", kLfsName, ", not the file itself; ",
+             kLfsAdvice);
+}
+
 std::string read_text_file(const fs::path& path) {
   FileReader file(path);
   // A regular file takes its own size and a byte, into which its end is read; what has no size is grown to.
@@ -123,6 +128,7 @@ std::string read_text_file(const fs::path& path) {
     size += got;
     if (got > 0) continue;
     text.resize(size);
+    refuse_lfs_pointer(path, text);
     return text;
   }
 }

@@ -68,7 +68,15 @@ class FileReader {
   size_t size_ = 0;
 };
 
-/// Every byte of a file. Throws as FileReader.
+/// git LFS, with which models are fetched: how a file begins that stands for another, what it is, what to do.
+inline constexpr std::string_view kLfsPointer = "version https://git-lfs.github.com/spec/v1";
+inline constexpr const char kLfsName[] = "a pointer of git LFS",
+                            kLfsAdvice[] = "fetch what it points to: git lfs pull";
+/// Throws Error when a file that begins with these bytes is a pointer of git LFS, in whose place the file
+/// itself was to be fetched.
+void refuse_lfs_pointer(const std::filesystem::path& path, std::string_view begin);
+
+/// Every byte of a file. Throws as FileReader, and for a pointer of git LFS.
 std::string read_text_file(const std::filesystem::path& path);
 
 /// A file's bytes mapped for reading; pages are loaded when touched and shared with other processes.

@@ -7,10 +7,10 @@
 #include <fstream>
 
 #include "core/check.h"
+#include "core/file.h"
 #include "core/half.h"
 #include "core/parallel.h"
 #include "models/files/block_formats.h"
-#include "models/files/model_folder.h"
 #include "ops/quantize.h"
 
 namespace scca {

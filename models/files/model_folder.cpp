@@ -113,11 +113,6 @@ fs::path adapter_folder(const fs::path& path) {
        " in it");
 }
 
-void refuse_lfs_pointer(const fs::path& path, std::string_view begin) {
-  SCCA_CHECK(!begin.starts_with(kLfsPointer), path.string(), ": is ", kLfsName, ", not the file itself; ",
-             kLfsAdvice);
-}
-
 void copy_companions(const fs::path& from, const fs::path& to) {
   static constexpr const char* kFiles[] = {"tokenizer.model",
                                            "tokenizer.json",

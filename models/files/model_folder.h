@@ -25,14 +25,6 @@ Message why_no_model(const std::filesystem::path& path, const std::string& wante
 /// adapter_model.bin.
 std::filesystem::path adapter_folder(const std::filesystem::path& path);
 
-/// git LFS, with which models are fetched: how a file begins that stands for another, what it is, what to do.
-inline constexpr std::string_view kLfsPointer = "version https://git-lfs.github.com/spec/v1";
-inline constexpr const char kLfsName[] = "a pointer of git LFS",
-                            kLfsAdvice[] = "fetch what it points to: git lfs pull";
-/// Throws Error when a file that begins with these bytes is a pointer of git LFS, in whose place the weights
-/// were to be fetched.
-void refuse_lfs_pointer(const std::filesystem::path& path, std::string_view begin);
-
 /// Copies what belongs to a model beside its weights and config.json, where the folder `from` has it: the
 /// tokenizer's files, the chat templates, how it is sampled from.
 void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to);

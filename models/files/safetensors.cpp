@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "core/check.h"
+#include "core/file.h"
 #include "core/hash.h"
-#include "models/files/model_folder.h"
 #include "nn/json.h"
 
 namespace scca {

@@ -2,10 +2,12 @@
 // Tokens that a model's folder adds behind the SentencePiece model's pieces: <pad>, <|im_start|>, ...
 #include <cstdint>
 #include <filesystem>
-#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "models/tokenizer/tokenizer_model.h"
 
 namespace scca {
 
@@ -15,21 +17,47 @@ struct AddedToken {
   bool special = false;                                        // shows no text when it is decoded
 };
 
+/// With what belongs to byte-pair encoding alone.
+struct BpeAddedToken : AddedToken {
+  int32_t id = -1;
+  bool single_word = false;  // found only where no letter, digit or underscore stands beside it
+  bool normalized = false;   // looked for in the normalized text, spelled as the normalizer spells it
+};
+
+/// Of a folder's tokenizer_config.json (added_tokens_decoder), of tokenizer.json (`own`) and of
+/// added_tokens.json, by id; what the first of these says of one goes. Throws Error naming the file for an id
+/// that two texts claim.
+std::vector<BpeAddedToken> listed_tokens(const std::filesystem::path& folder,
+                                         const std::vector<BpeAddedToken>& own);
+
+/// tokenizer_config.json's add_bos_token.
+std::optional<bool> adds_bos(const std::filesystem::path& folder);
+
+/// What a folder's tokenizer_config.json or, where that has not the same key, special_tokens_map.json names
+/// as a special token, without its id: bos_token to mask_token, additional_special_tokens,
+/// extra_special_tokens.
+struct NamedToken {
+  std::string where, key, text;  // where: the file
+};
+std::vector<NamedToken> named_tokens(const std::filesystem::path& folder);
+/// Throws Error: it is in no vocabulary.
+[[noreturn]] void refuse_unknown(const NamedToken& token, const char* vocabulary);
+
 struct AddedTokens {
   std::vector<AddedToken> tokens;  // the first has id pieces, the next pieces + 1, ...
   /// Whether text behind an added token begins with the space that SentencePiece puts before a text
   /// (tokenizer_config.json's `legacy`; true where it says nothing, as in transformers 4).
   bool legacy = true;
-  /// Whether a text is meant to begin with BOS (add_bos_token; false where it says nothing).
+  /// Whether a text is meant to begin with BOS: add_bos_token, else what a tokenizer.json beside it puts in
+  /// front, else false.
   bool adds_bos = false;
 };
 
-/// From tokenizer_config.json's added_tokens_decoder and from added_tokens.json, whichever the folder has.
-/// `pieces` is how many the SentencePiece model has and `piece` spells one. Throws Error naming the file for
-/// an id that two texts claim, a gap behind the pieces, an id below `pieces` with another text than its
-/// piece, and single_word.
-AddedTokens read_added_tokens(const std::filesystem::path& folder, int64_t pieces,
-                              const std::function<std::string(int32_t)>& piece);
+/// listed_tokens() of a folder with this SentencePiece model, in which a tokenizer.json may lie too. Throws
+/// Error naming the file for a gap behind the pieces, an id below theirs with another text than its piece,
+/// single_word, a named token that is in none of the files, and a tokenizer.json that puts another token than
+/// BOS in front of a text.
+AddedTokens read_added_tokens(const std::filesystem::path& folder, const TokenizerModel& model);
 
 /// Where the next of the tokens stands in `text` from `begin` on: the earliest, of those the longest; token
 /// -1 for none. `special`: special ones are looked for too.

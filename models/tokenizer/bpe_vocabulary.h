@@ -12,12 +12,6 @@
 
 namespace scca {
 
-struct BpeAddedToken : AddedToken {
-  int32_t id = -1;
-  bool single_word = false;  // found only where no letter, digit or underscore stands beside it
-  bool normalized = false;   // looked for in the normalized text, spelled as the normalizer spells it
-};
-
 /// How the text of ids is put together from their pieces.
 struct PieceDecoding {
   std::vector<std::pair<std::string, std::string>> replace = {};  // in each piece, in this order

@@ -34,10 +34,15 @@ struct ChatForm {
   bool alternates = false;  // user and assistant by turns, behind one system message at most
   bool trims_user = false, trims_answer = false;  // white space around contents goes, that of the system too
   std::vector<std::string> tokens = {};           // words of the form that are tokens of the vocabulary
-  std::vector<std::string> reserved = {};  // words of the form that are text: no message may spell them
+  /// Words of the form that are text, but where the vocabulary has them: no message may spell them.
+  std::vector<std::string> reserved = {};
 
-  std::vector<std::string> marks = {};    // what compact_template() of its templates has, all of it
+  std::vector<std::string> marks = {};    // what live_template() of its templates has, all of it
   std::vector<std::string> without = {};  // and what it has not
+  /// What it is put together from beside the marks, and nothing else; kFreeText is the default of the system.
+  /// Where the marks tell the rest of a template, that of its outputs alone.
+  std::vector<std::string> phrases = {};
+  bool outputs_alone = true;
 };
 
 const std::vector<ChatForm>& chat_forms();
@@ -47,9 +52,9 @@ std::vector<std::string> chat_form_names();
 /// Throws UsageError with the names there are.
 const ChatForm& chat_form_named(const std::string& name);
 
-/// The form whose marks the template has, with the system message that a ChatML template says where none is
-/// given, and BOS if it writes that. Empty where the template is unknown: no form fits, or it writes a word
-/// such as <think> that the form does not know.
+/// The form whose marks the template has and whose phrases are all that it writes, with the system message
+/// that a ChatML template says where none is given, and BOS if it writes that. Empty where the template is
+/// unknown: no form fits, or it writes something else.
 std::optional<ChatForm> recognised_form(std::string_view jinja);
 
 }  // namespace scca

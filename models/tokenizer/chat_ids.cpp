@@ -38,6 +38,21 @@ void encode_texts(const Tokenizer& tokenizer, std::span<const ChatPart> parts, C
   }
 }
 
+/// With each word as the token or the text that it is to this tokenizer; texts beside each other are one.
+std::vector<ChatPart> with_words(const Tokenizer& tokenizer, const std::vector<ChatPart>& parts) {
+  std::vector<ChatPart> made;
+  for (ChatPart part : parts) {
+    if (part.kind == Kind::word) part.kind = tokenizer.token_id(part.text) < 0 ? Kind::text : Kind::token;
+    const bool goes_on = part.kind == Kind::text && !made.empty() && made.back().kind == Kind::text &&
+                         made.back().answer == part.answer;
+    if (goes_on)
+      made.back().text += part.text;
+    else
+      made.push_back(std::move(part));
+  }
+  return made;
+}
+
 }  // namespace
 
 int32_t chat_token(const Tokenizer& tokenizer, const ChatPart& part) {
@@ -51,7 +66,8 @@ int32_t chat_token(const Tokenizer& tokenizer, const ChatPart& part) {
   return id;
 }
 
-ChatIds encode_chat(const Tokenizer& tokenizer, const std::vector<ChatPart>& parts) {
+ChatIds encode_chat(const Tokenizer& tokenizer, const std::vector<ChatPart>& rendered) {
+  const std::vector<ChatPart> parts = with_words(tokenizer, rendered);
   ChatIds made;
   std::set<int32_t> tokens;
   for (const ChatPart& part : parts)

@@ -111,7 +111,7 @@ class Writer {
       if (word == "<s>" || word == "</s>")
         parts_.push_back({"", answer, word == "<s>" ? Kind::bos : Kind::eos});
       else if (!word.empty())
-        parts_.push_back({std::string(word), answer, Kind::token});
+        parts_.push_back({std::string(word), answer, is_reserved(word) ? Kind::word : Kind::token});
       text.remove_prefix(begin + word.size());
     }
   }
@@ -128,7 +128,12 @@ class Writer {
     look("<s>");
     look("</s>");
     for (const std::string& word : form_.tokens) look(word);
+    for (const std::string& word : form_.reserved) look(word);
     return {begin, text.substr(begin, length)};
+  }
+
+  bool is_reserved(std::string_view word) const {
+    return std::ranges::find(form_.reserved, word) != form_.reserved.end();
   }
 
   const ChatForm& form_;
@@ -251,10 +256,16 @@ std::vector<ChatPart> ChatTemplate::render(const std::vector<ChatMessage>& messa
     if (role == "system") {
       say_system(content);
     } else if (role == "user") {
-      std::string text = content;
-      if (i == with_system) text = form_.system.before + messages[0].content + form_.system.behind + text;
+      const auto& [before, behind] = form_.system;
+      const std::string system = i == with_system ? before + messages[0].content + behind : "";
+      const std::string text = form_.trims_user ? trimmed(system + content) : system + content;
       out.form(form_.user.before);
-      out.say(form_.trims_user ? trimmed(text) : text, false);
+      if (i == with_system) {
+        out.form(before);
+        out.say(messages[0].content, false);
+        out.form(std::string_view(text).substr(system.size() - behind.size(), behind.size()));
+      }
+      out.say(text.substr(std::min(system.size(), text.size())), false);
       out.form(form_.user.behind);
     } else {
       say_answer(messages[i], i > asked, i + 1 == messages.size());

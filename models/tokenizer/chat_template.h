@@ -20,8 +20,9 @@ struct ChatMessage {
 
 /// A piece of a rendered chat.
 struct ChatPart {
-  enum class Kind { text, token, bos, eos };
-  std::string text = {};  // with Kind::token one token's spelling; empty with bos and eos
+  /// word: one of the form's that is a token where the vocabulary has it as one, and text elsewhere.
+  enum class Kind { text, token, word, bos, eos };
+  std::string text = {};  // with Kind::token and Kind::word its spelling; empty with bos and eos
   bool answer = false;    // what the assistant says and is to learn, with the end of its turn
   Kind kind = Kind::text;
   bool operator==(const ChatPart&) const = default;

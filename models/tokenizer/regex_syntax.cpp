@@ -131,7 +131,8 @@ class Translator {
     if (kind == 'u' || kind == 'x') return code_point();
     const bool same = kind == 'r' || kind == 'n' || kind == 't' || kind == 'f';
     const bool sign = kind > ' ' && kind < 0x7f && !is_digit(kind) && !is_ascii_letter(kind);
-    if (!same && !sign) refuse(regex_.substr(at_, 2));
+    const bool place = !in_set && (kind == 'A' || kind == 'z');  // a text's begin and end
+    if (!same && !sign && !place) refuse(regex_.substr(at_, 2));
     take(2);
   }
 

@@ -1,10 +1,8 @@
 #include "models/tokenizer/special_tokens.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "core/check.h"
-#include "core/file.h"
 
 namespace scca {
 namespace fs = std::filesystem;
@@ -16,16 +14,6 @@ int32_t id_of(const std::string& text, const BpeVocabulary& vocabulary) {
   if (added != vocabulary.added.end()) return added->id;
   const auto piece = std::ranges::find(vocabulary.pieces, text);
   return piece == vocabulary.pieces.end() ? -1 : static_cast<int32_t>(piece - vocabulary.pieces.begin());
-}
-
-/// "<s>" or {"content": "<s>", ...}; empty for null and "".
-std::optional<std::string> token_text(const JsonFields& fields, const char* key) {
-  const auto found = fields.json().find(key);
-  if (found == fields.json().end() || !found->is_object()) {
-    const auto text = fields.text(key);
-    return text && !text->empty() ? text : std::nullopt;
-  }
-  return JsonFields(*found, fields.where() + ": " + key).text("content");
 }
 
 /// The id of {"SpecialToken": {"id": "<s>"}} by the template's own list.
@@ -43,24 +31,10 @@ int32_t template_id(const Json& token, const JsonFields& fields) {
   return id.get<int32_t>();
 }
 
-Json read_settings(const fs::path& file) {
-  if (!fs::exists(file)) return Json::object();
-  Json json = parse_json(read_text_file(file), file.string());
-  SCCA_CHECK(json.is_object(), file.string(), ": ", short_text(json), ", expected a JSON object");
-  return json;
-}
-
-/// A token's id by the first of the files that names it.
-int32_t special_id(const std::vector<JsonFields>& files, const char* key, const BpeVocabulary& vocabulary) {
-  for (const JsonFields& fields : files) {
-    const auto text = token_text(fields, key);
-    if (!text) continue;
-    const int32_t id = id_of(*text, vocabulary);
-    SCCA_CHECK(id >= 0, fields.where(), ": ", key, " is ", short_text(Json(*text)),
-               ", which is not in tokenizer.json; use files that belong together");
-    return id;
-  }
-  return -1;
+/// The id of the first that is named by this key; -1 for none.
+int32_t special_id(const std::vector<NamedToken>& named, const char* key, const BpeVocabulary& vocabulary) {
+  const auto found = std::ranges::find(named, key, &NamedToken::key);
+  return found == named.end() ? -1 : id_of(found->text, vocabulary);
 }
 
 }  // namespace
@@ -89,16 +63,26 @@ void read_template(const JsonFields& fields, BpeVocabulary& vocabulary) {
 }
 
 void read_special_tokens(const fs::path& folder, BpeVocabulary& vocabulary) {
-  const fs::path settings = folder / "tokenizer_config.json", map = folder / "special_tokens_map.json";
-  const Json first = read_settings(settings), second = read_settings(map);
-  const std::vector<JsonFields> files{{first, settings.string()}, {second, map.string()}};
+  vocabulary.added = listed_tokens(folder, vocabulary.added);
+  const std::vector<NamedToken> named = named_tokens(folder);
+  for (const NamedToken& token : named) {
+    BpeAddedToken special;
+    special.id = id_of(token.text, vocabulary);
+    if (special.id < 0) refuse_unknown(token, "tokenizer.json or a list of added tokens");
+    if (std::ranges::find(vocabulary.added, token.text, &BpeAddedToken::text) != vocabulary.added.end())
+      continue;
+    special.text = token.text;
+    special.special = true;
+    vocabulary.added.push_back(special);
+  }
   SpecialIds& special = vocabulary.special;
-  if (const auto adds = files[0].boolean("add_bos_token")) special.adds_bos = *adds;
-  const int32_t bos = special_id(files, "bos_token", vocabulary),
-                eos = special_id(files, "eos_token", vocabulary),
-                unk = special_id(files, "unk_token", vocabulary);
-  SCCA_CHECK(bos < 0 || special.bos < 0 || bos == special.bos || !special.adds_bos, settings.string(),
-             ": bos_token has id ", bos, ", but tokenizer.json puts id ", special.bos,
+  if (const auto adds = adds_bos(folder)) special.adds_bos = *adds;
+  const int32_t bos = special_id(named, "bos_token", vocabulary),
+                eos = special_id(named, "eos_token", vocabulary),
+                unk = special_id(named, "unk_token", vocabulary);
+  SCCA_CHECK(bos < 0 || special.bos < 0 || bos == special.bos || !special.adds_bos,
+             (folder / "tokenizer_config.json").string(), ": bos_token has id ", bos,
+             ", but tokenizer.json puts id ", special.bos,
              " in front of a text; use files that belong together");
   if (bos >= 0) special.bos = bos;
   if (eos >= 0) special.eos = eos;

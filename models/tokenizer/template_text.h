@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace scca {
 
@@ -15,8 +16,20 @@ std::string compact_template(std::string_view jinja);
 /// "<think>", "<|im_end|>", "[INST]": the words in a compact template that are no words of a language.
 std::set<std::string> control_words(std::string_view compact);
 
-/// The text between these two, where a compact template has all three as one literal.
-std::optional<std::string> literal_between(std::string_view compact, std::string_view before,
-                                           std::string_view behind);
+/// What of a compact template a chat without tools and with texts as contents comes to: without the branches
+/// for tools, what raises exceptions, and the marks of what an answer is. What is not known to be such stays.
+std::string live_template(std::string_view compact);
+
+/// The same without {% %}: what it may write.
+std::string outputs_of(std::string_view compact);
+
+/// A template that is put together from phrases alone, each as often as it likes.
+struct Phrased {
+  std::optional<std::string> free;  // what stands where a phrase has kFreeText
+};
+/// In a phrase: any text within a literal, but for control words.
+constexpr std::string_view kFreeText = "*";
+/// Empty where something else is in it.
+std::optional<Phrased> phrased(std::string_view compact, const std::vector<std::string>& phrases);
 
 }  // namespace scca

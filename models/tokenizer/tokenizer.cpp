@@ -31,9 +31,7 @@ std::unique_ptr<TokenizerModel> read_sentencepiece(const fs::path& file, const f
          "of the same model");
   }
   auto model = std::make_unique<SentencePieceTokenizer>(bytes, file.string());
-  if (!folder.empty())
-    model->add(read_added_tokens(folder, model->pieces(), [&](int32_t id) { return model->piece(id); }),
-               folder.string());
+  if (!folder.empty()) model->add(read_added_tokens(folder, *model), folder.string());
   return model;
 }
 

@@ -99,6 +99,8 @@ void read_model(const Json& model, const std::string& where, BpeVocabulary& voca
   }
 }
 
+}  // namespace
+
 std::vector<BpeAddedToken> read_added(const Json& list, const std::string& where) {
   std::vector<BpeAddedToken> added;
   if (list.is_null()) return added;
@@ -122,8 +124,6 @@ std::vector<BpeAddedToken> read_added(const Json& list, const std::string& where
   }
   return added;
 }
-
-}  // namespace
 
 BpeVocabulary parse_tokenizer_json(std::string_view text, const std::string& where) {
   const Json json = parse_json(text, where);

@@ -3,7 +3,9 @@
 // byte-level (GPT-2, LLaMA-3, SmolLM2, Qwen2) or SentencePiece's (LLaMA-2).
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "models/tokenizer/bpe_vocabulary.h"
 
@@ -16,6 +18,9 @@ BpeVocabulary read_tokenizer_json(const std::filesystem::path& file);
 
 /// The same of the file's text alone; BOS is what its post-processor puts in front, and EOS is not known.
 BpeVocabulary parse_tokenizer_json(std::string_view text, const std::string& where);
+
+/// Its list of added_tokens; null is none.
+std::vector<BpeAddedToken> read_added(const nlohmann::json& list, const std::string& where);
 
 /// The file of a byte-level vocabulary. Throws Error for another, and for a step that is not written.
 nlohmann::json tokenizer_json(const BpeVocabulary& vocabulary);

@@ -56,6 +56,13 @@ CHATML_TOOLS = r"""{%- if tools %}
 {%- endif %}
 """
 
+CHATML_VARIABLE = r"""{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% set system_message = 'You are a default.' %}{% endif %}{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}{% for message in loop_messages %}{% if loop.index0 == 0 %}{{'<|im_start|>system
+' + system_message + '<|im_end|>
+'}}{% endif %}{{'<|im_start|>' + message['role'] + '
+' + message['content'] + '<|im_end|>' + '
+'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant
+' }}{% endif %}"""
+
 QWEN3 = r"""{%- if tools %}
     {{- '<|im_start|>system\n' }}
     {{- "# Tools within <tools></tools>:\n<tools>\n</tools>\n<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n" }}
@@ -212,7 +219,7 @@ def mistral(user, answer, which):
 """.replace("WHICH", which).replace("SYSTEM", system).replace("USER", user.replace("CONTENT", 'message["content"]')).replace("ANSWER", answer)
 
 
-TEMPLATES = [("chatml", CHATML), ("chatml", CHATML_BOS), ("chatml", CHATML_TOOLS), ("qwen3", QWEN3), ("qwen3", QWEN3_LATER), ("llama2", LLAMA2), ("llama3", LLAMA3), ("llama3.1", LLAMA31),
+TEMPLATES = [("chatml", CHATML), ("chatml", CHATML_BOS), ("chatml", CHATML_TOOLS), ("chatml", CHATML_VARIABLE), ("qwen3", QWEN3), ("qwen3", QWEN3_LATER), ("llama2", LLAMA2), ("llama3", LLAMA3), ("llama3.1", LLAMA31),
              ("zephyr", ZEPHYR), ("mistral", mistral('" [INST] " + CONTENT + " [/INST]"', "' ' + message['content'] + eos_token", "first")),
              ("mistral-v3", mistral('"[INST] " + CONTENT + "[/INST]"', "' ' + message['content']|trim + eos_token", "last")),
              ("mistral-tekken", mistral('"[INST]" + CONTENT + "[/INST]"', 'message["content"] + eos_token', "last"))]

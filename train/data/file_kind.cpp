@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "core/check.h"
-#include "models/files/model_folder.h"
+#include "core/file.h"
 #include "models/tokenizer/utf8.h"
 
 namespace scca {

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "core/file.h"
+#include "models/config.h"
+#include "models/tokenizer/tokenizer.h"
 #include "models/weights.h"
 #include "tests/temporary_folder.h"
 
@@ -93,8 +95,22 @@ TEST_CASE("model folder: an adapter's folder, or the run's that holds it") {
         }).find("is a file; give the folder") != std::string::npos);
 }
 
-TEST_CASE("model folder: a pointer of git LFS is told from weights, wherever they are read") {
+TEST_CASE("model folder: a pointer of git LFS is told from every file of a model, wherever it is read") {
   const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n";
+  for (const char* name :
+       {"config.json", "tokenizer.model", "tokenizer.json", "model.safetensors.index.json"}) {
+    const Folder one({{name, pointer}});
+    CHECK(error_of([&] {
+            const std::string what = name;
+            if (what.starts_with("tokenizer"))
+              Tokenizer{one.path()};
+            else if (what == "config.json")
+              read_config(one.folder / name);
+            else
+              Weights{one.path()};
+          }) == (one.folder / name).string() +
+                    ": is a pointer of git LFS, not the file itself; fetch what it points to: git lfs pull");
+  }
   const Folder folder({{"model.safetensors", pointer}, {"x.gguf", pointer}});
   for (const char* name : {"model.safetensors", "x.gguf"}) {
     const std::string file = folder.folder / name;

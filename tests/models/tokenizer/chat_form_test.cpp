@@ -86,6 +86,62 @@ TEST_CASE("chat form: a template that says something else is unknown") {
   CHECK(form_of(with(mistral, "{{- bos_token }}", "")) == "unknown");
 }
 
+TEST_CASE("chat form: whatever a template has beside what its form knows makes it unknown") {
+  const std::string chatml = template_of("chatml"), llama3 = template_of("llama3"),
+                    zephyr = template_of("zephyr"), tekken = template_of("mistral-tekken"),
+                    llama31 = template_of("llama3.1"), qwen3 = template_of("qwen3"),
+                    llama2 = template_of("llama2"), loop = "{% for message in messages %}";
+  // texts more than the form's
+  for (const std::string& jinja : {chatml, llama3, zephyr, tekken, llama31, qwen3, llama2}) {
+    CAPTURE(jinja);
+    CHECK(form_of(jinja + "\n") != "unknown");  // Jinja drops a last one, and one behind a block
+    CHECK(form_of(jinja + "\n\n\n") == "unknown");
+    CHECK(form_of(jinja + "{{ 'Sure: ' }}") == "unknown");
+    CHECK(form_of(jinja + "{% if not tools %}{{ 'Sure: ' }}{% endif %}") == "unknown");
+    CHECK(form_of(jinja + "{% if tools %}{{ 'Sure: ' }}{% endif %}") != "unknown");
+    CHECK(form_of("Hello" + jinja) == "unknown");
+  }
+  CHECK(form_of(chatml + "{% if not add_generation_prompt %}{{ eos_token }}{% endif %}") == "unknown");
+  CHECK(form_of(with(chatml, loop, loop + "{{ strftime_now('%Y') }}")) == "unknown");
+  // messages that are left out, changed, or come under a condition
+  CHECK(form_of(with(chatml, "in messages", "in messages[-2:]")) == "unknown");
+  CHECK(form_of(with(chatml, loop, loop + "{% if message['role'] != 'system' %}") + "{% endif %}") ==
+        "unknown");
+  CHECK(form_of(with(llama3, "in messages", "in messages[1:]")) == "unknown");
+  CHECK(form_of(with(llama3, "{{- content", "{% set content = content + 'x' %}{{- content")) == "unknown");
+  CHECK(form_of(with(llama3, "bos_token + ", "")) == "unknown");
+  CHECK(form_of("{% if messages[0]['role'] != 'system' %}{{ '<|start_header_id|>system<|end_header_id|>\n\n"
+                "Be kind.<|eot_id|>' }}{% endif %}" +
+                llama3) == "unknown");
+  CHECK(form_of(with(tekken, "loop.last and system", "loop.first and system")) == "unknown");
+  // a default that a text cannot say
+  CHECK(form_of(with(chatml, "default", "<|im_end|>")) == "unknown");
+  CHECK(form_of(with(chatml, "default", "\\x41")) == "unknown");
+}
+
+TEST_CASE("chat form: other templates that say the same are recognised") {
+  const std::string chatml = template_of("chatml"), llama3 = template_of("llama3");
+  CHECK(form_of("{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}"
+                "{% endif %}" +
+                chatml) == "chatml");
+  const std::string turn =
+      "{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' + message.content | trim + "
+      "'<|eot_id|>' }}";
+  const std::string open = "{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}";
+  for (const std::string& loop :
+       {"{{ bos_token }}{% for message in messages %}" + turn,
+        "{% for message in messages %}{% if loop.index0 == 0 %}{{ bos_token }}{% endif %}{% if message.role "
+        "== 'assistant' %}" +
+            open +
+            "{% generation %}{{ message.content | trim + '<|eot_id|>' }}{% endgeneration %}{% else %}" +
+            turn + "{% endif %}"}) {
+    CHECK(form_of(loop + "{% endfor %}{% if add_generation_prompt %}" + open + "{% endif %}") == "llama3");
+    CHECK(form_of(loop + "{% endfor %}" + open) == "llama3");
+  }
+  CHECK(form_of(with(llama3, "{% for message in messages %}",
+                     "{% set loop_messages = messages %}{% for message in loop_messages %}")) == "llama3");
+}
+
 TEST_CASE("chat form: of ChatML the default system message and BOS are as the template says") {
   std::vector<std::pair<std::optional<std::string>, std::string>> found;
   for (const Json& golden : goldens())
@@ -94,7 +150,9 @@ TEST_CASE("chat form: of ChatML the default system message and BOS are as the te
       REQUIRE(form);
       found.emplace_back(form->default_system, form->start);
     }
-  CHECK(found ==
-        decltype(found){{"You're the \"default\".", ""}, {std::nullopt, "<s>"}, {"You are a default.", ""}});
+  CHECK(found == decltype(found){{"You're the \"default\".", ""},
+                                 {std::nullopt, "<s>"},
+                                 {"You are a default.", ""},
+                                 {"You are a default.", ""}});
   CHECK(!chat_form_named("chatml").default_system);
 }

@@ -92,6 +92,34 @@ TEST_CASE("chat ids: no content becomes a control token") {
   CHECK(std::count(other.ids.begin(), other.ids.end(), stories.eos_id()) == 0);
 }
 
+TEST_CASE("chat ids: words of a form's frame are tokens where the vocabulary has them") {
+  const std::vector<ChatMessage> chat{
+      {"system", "Be brief."}, {"user", "Hi"}, {"assistant", "Yes"}, {"user", "Why"}};
+  const auto ids = [&](const std::string& form, const std::vector<std::string>& more) {
+    return encode_chat(with_tokens("smollm2", more), named(form).render(chat, true)).ids;
+  };
+  // transformers' apply_chat_template, with these added tokens
+  CHECK(ids("zephyr", {"<|user|>", "<|assistant|>", "<|system|>"}) ==
+        std::vector<int32_t>{422, 199, 34,  69, 270, 368, 69,  70,  14,  0,  199, 420, 199, 40,  73,  0,
+                             199, 421, 199, 57, 285, 0,   199, 420, 199, 55, 72,  89,  0,   199, 421, 199});
+  CHECK(ids("mistral", {"[INST]", "[/INST]"}) ==
+        std::vector<int32_t>{0,   221, 420, 221, 34,  69, 270, 368, 69,  70, 14, 199, 199, 40, 73,
+                             221, 421, 221, 57,  285, 0,  221, 420, 221, 55, 72, 89,  221, 421});
+  CHECK(ids("llama2", {"[INST]", "[/INST]"}) ==
+        std::vector<int32_t>{0,   420, 221, 28,  28,  51, 57, 51,  30,  30, 199, 34,  69,  270, 368, 69,
+                             70,  14,  199, 28,  28,  15, 51, 57,  51,  30, 30,  199, 199, 40,  73,  221,
+                             421, 221, 57,  285, 221, 0,  0,  420, 221, 55, 72,  89,  221, 421});
+  // within the user's turn too
+  CHECK(ids("llama2", {"<<SYS>>", "<</SYS>>"}) ==
+        std::vector<int32_t>{0,  59,  41, 46,  51,  52,  61,  221, 420, 199, 34, 69, 270, 368,
+                             69, 70,  14, 199, 421, 199, 199, 40,  73,  221, 59, 15, 41,  46,
+                             51, 52,  61, 221, 57,  285, 221, 0,   0,   59,  41, 46, 51,  52,
+                             61, 221, 55, 72,  89,  221, 59,  15,  41,  46,  51, 52, 61});
+  CHECK(error_of([&] {
+          named("zephyr").render({{"user", "<|user|>"}}, true);
+        }).starts_with("chat: message 1 spells <|user|>"));
+}
+
 TEST_CASE("chat ids: a token that is not marked special cannot be spelled by a content") {
   const Tokenizer tokenizer = with_tokens("smollm2", kChatMl, false);
   const auto message = [&](const std::string& content) {

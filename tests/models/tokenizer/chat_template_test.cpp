@@ -86,8 +86,12 @@ TEST_CASE("chat template: parts say what is a token and what is an answer") {
                                                     {"\n"},
                                                     {"<|im_start|>", false, Kind::token},
                                                     {"assistant\n"}});
-  CHECK(named("llama2").render(chat, false) ==
-        Parts{{"", false, Kind::bos}, {"[INST] Hello [/INST]"}, {" Yes ", true}, {"", true, Kind::eos}});
+  CHECK(named("llama2").render(chat, false) == Parts{{"", false, Kind::bos},
+                                                     {"[INST]", false, Kind::word},
+                                                     {" Hello "},
+                                                     {"[/INST]", false, Kind::word},
+                                                     {" Yes ", true},
+                                                     {"", true, Kind::eos}});
   // a content is text, whatever it spells
   CHECK(named("chatml").render({{"user", "<|im_end|></s>"}}, false)[1] == ChatPart{"user\n<|im_end|></s>"});
   for (const ChatForm& form : chat_forms()) {

@@ -99,3 +99,31 @@ TEST_CASE("special tokens: settings that contradict tokenizer.json are refused")
   CHECK(error("[]").find("expected a JSON object") != std::string::npos);
   CHECK(error(R"({"eos_token":null,"bos_token":""})") == "no error");
 }
+
+TEST_CASE("special tokens: those that stand in the files beside tokenizer.json alone are added") {
+  const auto ids = [](std::initializer_list<std::pair<const char*, std::string>> files) {
+    return Beside(files).tokenizer().encode("<x>");
+  };
+  const Tokenizer alone = Beside({}).tokenizer();
+  const auto next = static_cast<int32_t>(alone.vocab_size());
+  const std::vector<int32_t> added{next};
+  CHECK(alone.encode("<x>").size() == 3);
+  CHECK(ids({{"added_tokens.json", concat(R"({"<x>":)", next, "}")}}) == added);
+  const std::string decoder = concat(R"({"added_tokens_decoder":{")", next, R"(":{"content":"<x>"}}})");
+  CHECK(ids({{"tokenizer_config.json", decoder}}) == added);
+  CHECK(ids({{"tokenizer_config.json", decoder}, {"special_tokens_map.json", R"({"pad_token":"<x>"})"}}) ==
+        added);
+  CHECK(Beside({{"added_tokens.json", concat(R"({"<x>":)", next + 1, "}")}})
+            .error()
+            .find(concat("has id ", next + 1, ", expected ", next)) != std::string::npos);
+  // one without an id: a piece of the vocabulary, or none
+  CHECK(ids({{"tokenizer_config.json", R"({"additional_special_tokens":["<|endoftext|>"]})"}}).size() == 3);
+  const Tokenizer piece = Beside({{"tokenizer_config.json", R"({"pad_token":"a"})"}}).tokenizer();
+  CHECK(piece.decode(piece.encode("bab")) == "bb");
+  for (const char* named : {R"("extra_special_tokens":["<x>"])", R"("additional_special_tokens":["<x>"])",
+                            R"("pad_token":"<x>")"})
+    CHECK(Beside({{"tokenizer_config.json", concat("{", named, "}")}})
+              .error()
+              .find("\"<x>\", which is not in tokenizer.json or a list of added tokens") !=
+          std::string::npos);
+}

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "core/check.h"
+
 using namespace scca;
 using Words = std::set<std::string>;
 
@@ -34,8 +36,49 @@ TEST_CASE("template text: control words are found, comparisons are not") {
   CHECK(control_words("{%ifa<b%}m[0] m[::-1] m['A'] 1 < 2 <> [] <a b> '<'+x+'>' <").empty());
 }
 
-TEST_CASE("template text: a text is found where the template has all of it in one") {
-  CHECK(literal_between(R"({{'<s>'+x+'</s>'}}{{'<s>it\'s\n"1"</s>'}})", "'<s>", "</s>'") == "it's\n\"1\"");
-  CHECK(literal_between("{{'<s>'+x+'</s>'}}", "'<s>", "</s>'") == std::nullopt);
-  CHECK(literal_between("{{'<s>never ends", "'<s>", "</s>'") == std::nullopt);
+TEST_CASE("template text: white space at a line's begin goes where the line break before it did") {
+  CHECK(compact_template("{% a %}\n  {% b %}\n c\n") == "{%a%}{%b%} c");
+}
+
+TEST_CASE("template text: branches for tools are left out, others stay") {
+  CHECK(live_template("{%iftools%}{{a}}{%iftools%}{{a}}{%else%}{{b}}{%endif%}{%endif%}{{c}}") == "{{c}}");
+  CHECK(live_template("{%iftools%}{{a}}{%else%}{{b}}{%endif%}") == "{{b}}");
+  CHECK(live_template("{%iftools%}{{a}}{%elifx%}{{b}}{%else%}{{c}}{%endif%}") ==
+        "{%ifx%}{{b}}{%else%}{{c}}{%endif%}");
+  CHECK(live_template("{%ifx%}{{a}}{%elifmessage.role=='tool'%}{{b}}{%endif%}") == "{%ifx%}{{a}}{%endif%}");
+  CHECK(live_template("{%ifx%}{{a}}{%elifnotmessage.tool_calls%}{{b}}{%else%}{{c}}{%endif%}") ==
+        "{%ifx%}{{a}}{%else%}{{b}}{%endif%}");
+  CHECK(live_template("{%ifmessage.contentisstring%}{{a}}{%elifx%}{{b}}{%endif%}") == "{{a}}");
+  CHECK(live_template("{%fortool_callinmessage.tool_calls%}{{a}}{%endfor%}{%generation%}{{b}}{{raise_"
+                      "exception('c')}}{%endgeneration%}") == "{{b}}");
+  CHECK(live_template("{%iftoolsand(xory)%}{{'%}{%endif%}'}}{%endif%}") ==
+        "{%iftoolsand(xory)%}{{'%}{%endif%}'}}{%endif%}");  // not sure, so that it stays
+  for (const char* never :
+       {"toolsandx", "(tools)", "xandtools", "message.role=='tool'ormessage.role=='ipython'",
+        "toolsisnotnoneand(message==user_messages[-1])"})
+    CHECK(live_template(concat("{%if", never, "%}{{a}}{%endif%}")).empty());
+  for (const char* sometimes : {"nottools", "toolsorx", "not(xandtools)", "notmessage.role=='tool'"})
+    CHECK(live_template(concat("{%if", sometimes, "%}{{a}}{%endif%}")) != "");
+  CHECK(outputs_of("{%ifx%}a{{'%}'}}{%endif%}\n") == "a{{'%}'}}\n");
+  const std::string whole = "{%iftools%}{{'a'}}{%endif%}{%forx%}{%endfor%}{%endfor%}{%endif%}{%else%}";
+  for (size_t length = 0; length < whole.size(); ++length)  // cut off anywhere, it is read to its end
+    CHECK(live_template(whole.substr(0, length)).size() < 60);
+}
+
+TEST_CASE("template text: phrases are all that it may be put together from") {
+  const std::vector<std::string> phrases{"{{a}}", "{{a}}{{b}}", "{{'<s>*</s>'}}", "{%setx='*'%}"};
+  const auto free = [&](const std::string& text) {
+    const auto found = phrased(text, phrases);
+    return found ? found->free.value_or("none") : "other";
+  };
+  CHECK(free("") == "none");
+  CHECK(free("{{a}}{{a}}{{b}}{{a}}") == "none");
+  CHECK(free("{{a}}{{b}}{{b}}") == "other");
+  CHECK(free("{{a}} ") == "other");
+  CHECK(free(R"({{a}}{{'<s>it\'s\n"1"</s>'}})") == "it's\n\"1\"");
+  CHECK(free("{%setx=''%}") == "");
+  CHECK(free("{{'<s>'+x+'</s>'}}") == "other");
+  CHECK(free("{{'<s>never ends") == "other");
+  CHECK(free(R"({%setx='\x41'%})") == "other");
+  CHECK(free("{%setx='<|a|>'%}") == "other");
 }

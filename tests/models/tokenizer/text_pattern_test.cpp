@@ -40,15 +40,19 @@ TEST_CASE("text pattern: classes and escapes mean what they mean in Oniguruma") 
   CHECK(matches(".+", "a\rb\nc") == Words{"a\rb", "c"});
   CHECK(matches(R"(\s+(?!\S)|b)", "a   b") == Words{"  ", "b"});
   CHECK(matches(R"((?<=a)b)", "abb") == Words{"b"});
+  CHECK(matches(R"(\A +| +\z)", "  a  b ") == Words{"  ", " "});
+  CHECK(matches(R"(\A +| +\z)", "\n a \n").empty());  // of the text, not of a line
+  CHECK(matches(R"(\Aa)", "aa") == Words{"a"});       // also where a match ends
   CHECK(matches(R"(\p{N}{1,3})", "12345") == Words{"123", "45"});
 }
 
 TEST_CASE("text pattern: what the two read differently is refused") {
   for (const std::string regex :
-       {R"(\w+)",    R"(a\b)",  R"(\h)",   R"(\v)",    R"(a$)",   "^a",      R"(\p{Han})",
-        R"(\p{^L})", R"(\pL)",  "a{2}+",   "a{,3}",    "a{2}?",   "[a&&b]",  "[[:alpha:]]",
-        "[]a]",      "(?i)a",   "(?<x>a)", R"((a)\1)", "(?i:ss)", "(?i:st)", "(?i:\xc3\xa9)",
-        R"([\S])",   R"(\x41)", R"(\u12)", "a{",       R"(\p{)",  "\\"}) {
+       {R"(\w+)",     R"(a\b)",      R"(\h)",         R"(\v)",   R"(a$)",   "^a",
+        R"(\p{Han})", R"(\p{^L})",   R"(\pL)",        "a{2}+",   "a{,3}",   "a{2}?",
+        "[a&&b]",     "[[:alpha:]]", "[]a]",          "(?i)a",   "(?<x>a)", R"((a)\1)",
+        "(?i:ss)",    "(?i:st)",     "(?i:\xc3\xa9)", R"([\S])", R"([\A])", R"(a\Z)",
+        R"(\Ga)",     R"(\x41)",     R"(\u12)",       "a{",      R"(\p{)",  "\\"}) {
     CAPTURE(regex);
     CHECK(error(regex).find("file: the regular expression \"") == 0);
     CHECK(error(regex).find("which is not implemented") != std::string::npos);

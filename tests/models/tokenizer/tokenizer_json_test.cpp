@@ -177,7 +177,7 @@ TEST_CASE("tokenizer_json: what is not built is refused by its name") {
   part("added_tokens", {{{"id", 5000}, {"content", "<x>"}}}, "the first that is free");
   part("added_tokens", {{{"id", -1}, {"content", "<x>"}}}, "expected an id of 0 or more");
   part("added_tokens", {{{"id", 420}, {"content", "the"}}, {{"id", 421}, {"content", "the"}}}, "\"the\"");
-  part("added_tokens", {{{"id", 420}, {"content", ""}}}, "added token 420 is spelled as nothing");
+  part("added_tokens", {{{"id", 420}, {"content", ""}}}, "added token 420 has no text");
   part("added_tokens", {{{"id", 420}, {"content", "a"}}}, "but the vocabulary has it as id");
   part("added_tokens", {{{"id", 420}, {"content", "<x>"}, {"rare", 2}}}, "\"rare\"");
   refused("sentencepiece", "decoder has no ByteFallback", [](Json& json) {
@@ -220,7 +220,12 @@ TEST_CASE(
   write_file(folder / "tokenizer.json", read_text_file(kGolden + "/gpt2/tokenizer.json"));
   write_file(folder / "tokenizer.model",
              read_text_file(SCCA_SOURCE_DIR "/tests/data/stories260K/tokenizer.model"));
+  CHECK(error_of([&] {
+          Tokenizer tokenizer(folder.path());
+        }).find("but tokenizer.model has \"<unk>\" there") != std::string::npos);
+  write_file(folder / "tokenizer.json", "{}");
   CHECK(Tokenizer(folder.path()).vocab_size() == 512);
+  write_file(folder / "tokenizer.json", read_text_file(kGolden + "/gpt2/tokenizer.json"));
   write_file(folder / "tokenizer.model", "IQ== 0\nIg== 1\n");
   CHECK(Tokenizer(folder.path()).vocab_size() == 420);
   CHECK(Tokenizer(folder / "tokenizer.json").vocab_size() == 420);

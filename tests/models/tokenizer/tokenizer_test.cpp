@@ -373,3 +373,42 @@ TEST_CASE("tokenizer: files beside the model that contradict it or each other ar
   CHECK(error(decoder(R"("512":{"content":"a","single_word":true})")).find("single_word") !=
         std::string::npos);
 }
+
+TEST_CASE("tokenizer: of a tokenizer.json beside the model BOS and added tokens are read") {
+  const std::string bos =
+      R"("post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},
+         {"Sequence":{"id":"A","type_id":0}}],"pair":[],
+         "special_tokens":{"<s>":{"id":"<s>","ids":[1],"tokens":["<s>"]}}})";
+  const std::string more = R"("added_tokens":[{"id":1,"content":"<s>"},{"id":512,"content":"<x>"}])";
+  const auto with = [](const std::string& json, const std::string& config) {
+    return WithFiles({{"tokenizer.json", json}, {"tokenizer_config.json", config}});
+  };
+  CHECK(!Tokenizer(with("{}", "{}").folder.path()).adds_bos());
+  CHECK(Tokenizer(with("{" + bos + "}", "{}").folder.path()).adds_bos());
+  CHECK(!Tokenizer(with("{" + bos + "}", R"({"add_bos_token":false})").folder.path()).adds_bos());
+  CHECK(Tokenizer(with("{}", R"({"add_bos_token":true})").folder.path()).adds_bos());
+  const WithFiles files = with("{" + more + "}", R"({"additional_special_tokens":["<x>","</s>"]})");
+  CHECK(Tokenizer(files.folder.path()).encode("<x>") == std::vector<int32_t>{512});
+  CHECK(with("{" + more + "}", decoder(R"("512":{"content":"<y>"})")).error().find("id 512 is \"<x>\"") !=
+        std::string::npos);
+  std::string other = bos;
+  other.replace(other.find("[1]"), 3, "[2]");
+  CHECK(with("{" + other + "}", "{}").error().find("puts id 2 in front of a text") != std::string::npos);
+  CHECK(with(R"({"post_processor":{"type":"Other"}})", "{}").error().find("\"Other\" is not implemented") !=
+        std::string::npos);
+}
+
+TEST_CASE("tokenizer: a token that settings name and that no file gives an id is refused") {
+  for (const std::string named :
+       {R"("pad_token":"<x>")", R"("additional_special_tokens":["</s>",{"content":"<x>"}])",
+        R"("extra_special_tokens":{"image_token":"<x>"})"}) {
+    const WithFiles files({{"tokenizer_config.json", "{" + named + "}"}});
+    CHECK(files.error().find("\"<x>\", which is not in tokenizer.model or a list of added tokens") !=
+          std::string::npos);
+    const WithFiles listed(
+        {{"tokenizer_config.json", "{" + named + "}"}, {"added_tokens.json", R"({"<x>":512})"}});
+    CHECK(listed.error() == "no error");
+    const Tokenizer tokenizer(listed.folder.path());
+    CHECK(tokenizer.decode(tokenizer.encode("<x>")) == "");  // special, as it is named
+  }
+}

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/file.h"
 #include "core/hash.h"
+#include "models/files/model_folder.h"
 #include "models/fingerprint.h"
 #include "models/own_attention.h"
 #include "models/rope_lengths.h"
@@ -72,7 +73,7 @@ nlohmann::json contents_of(const Approximation& a, const std::vector<int32_t>& t
       {"tokens", hexadecimal(hash_bytes(tokens.data(), tokens.size() * sizeof tokens[0]))}};
   if (!model.adapter.empty())
     contents["adapter_fingerprint"] =
-        hexadecimal(hash_text(read_text_file(fs::path(model.adapter) / "adapter_model.safetensors")));
+        hexadecimal(hash_text(read_text_file(adapter_folder(model.adapter) / "adapter_model.safetensors")));
   return contents;
 }
 
@@ -103,6 +104,9 @@ Approximation plan_approximation(ApproximationSettings settings) {
       if (std::ranges::count(entry.examples, entry.name) > 0)  // mix says nothing by its name alone
         settings.patterns.push_back(entry.name);
   std::erase(settings.patterns, a.reference);
+  if (settings.patterns.empty())
+    fail<UsageError>("--patterns: names only ", a.reference, ", the model's own attention, which the others ",
+                     "are held to; expected another pattern");
   a.made_for = rope_lengths(with_rope_flags(config, settings.model, settings.lengths.back())).made_for;
   a.settings = std::move(settings);
   const ApproximationSettings& s = a.settings;

@@ -34,10 +34,13 @@ Paragraph setting(const Study& study) {
       config.at("rope_factor").get<double>(), ") in ", train.steps, " steps of ", train.rows_per_step(),
       " rows, ", short_number(tokens), " tokens; learning rate ", train.lr, ", ", train.warmup,
       " warm-up steps, LoRA rank ", s.finetune.lora.rank, " and alpha ", s.finetune.lora.alpha,
-      ", of the base also ", joined(s.finetune.learning), ". ", s.seeds, s.seeds == 1 ? " seed" : " seeds",
-      " (row order and LoRA's start) from ", train.seed,
+      s.finetune.learning == std::set<std::string>{"none"}
+          ? ""
+          : concat(", of the base also ", joined(s.finetune.learning)),
+      ". ", s.seeds, s.seeds == 1 ? " seed" : " seeds", " (row order and LoRA's start) from ", train.seed,
       " on; figures in parentheses are the lowest and highest of them. Training data: ", joined(train.data),
-      ". Evaluation: the first ", train.eval_tokens, " tokens of ", joined(train.eval_data), ".")};
+      ". Evaluation: the first ", train.eval_tokens, " tokens, or as many as there are, of ",
+      joined(train.eval_data), ".")};
 }
 
 /// With the attention that rows are judged under between them.
@@ -126,7 +129,7 @@ std::optional<Paragraph> window_reading(const Study& study, const Results& resul
                                         const StudyRowResult& best) {
   const StudyRowResult *window = find_untrained(results, "base-window"),
                        *stretched = find_untrained(results, "rope-untrained");
-  if (!window || !stretched) return std::nullopt;
+  if (!window || !stretched || study.settings.lengths.back() <= study.base_context) return std::nullopt;
   const auto at_end = [](const StudyRowResult& row) {
     return spread(over_seeds(row, longest_perplexity)).mean;
   };

@@ -107,11 +107,13 @@ Table passkey_table(const Study& study, const Results& results) {
 
 Table paper_table(const Study& study, const Results& results) {
   std::vector<const PaperRow*> paper;
+  std::vector<std::string> names;
   std::vector<double> pg19, proof_pile, full, own;
   for (const PaperRow& row : kPaper) {
     const StudyRowResult* ours = find_pattern(results, row.pattern);
     if (!ours) continue;
     paper.push_back(&row);
+    names.push_back(ours->row->name);
     pg19.push_back(row.pg19);
     proof_pile.push_back(row.proof_pile);
     full.push_back(spread(over_seeds(*ours, longest_perplexity)).mean);
@@ -124,7 +126,7 @@ Table paper_table(const Study& study, const Results& results) {
   if (paper.size() < 2) return table;
   const auto a = ranks(pg19), b = ranks(proof_pile), c = ranks(full), d = ranks(own);
   for (size_t i = 0; i < paper.size(); ++i)
-    table.rows.push_back({concat(paper[i]->name, ", `", paper[i]->pattern, "`"), ranked(pg19[i], a[i]),
+    table.rows.push_back({concat(paper[i]->name, ", `", names[i], "`"), ranked(pg19[i], a[i]),
                           ranked(proof_pile[i], b[i]), ranked(full[i], c[i]), ranked(own[i], d[i])});
   return table;
 }

@@ -24,20 +24,33 @@ const StudyRowResult& reference_row(const std::vector<StudyRowResult>& results) 
 }
 
 const StudyRowResult* find_pattern(const std::vector<StudyRowResult>& results, const std::string& pattern) {
-  for (const StudyRowResult& row : results)
-    if (row.row->trained && row.row->name.substr(0, row.row->name.find('(')) == pattern) return &row;
-  return nullptr;
+  const StudyRowResult* variant = nullptr;
+  for (const StudyRowResult& row : results) {
+    if (!row.row->trained) continue;
+    if (row.row->name == pattern) return &row;
+    if (!variant && row.row->name.substr(0, row.row->name.find('(')) == pattern) variant = &row;
+  }
+  return variant;
 }
 
+namespace {
+
+SeedSums sums_of_seeds(const StudyRowResult& row) {
+  SeedSums sums;
+  for (const StudyResult& seed : row.seeds) sums.push_back(sums_of(read_losses(seed.losses)));
+  return sums;
+}
+
+}  // namespace
+
 RowDifference difference(const StudyRowResult& row, const StudyRowResult& reference) {
+  const SeedSums a = sums_of_seeds(row), b = sums_of_seeds(reference);
+  const auto seed = [](const SeedSums& seeds, size_t k) {  // one without seeds is beside each
+    return SeedSums{seeds[std::min(k, seeds.size() - 1)]};
+  };
   std::vector<double> means;
-  SeedSums a, b;
-  for (size_t k = 0; k < row.seeds.size(); ++k) {
-    const StudyResult& other = reference.seeds[std::min(k, reference.seeds.size() - 1)];
-    a.push_back(sums_of(read_losses(row.seeds[k].losses)));
-    b.push_back(sums_of(read_losses(other.losses)));
-    means.push_back(paired_difference({a.back()}, {b.back()}).mean);
-  }
+  for (size_t k = 0; k < std::max(a.size(), b.size()); ++k)
+    means.push_back(paired_difference(seed(a, k), seed(b, k)).mean);
   return {spread(means), paired_difference(a, b)};
 }
 
@@ -47,8 +60,7 @@ RowRanking rank_rows(const std::vector<StudyRowResult>& results) {
   for (const StudyRowResult& row : results) {
     if (!row.row->trained) continue;
     ranked.names.push_back(row.row->name);
-    SeedSums& seeds = models.emplace_back();
-    for (const StudyResult& seed : row.seeds) seeds.push_back(sums_of(read_losses(seed.losses)));
+    models.push_back(sums_of_seeds(row));
   }
   ranked.ranking = rank_models(models);
   return ranked;

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "tests/temporary_folder.h"
 #include "tests/train/study/small_study.h"
 #include "train/evaluation/losses.h"
@@ -42,10 +44,13 @@ TEST_CASE("study: the standard error of a difference is over windows and seeds, 
   CHECK(d.over_seeds.count == 2);
   CHECK(d.paired.standard_error == doctest::Approx(0.5));
   CHECK(text_of(d) == "+0.250 ± 0.500 (−0.250 to +0.750)");
-  const RowDifference untrained = difference({.seeds = {result("u", 3, 2)}}, reference);  // 2 and 0
-  CHECK(untrained.over_seeds.mean == 1);
-  CHECK(untrained.paired.standard_error == 1);
-  CHECK(text_of(untrained) == "+1.000 ± 1.000");
+  // 2 and 0 beside the first seed, 0 and -2 beside the second: windows and seeds each have a variance of the
+  // mean of 1, and nothing is left between them.
+  const RowDifference untrained = difference({.seeds = {result("u", 3, 2)}}, reference);
+  CHECK(untrained.over_seeds.mean == 0);
+  CHECK(untrained.paired.mean == 0);
+  CHECK(untrained.paired.standard_error == doctest::Approx(std::sqrt(2)));
+  CHECK(text_of(untrained) == "+0.000 ± 1.414 (−1.000 to +1.000)");
 }
 
 TEST_CASE("study: each two neighbours are settled or open") {

@@ -22,10 +22,11 @@ documents=$out/paragraphs.jsonl
 cat train/demo/books/finetune/*.txt | LC_ALL=C awk -v RS='' '
   { gsub(/[^A-Za-z0-9 ,.;:!?-]+/, " "); if (length > 150 && length < 2500) print "{\"text\": \"" $0 "\"}" }' >"$documents"
 
+# With --resume a run that is done stays as it is, a stopped one goes on, and one of other settings is refused.
 for attention in full scca-fixed; do
   for pack in rows documents; do
     run=$out/$attention-$pack
-    [ -d "$run/adapter" ] || "$scca" finetune --model train/demo/base --data "$documents" --out "$run" --context "$context" \
+    "$scca" finetune --model train/demo/base --data "$documents" --out "$run" --context "$context" \
       --attention "$attention" --pack "$pack" --steps "$steps" --warmup 2 --lr 1e-3 --checkpointing off --resume
   done
 done

@@ -6,6 +6,10 @@
 #   CONTEXT=1024 STEPS=12                tokens of a row, and how long to train
 #   SCCA=build/scca                      a program that is built already
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
+[[ ${MODEL:-/} == /* ]] || MODEL=$PWD/$MODEL
+[[ ${SCCA:-} != */* || $SCCA == /* ]] || SCCA=$PWD/$SCCA  # a bare name is one of PATH
 cd "$(dirname "$0")/../.."
 
 out=${1:-runs/chat}

@@ -9,6 +9,12 @@
 #                                           learns the embedding too, as LongLoRA does)
 #   PYTHON=venv/bin/python                  also loads the merged folder in transformers and compares logits
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
+[[ ${MODEL:-/} == /* ]] || MODEL=$PWD/$MODEL
+[[ ${DATA:-/} == /* ]] || DATA=$PWD/$DATA
+[[ ${HELD_OUT:-/} == /* ]] || HELD_OUT=$PWD/$HELD_OUT
+[[ ${PYTHON:-} != */* || $PYTHON == /* ]] || PYTHON=$PWD/$PYTHON  # a bare name is one of PATH
 cd "$(dirname "$0")/../.."
 
 out=${1:-runs/smollm2}

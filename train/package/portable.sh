@@ -5,6 +5,8 @@
 # Builds that OUT has from another time are replaced, all of them, once all levels are built.
 # LEVELS="x86-64-v2 x86-64-v3 x86-64-v4 x86-64-v4-bf16": which, the lowest first; without it all but x86-64-v2.
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
 cd "$(dirname "$0")/../.."
 out=${1:?usage: train/package/portable.sh OUT [CMAKE ARGUMENTS...]}
 shift

@@ -5,6 +5,8 @@
 # has the same tokens, and each is judged under full attention and under what it was trained with.
 # Usage: train/demo/study/rivals.sh [OUT]   (about ten minutes on 2 cores; a stopped one goes on where it was)
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
 cd "$(dirname "$0")/../../.."
 out=${1:-runs/rivals}
 steps=${STEPS:-30}

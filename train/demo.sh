@@ -2,6 +2,8 @@
 # The main job, end to end on a CPU: extend a small LLaMA's context from 512 to 2048 tokens, once for each attention
 # pattern, on real books, and compare. Installs what is missing and builds first. Results: runs/demo.
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${OUT:-/} == /* ]] || OUT=$PWD/$OUT
 cd "$(dirname "$0")/.."
 
 out=${OUT:-runs/demo}

@@ -6,6 +6,10 @@
 #   CONTEXT=1024 STEPS=12                tokens of a row, and how long to train
 #   SCCA=build/scca                      a program that is built already
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
+[[ ${MODEL:-/} == /* ]] || MODEL=$PWD/$MODEL
+[[ ${SCCA:-} != */* || $SCCA == /* ]] || SCCA=$PWD/$SCCA  # a bare name is one of PATH
 cd "$(dirname "$0")/../.."
 
 out=${1:-runs/chat}
@@ -40,7 +44,8 @@ cat train/demo/books/finetune/*.txt | tr '\n' ' ' | LC_ALL=C sed 's/\xe2\x80[\x9
 kept=()  # a GGUF file's weights stay in the few bits that it has them in
 [[ $model != *.gguf ]] || kept=(--base-dtype stored)
 
-[ -d "$out/run/adapter" ] || "$scca" finetune --model "$model" --data "$chats" --out "$out/run" --context "$context" --rope none \
+# With --resume a run that is done stays as it is, a stopped one goes on, and one of other settings is refused.
+"$scca" finetune --model "$model" --data "$chats" --out "$out/run" --context "$context" --rope none \
   "${kept[@]}" "${template[@]}" --attention full --pack documents --loss answers --train norm --steps "$steps" --warmup 2 --lr 5e-4 --save-every 4 --resume
 
 printf 'Good morning. Where have you been?\nWill you come with me to London?\n' |

@@ -5,6 +5,9 @@
 #   CONTEXT=2048 STEPS=12                tokens of a row, and how long to train
 #   SCCA=build/scca                      a program that is built already
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
+[[ ${SCCA:-} != */* || $SCCA == /* ]] || SCCA=$PWD/$SCCA  # a bare name is one of PATH
 cd "$(dirname "$0")/../.."
 
 out=${1:-runs/packed}
@@ -22,10 +25,11 @@ documents=$out/paragraphs.jsonl
 cat train/demo/books/finetune/*.txt | LC_ALL=C awk -v RS='' '
   { gsub(/[^A-Za-z0-9 ,.;:!?-]+/, " "); if (length > 150 && length < 2500) print "{\"text\": \"" $0 "\"}" }' >"$documents"
 
+# With --resume a run that is done stays as it is, a stopped one goes on, and one of other settings is refused.
 for attention in full scca-fixed; do
   for pack in rows documents; do
     run=$out/$attention-$pack
-    [ -d "$run/adapter" ] || "$scca" finetune --model train/demo/base --data "$documents" --out "$run" --context "$context" \
+    "$scca" finetune --model train/demo/base --data "$documents" --out "$run" --context "$context" \
       --attention "$attention" --pack "$pack" --steps "$steps" --warmup 2 --lr 1e-3 --checkpointing off --resume
   done
 done

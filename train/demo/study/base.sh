@@ -7,6 +7,8 @@
 #   far       passkeys anywhere in 512 tokens, among books: retrieval over the whole context
 # Usage: train/demo/study/base.sh OUT   (about 20 minutes on 2 cores; a stopped one goes on where it was)
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
 cd "$(dirname "$0")/../../.."
 out=${1:?usage: train/demo/study/base.sh OUT}
 scca=build/scca

@@ -9,6 +9,8 @@
 # Usage: train/demo/study/order.sh [OUT]   (about an hour on 2 cores; a stopped one goes on where it was)
 # STUDIES="readings rates" leaves the others out; SEEDS=3 is for more than a look (the longest has one seed).
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
 cd "$(dirname "$0")/../../.."
 out=${1:-runs/order}
 studies=${STUDIES:-readings rates warm unstretched longer}

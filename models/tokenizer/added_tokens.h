@@ -1,5 +1,5 @@
 #pragma once
-// Tokens that a model's folder adds behind the SentencePiece model's pieces: <pad>, <|im_start|>, ...
+// Tokens that files beside a tokenizer add to it: <pad>, <|im_start|>, ...
 #include <cstdint>
 #include <filesystem>
 #include <optional>

@@ -11,7 +11,8 @@
 
 namespace scca {
 
-/// The file, with BOS, EOS and UNK as tokenizer_config.json and special_tokens_map.json beside it name them.
+/// The file, with what those beside it add (models/tokenizer/special_tokens.h): tokens; which are BOS, EOS
+/// and UNK.
 /// Throws Error naming the file for what is no such file, and for everything in it that would change ids and
 /// is not built, by its name.
 BpeVocabulary read_tokenizer_json(const std::filesystem::path& file);

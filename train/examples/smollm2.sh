@@ -37,17 +37,7 @@ run() {
   "$@"
   printf '%6d s  %s\n' $((SECONDS - begin)) "$*" >>"$times"
 }
-# of PATHS...: a checksum of these files and folders.
-of() { find "$@" -type f -exec cksum {} + | sort | cksum; }
-# once FILE OF COMMAND...: what the command prints, in FILE; again only if the command or OF, a checksum, is not what FILE is from.
-once() {
-  local file=$1 from="${*:2}"
-  if [ -s "$file" ] && [ "$(cat "$file.from" 2>/dev/null)" = "$from" ]; then return; fi
-  rm -f "$file"
-  run "${@:3}" >"$out/part.json"
-  printf '%s\n' "$from" >"$file.from"
-  mv "$out/part.json" "$file"
-}
+source train/examples/once.sh
 # evaluate NAME OF FLAGS...: perplexity in windows of each length.
 evaluate() {
   local length

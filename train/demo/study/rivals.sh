@@ -19,18 +19,7 @@ run() {
   printf '+ %s\n' "$*" >&2 # what a command prints goes into a file
   "$@"
 }
-# of PATHS...: a checksum of these files and folders.
-of() { find "$@" -type f -exec cksum {} + | sort | cksum; }
-# once FILE OF COMMAND...: what the command prints, in FILE; again only if the command or OF, a checksum, is not what FILE is from.
-once() {
-  local file=$1 from="${*:2}"
-  if [ -s "$file" ] && [ "$(cat "$file.from" 2>/dev/null)" = "$from" ]; then return; fi
-  rm -f "$file"
-  mkdir -p "$(dirname "$file")"
-  run "${@:3}" >"$out/part.json"
-  printf '%s\n' "$from" >"$file.from"
-  mv "$out/part.json" "$file"
-}
+source train/examples/once.sh
 # judge NAME USE OF, then the model's flags: the perplexity at 2048, by the attention that it is used with.
 judge() {
   once "$out/$1/under/$2.json" "$3" $scca eval --model $base "${@:4}" --attention "$2" --data "$out/text" --context 2048 --json

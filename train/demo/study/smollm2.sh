@@ -34,18 +34,7 @@ run() {
   printf '+ %s\n' "$*" >&2 # what a command prints may go into a file
   "$@"
 }
-# of PATHS...: a checksum of these files and folders.
-of() { find "$@" -type f -exec cksum {} + | sort | cksum; }
-# once FILE OF COMMAND...: what the command prints, in FILE; again only if the command or OF, a checksum, is not what FILE is from.
-once() {
-  local file=$1 from="${*:2}"
-  if [ -s "$file" ] && [ "$(cat "$file.from" 2>/dev/null)" = "$from" ]; then return; fi
-  rm -f "$file"
-  mkdir -p "$(dirname "$file")"
-  run "${@:3}" >"$out/part.json"
-  printf '%s\n' "$from" >"$file.from"
-  mv "$out/part.json" "$file"
-}
+source train/examples/once.sh
 # of_flags FLAGS...: the same of the adapter that a model's flags name, if they name one.
 of_flags() { [ "${1:-}" != --adapter ] || of "$2"; }
 # LoRA and the norms learn, as in train/examples/smollm2.sh; weights and products in bf16.

@@ -172,6 +172,25 @@ TEST_CASE("autograd: what is remade has the values that were saved, whoever wrot
   CHECK_THROWS_WITH_AS(gradient(true, true), doctest::Contains("backward of linear: its saved x"), Error);
 }
 
+TEST_CASE(
+    "autograd: a saved tensor that is no input of its node is held, since nothing keeps its maker alive") {
+  struct HandsOut : Node {
+    const char* name() const override { return "hands out"; }
+    std::vector<Tensor> backward(Tensor) override { return {other.clone()}; }
+    Saved other{*this, "other"};
+  };
+  const Tensor x = leaf({31, 8}, 1);
+  Tensor y = x.detach().clone(), expected;
+  {
+    const auto node = record<HandsOut>(y, {&x});
+    const Tensor elsewhere = rms_norm(leaf({31, 8}, 2), leaf({8}, 3), 1e-5);
+    expected = elsewhere.detach().clone();
+    node->other = elsewhere;
+  }
+  backward(y, ones(y));
+  CHECK(same_bits(x.grad(), expected));
+}
+
 TEST_CASE("checkpoint: the same bits for less memory, dropout included") {
   const Tensor w = leaf({32, 32}, 1), gain = leaf({32}, 2), x = leaf({129, 32}, 3), v = leaf({32, 32}, 4);
   const auto block = [&](const Tensor& in) {

@@ -119,6 +119,10 @@ std::vector<NamedToken> named_tokens(const fs::path& folder) {
   return named;
 }
 
+bool NamedToken::is_of_texts() const {
+  return key != "pad_token" && key != "sep_token" && key != "cls_token" && key != "mask_token";
+}
+
 void refuse_unknown(const NamedToken& token, const char* vocabulary) {
   fail(token.where, ": ", token.key, token.key.ends_with('s') ? " has " : " is ",
        short_text(Json(token.text)), ", which is not in ", vocabulary, "; use files that belong together");
@@ -147,6 +151,13 @@ BpeVocabulary read_frame(const fs::path& file, bool with_bos) {
   return frame;
 }
 
+/// -1 for a text that is no token.
+int32_t id_of(const std::string& text, const AddedTokens& added, const TokenizerModel& model) {
+  const auto found = std::ranges::find(added.tokens, text, &AddedToken::text);
+  if (found == added.tokens.end()) return model.token_id(text);
+  return static_cast<int32_t>(model.pieces() + (found - added.tokens.begin()));
+}
+
 }  // namespace
 
 AddedTokens read_added_tokens(const fs::path& folder, const TokenizerModel& model) {
@@ -158,9 +169,6 @@ AddedTokens read_added_tokens(const fs::path& folder, const TokenizerModel& mode
   const auto said = adds_bos(folder);
   const BpeVocabulary frame = read_frame(file, !said);
   added.adds_bos = said.value_or(frame.special.adds_bos);
-  SCCA_CHECK(!frame.special.adds_bos || frame.special.bos == model.special_ids().bos, file.string(),
-             ": puts id ", frame.special.bos, " in front of a text, but tokenizer.model's BOS is id ",
-             model.special_ids().bos, "; use files that belong together");
   const std::vector<BpeAddedToken> listed = listed_tokens(folder, frame.added);
   for (const BpeAddedToken& token : listed) {
     if (token.id < model.pieces()) {
@@ -177,10 +185,16 @@ AddedTokens read_added_tokens(const fs::path& folder, const TokenizerModel& mode
                " is a single_word, which is not implemented");
     added.tokens.push_back(token);
   }
-  for (const NamedToken& token : named_tokens(folder))
-    if (model.token_id(token.text) < 0 &&
-        std::ranges::find(added.tokens, token.text, &AddedToken::text) == added.tokens.end())
-      refuse_unknown(token, "tokenizer.model or a list of added tokens");
+  for (const NamedToken& token : named_tokens(folder)) {
+    const int32_t id = id_of(token.text, added, model);
+    if (id < 0 && token.is_of_texts()) refuse_unknown(token, "tokenizer.model or a list of added tokens");
+    if (token.key == "bos_token") added.bos = id;
+    if (token.key == "eos_token") added.eos = id;
+  }
+  const int32_t bos = added.bos < 0 ? model.special_ids().bos : added.bos;
+  SCCA_CHECK(!frame.special.adds_bos || frame.special.bos == bos, file.string(), ": puts id ",
+             frame.special.bos, " in front of a text, but BOS is id ", bos,
+             "; use files that belong together");
   return added;
 }
 

@@ -38,6 +38,9 @@ std::optional<bool> adds_bos(const std::filesystem::path& folder);
 /// extra_special_tokens.
 struct NamedToken {
   std::string where, key, text;  // where: the file
+
+  /// False for padding and the like, which stand in no text here: one that has no id does no harm.
+  bool is_of_texts() const;
 };
 std::vector<NamedToken> named_tokens(const std::filesystem::path& folder);
 /// Throws Error: it is in no vocabulary.
@@ -51,12 +54,13 @@ struct AddedTokens {
   /// Whether a text is meant to begin with BOS: add_bos_token, else what a tokenizer.json beside it puts in
   /// front, else false.
   bool adds_bos = false;
+  int32_t bos = -1, eos = -1;  // bos_token and eos_token; -1 where no file names one: the model's own
 };
 
 /// listed_tokens() of a folder with this SentencePiece model, in which a tokenizer.json may lie too. Throws
 /// Error naming the file for a gap behind the pieces, an id below theirs with another text than its piece,
-/// single_word, a named token that is in none of the files, and a tokenizer.json that puts another token than
-/// BOS in front of a text.
+/// single_word, a named token of texts that is in none of the files, and a tokenizer.json that puts another
+/// token than BOS in front of a text.
 AddedTokens read_added_tokens(const std::filesystem::path& folder, const TokenizerModel& model);
 
 /// Where the next of the tokens stands in `text` from `begin` on: the earliest, of those the longest; token

@@ -253,7 +253,8 @@ const AddedToken* SentencePieceTokenizer::added(int32_t id) const {
 
 int64_t SentencePieceTokenizer::pieces() const { return processor_->GetPieceSize(); }
 SpecialIds SentencePieceTokenizer::special_ids() const {
-  return {processor_->bos_id(), processor_->eos_id(), processor_->unk_id(), added_.adds_bos};
+  return {added_.bos < 0 ? processor_->bos_id() : added_.bos,
+          added_.eos < 0 ? processor_->eos_id() : added_.eos, processor_->unk_id(), added_.adds_bos};
 }
 
 std::string SentencePieceTokenizer::piece(int32_t id) const {

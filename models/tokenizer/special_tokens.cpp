@@ -68,8 +68,10 @@ void read_special_tokens(const fs::path& folder, BpeVocabulary& vocabulary) {
   for (const NamedToken& token : named) {
     BpeAddedToken special;
     special.id = id_of(token.text, vocabulary);
-    if (special.id < 0) refuse_unknown(token, "tokenizer.json or a list of added tokens");
-    if (std::ranges::find(vocabulary.added, token.text, &BpeAddedToken::text) != vocabulary.added.end())
+    if (special.id < 0 && token.is_of_texts())
+      refuse_unknown(token, "tokenizer.json or a list of added tokens");
+    if (special.id < 0 ||
+        std::ranges::find(vocabulary.added, token.text, &BpeAddedToken::text) != vocabulary.added.end())
       continue;
     special.text = token.text;
     special.special = true;

@@ -120,8 +120,9 @@ TEST_CASE("special tokens: those that stand in the files beside tokenizer.json a
   CHECK(ids({{"tokenizer_config.json", R"({"additional_special_tokens":["<|endoftext|>"]})"}}).size() == 3);
   const Tokenizer piece = Beside({{"tokenizer_config.json", R"({"pad_token":"a"})"}}).tokenizer();
   CHECK(piece.decode(piece.encode("bab")) == "bb");
-  for (const char* named : {R"("extra_special_tokens":["<x>"])", R"("additional_special_tokens":["<x>"])",
-                            R"("pad_token":"<x>")"})
+  // padding is in no text, and has a row in few models
+  CHECK(ids({{"tokenizer_config.json", R"({"pad_token":"<x>"})"}}).size() == 3);
+  for (const char* named : {R"("extra_special_tokens":["<x>"])", R"("additional_special_tokens":["<x>"])"})
     CHECK(Beside({{"tokenizer_config.json", concat("{", named, "}")}})
               .error()
               .find("\"<x>\", which is not in tokenizer.json or a list of added tokens") !=

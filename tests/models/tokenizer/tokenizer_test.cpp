@@ -398,9 +398,24 @@ TEST_CASE("tokenizer: of a tokenizer.json beside the model BOS and added tokens 
         std::string::npos);
 }
 
+TEST_CASE("tokenizer: BOS and EOS are those that the settings beside the model name") {
+  const auto with = [](const std::string& config) {
+    return WithFiles(
+        {{"tokenizer_config.json", "{" + config + "}"}, {"added_tokens.json", R"({"<x>":512})"}});
+  };
+  const Tokenizer plain(with("").folder.path());
+  CHECK(plain.bos_id() == 1);
+  CHECK(plain.eos_id() == 2);
+  const Tokenizer ends(with(R"("eos_token":"<x>","bos_token":{"content":"</s>"})").folder.path());
+  CHECK(ends.eos_id() == 512);
+  CHECK(ends.bos_id() == 2);
+  CHECK(ends.encode("a", true).front() == 2);
+  CHECK(with(R"("pad_token":"<none>")").error() == "no error");  // in no text
+}
+
 TEST_CASE("tokenizer: a token that settings name and that no file gives an id is refused") {
   for (const std::string named :
-       {R"("pad_token":"<x>")", R"("additional_special_tokens":["</s>",{"content":"<x>"}])",
+       {R"("eos_token":"<x>")", R"("additional_special_tokens":["</s>",{"content":"<x>"}])",
         R"("extra_special_tokens":{"image_token":"<x>"})"}) {
     const WithFiles files({{"tokenizer_config.json", "{" + named + "}"}});
     CHECK(files.error().find("\"<x>\", which is not in tokenizer.model or a list of added tokens") !=

@@ -135,6 +135,7 @@ std::unique_ptr<TokenizerModel> read_gguf_tokenizer(const GgufFile& file) {
 }
 
 void write_tokenizer_files(const GgufFile& file, const fs::path& folder) {
+  read_gguf_tokenizer(file);  // nothing is written that would not be read
   const Settings settings(file);
   Json config{{"add_bos_token", settings.special_ids().adds_bos}};
   const std::vector<std::string> tokens = settings.tokens();

@@ -24,7 +24,7 @@ int32_t gguf_token_id(const GgufFile& file, const std::string& name);
 std::unique_ptr<TokenizerModel> read_gguf_tokenizer(const GgufFile& file);
 
 /// The same as files of a Hugging Face folder: tokenizer.json or tokenizer.model, and tokenizer_config.json
-/// with the chat template.
+/// with the chat template. Throws Error as read_gguf_tokenizer, and then has written nothing.
 void write_tokenizer_files(const GgufFile& file, const std::filesystem::path& folder);
 
 /// A file to be that has the settings tokenizer.* and nothing else yet. `model`: the folder or GGUF file

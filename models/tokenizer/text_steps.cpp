@@ -3,7 +3,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <array>
 #include <optional>
 
 #include "core/check.h"
@@ -56,14 +56,60 @@ bool may_need_nfc(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0xcc; });
 }
 
+constexpr auto kFormC = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+
+void check_form_c(utf8proc_ssize_t result) {
+  SCCA_CHECK(result >= 0, "tokenizer: a text has no NFC form: ", utf8proc_errmsg(result));
+}
+
+/// Every character taken apart, in the order of the text.
+std::vector<int32_t> decomposed(std::string_view text) {
+  std::vector<int32_t> codes;
+  codes.reserve(text.size());
+  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+  for (size_t at = 0; at < text.size();) {
+    int32_t code = 0;
+    const utf8proc_ssize_t read =
+        utf8proc_iterate(bytes + at, static_cast<utf8proc_ssize_t>(text.size() - at), &code);
+    check_form_c(read);
+    at += static_cast<size_t>(read);
+    std::array<int32_t, 16> parts;  // Unicode has at most 4
+    int boundary = 0;               // not used by this form
+    const utf8proc_ssize_t count =
+        utf8proc_decompose_char(code, parts.data(), std::ssize(parts), kFormC, &boundary);
+    check_form_c(count);
+    SCCA_CHECK(count <= std::ssize(parts), "tokenizer: a character decomposes into ", count);
+    codes.insert(codes.end(), parts.begin(), parts.begin() + count);
+  }
+  return codes;
+}
+
+/// The marks behind each other character by their class. utf8proc_decompose does it by swapping neighbours,
+/// which takes minutes for a long row of marks.
+void sort_marks(std::vector<int32_t>& codes) {
+  const auto mark_class = [](int32_t code) { return utf8proc_get_property(code)->combining_class; };
+  const auto is_mark = [&](int32_t code) { return mark_class(code) > 0; };
+  for (auto end = codes.begin(); end != codes.end();) {
+    const auto begin = std::find_if(end, codes.end(), is_mark);
+    end = std::find_if_not(begin, codes.end(), is_mark);
+    if (end - begin > 1)
+      std::stable_sort(begin, end, [&](int32_t a, int32_t b) { return mark_class(a) < mark_class(b); });
+  }
+}
+
 std::string nfc(std::string_view text) {
-  utf8proc_uint8_t* composed = nullptr;
-  const utf8proc_ssize_t bytes = utf8proc_map(
-      reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-      &composed, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  SCCA_CHECK(bytes >= 0, "tokenizer: a text has no NFC form: ", utf8proc_errmsg(bytes));
-  std::string result(reinterpret_cast<const char*>(composed), static_cast<size_t>(bytes));
-  std::free(composed);
+  std::vector<int32_t> codes = decomposed(text);
+  sort_marks(codes);
+  const utf8proc_ssize_t count = utf8proc_normalize_utf32(codes.data(), std::ssize(codes), kFormC);
+  check_form_c(count);
+  codes.resize(static_cast<size_t>(count));
+  std::string result;
+  result.reserve(text.size());
+  for (const int32_t code : codes) {
+    std::array<utf8proc_uint8_t, 4> bytes;
+    const utf8proc_ssize_t size = utf8proc_encode_char(code, bytes.data());
+    result.append(bytes.begin(), bytes.begin() + size);
+  }
   return result;
 }
 

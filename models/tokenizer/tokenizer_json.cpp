@@ -168,6 +168,8 @@ Json byte_level_json() {
 Json post_processor_json(const BpeVocabulary& vocabulary) {
   const int32_t bos = vocabulary.special.bos;
   if (!vocabulary.special.adds_bos || bos < 0) return byte_level_json();
+  SCCA_CHECK(bos < std::ssize(vocabulary.pieces), "tokenizer.json: BOS is id ", bos, ", expected one of the ",
+             vocabulary.pieces.size(), " pieces");
   const std::string& text = vocabulary.pieces[static_cast<size_t>(bos)];
   const Json front{{"SpecialToken", {{"id", text}, {"type_id", 0}}}};
   const Json first{{"Sequence", {{"id", "A"}, {"type_id", 0}}}},

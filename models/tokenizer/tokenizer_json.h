@@ -23,7 +23,8 @@ BpeVocabulary parse_tokenizer_json(std::string_view text, const std::string& whe
 /// Its list of added_tokens; null is none.
 std::vector<BpeAddedToken> read_added(const nlohmann::json& list, const std::string& where);
 
-/// The file of a byte-level vocabulary. Throws Error for another, and for a step that is not written.
+/// The file of a byte-level vocabulary. Throws Error for another, for a BOS to put in front that is none of
+/// its pieces, and for a step that is not written.
 nlohmann::json tokenizer_json(const BpeVocabulary& vocabulary);
 
 }  // namespace scca

@@ -87,6 +87,16 @@ void write_folder(const TemporaryFolder& folder, const BpeVocabulary& vocabulary
       R"({"bos_token":"<|end|>","eos_token":"<|end|>","add_bos_token":true,"chat_template":"{{ x }}"})");
 }
 
+/// A GGUF file's settings with another number as one of them.
+GgufContent with(const std::string& file, const std::string& name, uint32_t value) {
+  const GgufFile before(file);
+  GgufContent content;
+  for (const auto& [key, entry] : before.metadata())
+    if (key != name) content.set(key, entry);
+  content.set(name, value);
+  return content;
+}
+
 }  // namespace
 
 TEST_CASE("gguf tokenizer: a byte-level one goes to a file and comes back, with every pre-tokenizer") {
@@ -177,4 +187,29 @@ TEST_CASE("gguf tokenizer: what the format has no words for, and files that cont
           c.set("tokenizer.ggml.model", "llama");
           c.set("tokenizer.ggml.tokens", std::vector<std::string>{"a"});
         }).find("tokenizer.ggml: no scores") != std::string::npos);
+}
+
+TEST_CASE("gguf tokenizer: of a file whose BOS or EOS is none of its tokens no folder is written") {
+  const TemporaryFolder folder;
+  BpeVocabulary vocabulary = small_vocabulary("llama-bpe");
+  write_folder(folder, vocabulary);
+  std::filesystem::create_directories(folder / "out");
+  const std::string file = folder / "x.gguf";
+  for (const std::filesystem::path& from : {folder.path(), std::filesystem::path(kStories)}) {
+    const RoundTrip trip(from, 512);
+    for (const std::string key : {"bos_token_id", "eos_token_id"}) {
+      for (const uint32_t id : {512u, 600u, 2000000000u}) {
+        CAPTURE(from.string() + " " + key + " " + std::to_string(id));
+        with(trip.file, "tokenizer.ggml." + key, id).write(file);
+        const std::string error = error_of([&] { write_tokenizer_files(GgufFile(file), folder / "out"); });
+        CHECK(error.starts_with(file + ": tokenizer.ggml: "));
+        CHECK(error.find("id " + std::to_string(id) + ", expected ") != std::string::npos);
+        CHECK(error == error_of([&] { Tokenizer{file}; }));
+        CHECK(std::filesystem::is_empty(folder / "out"));
+      }
+    }
+  }
+  vocabulary.special.bos = static_cast<int32_t>(vocabulary.pieces.size());
+  CHECK(error_of([&] { tokenizer_json(vocabulary); }) ==
+        "tokenizer.json: BOS is id 264, expected one of the 264 pieces");
 }

@@ -6,6 +6,8 @@
 #include <mutex>
 
 #include "core/check.h"
+#include "core/file.h"
+#include "core/hash.h"
 #include "nn/patterns/bounds.h"
 #include "nn/patterns/plan_json.h"
 #include "nn/patterns/plan_prefix.h"
@@ -28,6 +30,7 @@ struct AttentionSpec::State {
   std::vector<NamedPattern> patterns;  // the last one is that of the layers that are not named
   std::map<int64_t, size_t> layers;    // layer -> its pattern
   std::string file;                    // of @plan.json; then there are no patterns
+  std::string file_hash;
   PlanPtr from_file;
   bool causal = true;  // of patterns
 
@@ -108,6 +111,8 @@ std::string AttentionSpec::to_string() const {
   return result + state_->patterns.back().spec;
 }
 
+const std::string& AttentionSpec::file_hash() const { return state_->file_hash; }
+
 std::string AttentionSpec::longer_than(int64_t tokens) const {
   for (const NamedPattern& named : state_->patterns)
     if (named.longest > tokens)
@@ -135,6 +140,7 @@ AttentionSpec parse_attention_spec(std::string_view text, std::optional<int64_t>
   if (!trimmed.empty() && trimmed.front() == '@') {
     state->file = trimmed.substr(1);
     state->from_file = read_plan(state->file);
+    state->file_hash = hexadecimal(hash_text(read_text_file(state->file)));
     return AttentionSpec(state);
   }
 

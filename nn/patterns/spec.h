@@ -33,6 +33,10 @@ class AttentionSpec {
   /// The canonical form; parses to the same spec.
   std::string to_string() const;
 
+  /// A hash of the plan file that the spec names, by what is in it; empty for a spec of patterns. A name may
+  /// hold another plan tomorrow.
+  const std::string& file_hash() const;
+
   /// "... its chunk of 4096 tokens is longer than the 1024 there are, ...": what someone who gives such a
   /// chunk should know; empty where all chunks fit.
   std::string longer_than(int64_t tokens) const;

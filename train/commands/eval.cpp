@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "core/check.h"
+#include "core/file.h"
 #include "train/cli/command.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
@@ -64,6 +65,7 @@ void print_readable(const Evaluation& evaluation) {
 
 int run(const Flags& flags) {
   EvaluationOptions options = options_of(flags);
+  if (!flags.losses_file.empty()) FileWriter(flags.losses_file);  // one that cannot be written fails now
   const ReadyModel ready(flags.model, options.attention, flags.context);
   auto [tokens, starts] = read_documents(ready.tokenizer(), flags.text);
   if (options.documents) options.documents = starts;
@@ -81,13 +83,13 @@ int run(const Flags& flags) {
         progress.update(done, total, concat("perplexity ", fixed(std::exp(nll), 2)));
       });
   progress.finish();
-  if (!flags.losses_file.empty())
-    write_losses(flags.losses_file, losses_of(evaluation, tokens, options, starts));
   if (flags.json) {
     print_json(to_json(evaluation));
   } else {
     print_readable(evaluation);
   }
+  if (!flags.losses_file.empty())
+    write_losses(flags.losses_file, losses_of(evaluation, tokens, options, starts));
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "core/file.h"
 #include "train/cli/command.h"
 #include "train/cli/flag_values.h"
 #include "train/cli/help.h"
@@ -93,6 +94,7 @@ int run(Flags flags, const Kind& kind) {
   RetrievalOptions& options = flags.options;
   options.attention = attention_given(flags.attention);
   kind.check(options);
+  if (!flags.png.empty()) FileWriter(flags.png);  // one that cannot be written fails now
   const int64_t longest = std::ranges::max(options.lengths);
   const ReadyModel ready(flags.model, options.attention, longest);
   options.bos = puts_bos(flags.bos, ready.tokenizer());

@@ -74,6 +74,10 @@ void RetrievalOptions::validate() const {
   if (tasks.empty()) fail<UsageError>(Setting("tasks"), ": names none");
   for (const std::string& task : tasks) find_task(task, Setting("tasks"));
   if (lengths.empty()) fail<UsageError>(Setting("lengths"), ": is empty; give token counts, as in 512,1024");
+  for (const auto& [setting, numbers] : {std::pair("lengths", &lengths), std::pair("depths", &depths)})
+    for (const int64_t number : *numbers)
+      if (std::ranges::count(*numbers, number) > 1)
+        fail<UsageError>(Setting(setting), ": ", number, " is given twice");
   for (const int64_t length : lengths) {
     if (length < 1 || length >= int64_t{1} << 32)
       fail<UsageError>(Setting("lengths"), ": ", length, ": expected a number of tokens, 1 or more");

@@ -110,10 +110,21 @@ struct MarkdownBlock {
 
 }  // namespace
 
+namespace {
+
+/// A bar would end the cell.
+std::string in_cell(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) escaped += c == '|' ? std::string("\\|") : std::string(1, c);
+  return escaped;
+}
+
+}  // namespace
+
 std::string to_markdown(const Table& table) {
   const auto line = [](const std::vector<std::string>& cells) {
     std::string text = "|";
-    for (const std::string& cell : cells) text += " " + cell + " |";
+    for (const std::string& cell : cells) text += " " + in_cell(cell) + " |";
     return text + "\n";
   };
   std::string text = line(table.header) + "|---|";

@@ -54,6 +54,12 @@ AttentionSchedule::AttentionSchedule(const std::string& text) {
   phases_.push_back({parse_attention_spec(text.substr(from)), std::numeric_limits<int64_t>::max()});
 }
 
+std::string AttentionSchedule::file_hashes() const {
+  std::string hashes;
+  for (const Phase& phase : phases_) hashes += phase.attention.file_hash();
+  return hashes;
+}
+
 const AttentionSpec& AttentionSchedule::at(int64_t step) const {
   return std::ranges::find_if(phases_, [&](const Phase& phase) { return step <= phase.until; })->attention;
 }

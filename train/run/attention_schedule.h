@@ -26,6 +26,8 @@ class AttentionSchedule {
   const AttentionSpec& at(int64_t step) const;
   /// The canonical text.
   std::string to_string() const;
+  /// AttentionSpec::file_hash of its phases, one behind the other.
+  std::string file_hashes() const;
   /// "full from step 41", of the first phase that begins behind `steps`; empty if all have begun by then.
   std::string beyond(int64_t steps) const;
 

@@ -249,7 +249,8 @@ SettingTable recorded_keys() {
           {.name = record::kDerived, .may_differ = true},
           {.name = "model_config"},
           {.name = "model_fingerprint"},
-          {.name = "data_fingerprint"}};
+          {.name = "data_fingerprint"},
+          {.name = "attention_fingerprint"}};
 }
 
 RunRecord record_of(const SettingTable& table, const std::string& command) {

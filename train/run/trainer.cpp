@@ -100,6 +100,8 @@ Trainer::Trainer(Llama& model, TrainTask task, RunFolder& run)
       optimizer_(model),
       order_(task_.data->order(task_.train.seed)) {
   task_.record.settings["data_fingerprint"] = hexadecimal(task_.data->fingerprint());
+  if (const std::string plans = checked_.attention.file_hashes(); !plans.empty())
+    task_.record.settings["attention_fingerprint"] = plans;
   if (task_.eval_data) {
     const int64_t rows = eval_rows();
     eval_text_ = hexadecimal(hash_bytes(&rows, sizeof rows, task_.eval_data->fingerprint()));

@@ -40,8 +40,11 @@ std::string in_layers(const std::string& pattern, int64_t first, int64_t end, co
 
 bool names_layers(const std::string& spec) { return spec.find_first_of("@;") != std::string::npos; }
 
-fs::path cell_file(const fs::path& out, const ApproximationCell& cell) {
-  return out / "cells" / std::to_string(cell.length) / (folder_name(cell.attention) + ".json");
+/// A plan file that has become another has cells of its own.
+fs::path cell_file(const fs::path& out, const ApproximationCell& cell, const AttentionSpec& spec) {
+  const std::string& plan = spec.file_hash();
+  return out / "cells" / std::to_string(cell.length) /
+         concat(folder_name(cell.attention), plan.empty() ? "" : "-", plan, ".json");
 }
 fs::path losses_file(const ApproximationCell& cell) {
   return fs::path(cell.file).replace_extension(".safetensors");
@@ -71,9 +74,13 @@ nlohmann::json contents_of(const Approximation& a, const std::vector<int32_t>& t
       {"dtype", model.dtype},
       {"base_dtype", model.base_dtype},
       {"tokens", hexadecimal(hash_bytes(tokens.data(), tokens.size() * sizeof tokens[0]))}};
-  if (!model.adapter.empty())
-    contents["adapter_fingerprint"] =
-        hexadecimal(hash_text(read_text_file(adapter_folder(model.adapter) / "adapter_model.safetensors")));
+  if (!model.adapter.empty()) {
+    uint64_t hash = 0;
+    for (const char* name : {"adapter_model.safetensors", "adapter_config.json", "config.json"})
+      if (const fs::path file = adapter_folder(model.adapter) / name; fs::exists(file))
+        hash = hash_text(read_text_file(file), hash);
+    contents["adapter_fingerprint"] = hexadecimal(hash);
+  }
   return contents;
 }
 
@@ -116,7 +123,7 @@ Approximation plan_approximation(ApproximationSettings settings) {
     spec.check_layers(a.layers);
     for (int64_t layer = 0; layer < std::min(a.layers, spec.distinct_layers()); ++layer)
       spec.plan(cell.length, config.num_attention_heads, layer);  // a parameter that does not fit
-    cell.file = cell_file(s.out, cell);
+    cell.file = cell_file(s.out, cell, spec);
     if (!files.insert(cell.file).second)
       fail<UsageError>("--patterns: '", cell.pattern, "' would share ", cell.file.string(),
                        " with another one");

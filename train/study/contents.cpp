@@ -6,6 +6,7 @@
 #include "models/config.h"
 #include "models/fingerprint.h"
 #include "nn/json.h"
+#include "nn/patterns/spec.h"
 #include "train/data/documents.h"
 
 namespace scca {
@@ -26,12 +27,17 @@ uint64_t hash_of_files(const std::vector<std::string>& paths, const std::string&
 
 nlohmann::json contents_of(const StudySettings& settings, const std::vector<int32_t>& judged_on) {
   const std::string& model = settings.finetune.model.model;
-  return {{"model_config", computed_with(read_config(model))},
-          {"model_fingerprint", fingerprint_of(Weights(model)).to_string()},
-          {"data_fingerprint",
-           hexadecimal(hash_of_files(settings.finetune.train.data, settings.finetune.train.text_field))},
-          {"eval_data_fingerprint",
-           hexadecimal(hash_bytes(judged_on.data(), judged_on.size() * sizeof judged_on[0]))}};
+  nlohmann::json contents{
+      {"model_config", computed_with(read_config(model))},
+      {"model_fingerprint", fingerprint_of(Weights(model)).to_string()},
+      {"data_fingerprint",
+       hexadecimal(hash_of_files(settings.finetune.train.data, settings.finetune.train.text_field))},
+      {"eval_data_fingerprint",
+       hexadecimal(hash_bytes(judged_on.data(), judged_on.size() * sizeof judged_on[0]))}};
+  std::string plans;
+  for (const std::string& pattern : settings.patterns) plans += parse_attention_spec(pattern).file_hash();
+  if (!plans.empty()) contents["patterns_fingerprint"] = plans;
+  return contents;
 }
 
 void write_result(const std::filesystem::path& file, nlohmann::json result) {

@@ -10,8 +10,9 @@
 
 namespace scca {
 
-/// What the base computes with, and hashes of its weights, of every byte of the training data, and of the
-/// tokens that are judged on. Throws Error naming a file that cannot be read.
+/// What the base computes with, and hashes of its weights, of every byte of the training data, of the
+/// tokens that are judged on, and of plan files among the patterns. Throws Error naming a file that cannot be
+/// read.
 nlohmann::json contents_of(const StudySettings& settings, const std::vector<int32_t>& judged_on);
 
 /// A result: written whole or not at all, with a hash of what it says.

@@ -146,9 +146,9 @@ std::optional<Paragraph> window_reading(const Study& study, const Results& resul
              " positions that the base was trained on, so it has nothing to learn. The other rows read "
              "positions that are new "
              "to the base: stretched without training it stands at ",
-             fixed(at_end(*stretched), 1), ", and ", study.settings.finetune.train.steps,
-             " steps win back a part of that. Their gain can only come from tokens further back than ",
-             study.base_context,
+             fixed(at_end(*stretched), 1), ", and ", study.settings.finetune.train.steps, " steps ",
+             at_end(best) < at_end(*stretched) ? "win back a part of that" : "win nothing back",
+             ". Their gain can only come from tokens further back than ", study.base_context,
              ", and here they are worth less than what the stretching still costs. Extending pays when the "
              "text needs what stands "
              "far back (a key, a name, a passage seen before: no window finds them), when the model is large "

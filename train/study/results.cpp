@@ -67,7 +67,8 @@ void read_plans(const Study& study, StudyRowResult& result) {
   double pairs = 0;
   for (int64_t layer = 0; layer < study.layers; ++layer) {
     plans.push_back(spec.plan(study.context(), study.heads, layer));
-    for (const auto& head : plans.back()->heads) pairs += static_cast<double>(visible_pairs(*head, true));
+    for (const auto& head : plans.back()->heads)
+      pairs += static_cast<double>(visible_pairs(*head, plans.back()->causal));
   }
   const double maps = static_cast<double>(study.layers * study.heads);
   result.visible_share = pairs / maps / (tokens * (tokens + 1) / 2);

@@ -65,6 +65,8 @@ class StudyRun {
     SCCA_CHECK(static_cast<int64_t>(tokens_.size()) >= needed, "--eval-data: ", tokens_.size(),
                " tokens are judged on, expected at least ", needed, " for a length of ", longest,
                "; give more data, larger --eval-tokens or smaller --lengths");
+    if (settings_.passkey_trials > 0)
+      check_lengths(given_config(settings_.finetune.model), tokenizer_, passkeys("full"));
   }
 
   const std::vector<int32_t>& judged_on() const { return tokens_; }
@@ -168,12 +170,17 @@ class StudyRun {
     return evaluation;
   }
 
-  nlohmann::json passkey(const Llama& model, const std::string& attention) const {
+  RetrievalOptions passkeys(const std::string& attention) const {
     RetrievalOptions options = passkey_options();
     options.lengths = settings_.lengths;
     options.trials = settings_.passkey_trials;
     options.attention = parse_attention_spec(attention);
     options.bos = puts_bos(settings_.finetune.train.bos, tokenizer_);
+    return options;
+  }
+
+  nlohmann::json passkey(const Llama& model, const std::string& attention) const {
+    const RetrievalOptions options = passkeys(attention);
     Progress progress("passkey");
     const auto show = [&](int64_t done, int64_t total, const std::string&) { progress.update(done, total); };
     const Retrieval found = evaluate_retrieval(model, tokenizer_, options, show);

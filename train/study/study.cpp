@@ -86,6 +86,8 @@ void StudySettings::validate() const {
     fail<UsageError>("--patterns: names none; expected specs such as full,local,scca-fixed");
   if (std::set(patterns.begin(), patterns.end()).size() != patterns.size())
     fail<UsageError>("--patterns: names a pattern twice");
+  if (std::set(lengths.begin(), lengths.end()).size() != lengths.size())
+    fail<UsageError>("--lengths: names a length twice");
   StudySettings s = *this;
   check_bounds(study_settings(s));
   Llama::check_lora(finetune.lora);

@@ -28,7 +28,9 @@ const StudyRowResult* find_pattern(const std::vector<StudyRowResult>& results, c
   for (const StudyRowResult& row : results) {
     if (!row.row->trained) continue;
     if (row.row->name == pattern) return &row;
-    if (!variant && row.row->name.substr(0, row.row->name.find('(')) == pattern) variant = &row;
+    const bool names_layers = row.row->name.find_first_of("@;") != std::string::npos;
+    if (!variant && !names_layers && row.row->name.substr(0, row.row->name.find('(')) == pattern)
+      variant = &row;
   }
   return variant;
 }

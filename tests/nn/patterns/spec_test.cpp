@@ -259,6 +259,11 @@ TEST_CASE("spec: a plan file fits only its own extent") {
       "and 3 heads; a plan file fits only its own, use a pattern's name for any other length",
       UsageError);
   CHECK_THROWS_AS(spec.plan(33, 2), UsageError);
+  CHECK(parse_attention_spec("full").file_hash().empty());
+  CHECK(spec.file_hash().size() == 16);
+  CHECK(parse_attention_spec("@" + path).file_hash() == spec.file_hash());
+  std::ofstream(path) << plan_to_json(*parse_attention_spec("full").plan(33, 3));
+  CHECK(parse_attention_spec("@" + path).file_hash() != spec.file_hash());
   std::remove(path.c_str());
   CHECK_THROWS_WITH_AS(parse_attention_spec("@none.json"),
                        "none.json: cannot be read: No such file or directory", Error);

@@ -249,6 +249,10 @@ TEST_CASE("retrieval: what cannot be asked is said before anything is") {
   const auto error = [&](const RetrievalOptions& options) {
     return error_of([&] { evaluate_retrieval(model, tokenizer(), options, [&](auto...) { ++heard; }); });
   };
+  CHECK(error({.tasks = {"passkey"}, .lengths = {600, 700, 600}}).find("600 is given twice") !=
+        std::string::npos);
+  CHECK(error({.tasks = {"passkey"}, .lengths = {600}, .depths = {50, 50}}).find("50 is given twice") !=
+        std::string::npos);
   CHECK(error({.tasks = {"passkey"}, .lengths = {600, 100}, .depths = {0}})
             .starts_with("passkey: a length of 100 is too short; the shortest prompt takes "));
   CHECK(error({.tasks = {"vt"}, .lengths = {2000}, .depths = {0}}).starts_with("vt: has no depth"));

@@ -64,5 +64,6 @@ TEST_CASE("document: base64 at every remainder") {
 TEST_CASE("document: what does not fit is told") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(to_markdown(Table{.header = {"a", "b"}, .rows = {{"1"}}}), Error);
+  CHECK(to_markdown(Table{.header = {"a"}, .rows = {{"@x|y.json"}}}) == "| a |\n|---|\n| @x\\|y.json |\n");
   CHECK_THROWS_AS(to_html(page(), folder.path()), Error);
 }

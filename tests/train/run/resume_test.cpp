@@ -201,6 +201,21 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("resume: a plan file that holds another plan is refused") {
+  const Workplace place;
+  const std::string plan = (place.folder / "plan.json").string();
+  const auto write_plan = [&](const std::string& spec) {
+    write_file(plan, run_scca({"patterns", spec, "--tokens", "64", "--heads", "8", "--json"}).out);
+  };
+  write_plan("local");
+  REQUIRE(run_scca(place.finetune("run", 2, {"--attention", "@" + plan})).code == 0);
+  REQUIRE(run_scca(place.finetune("run", 3, {"--attention", "@" + plan, "--resume"})).code == 0);
+  write_plan("dilated");
+  const RunResult other = run_scca(place.finetune("run", 4, {"--attention", "@" + plan, "--resume"}));
+  CHECK(other.code == 2);
+  CHECK(contains(other.err, "--attention: what it names differs from what "));
+}
+
 TEST_CASE("resume: losses on another text are not compared, so that the best is of what is evaluated now") {
   const Workplace place;
   const std::string easy = (place.folder / "easy.txt").string();

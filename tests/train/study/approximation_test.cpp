@@ -80,6 +80,9 @@ TEST_CASE(
 }
 
 TEST_CASE("approximation: settings without a meaning") {
+  CHECK_THROWS_WITH_AS(plan_approximation(asked({"full"})),
+                       doctest::Contains("--patterns: names only full, the model's own attention"),
+                       UsageError);
   const auto message = [](const ApproximationSettings& s) {
     return error_of([&] { plan_approximation(s); });
   };
@@ -181,6 +184,25 @@ TEST_CASE("approximation: its figures are those of scca eval and scca compare, a
     CHECK(contains(result.err, file.string()));
     CHECK(contains(result.err, "it is damaged: remove"));
   }
+}
+
+TEST_CASE("approximation: a plan file that holds another plan has cells of its own") {
+  const TemporaryFolder folder;
+  const std::string plan = folder / "plan.json";
+  const auto cells = [&](const std::string& spec) {
+    write_file(plan, run_scca({"patterns", spec, "--tokens", "33", "--heads", "8", "--json"}).out);
+    ApproximationSettings settings = asked({"@" + plan});
+    settings.lengths = {33};
+    settings.parts = 0;
+    std::vector<fs::path> files;
+    for (const ApproximationCell& cell : plan_approximation(settings).cells) files.push_back(cell.file);
+    REQUIRE(files.size() == 2);
+    return files;
+  };
+  const auto local = cells("local"), dilated = cells("dilated");
+  CHECK(cells("local") == local);
+  CHECK(local[0] == dilated[0]);  // the model's own
+  CHECK(local[1] != dilated[1]);
 }
 
 TEST_CASE("approximation: too little text is told before anything is made") {

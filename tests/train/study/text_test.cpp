@@ -53,6 +53,22 @@ TEST_CASE("study: the standard error of a difference is over windows and seeds, 
   CHECK(text_of(untrained) == "+0.000 ± 1.414 (−1.000 to +1.000)");
 }
 
+TEST_CASE("study: a pattern is found by its own name, else with parameters, and never among named layers") {
+  std::vector<StudyRow> rows;
+  for (const char* name :
+       {"full(sinks=1)@0;local", "local(chunk=8)", "local(chunk=4)", "local", "s2(chunk=8)"})
+    rows.push_back({.name = name, .attention = name, .trained = true});
+  std::vector<StudyRowResult> results;
+  for (const StudyRow& row : rows) results.push_back({.row = &row});
+  CHECK(find_pattern(results, "local") == &results[3]);
+  CHECK(find_pattern(results, "s2") == &results[4]);
+  CHECK(find_pattern(results, "full") == nullptr);
+  CHECK(&reference_row(results) == &results[0]);
+  results.pop_back();
+  results.pop_back();
+  CHECK(find_pattern(results, "local") == &results[1]);
+}
+
 TEST_CASE("study: each two neighbours are settled or open") {
   const TemporaryFolder folder;
   const std::vector<std::string> names{"full", "local", "s2"};

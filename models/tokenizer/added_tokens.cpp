@@ -56,15 +56,8 @@ void read_decoder(const Json& decoder, const std::string& where, Found& found) {
   for (const auto& [id, value] : decoder.items()) {
     SCCA_CHECK(value.is_object(), where, ": added token ", short_text(Json(id)), " is ", short_text(value),
                ", expected an object");
-    const JsonFields fields(value, where);
-    BpeAddedToken token;
+    BpeAddedToken token = added_token(JsonFields(value, where));
     token.id = id_of(id, where);
-    token.text = fields.text("content").value_or("");
-    token.takes_space_before = fields.boolean("lstrip").value_or(false);
-    token.takes_space_after = fields.boolean("rstrip").value_or(false);
-    token.special = fields.boolean("special").value_or(false);
-    token.single_word = fields.boolean("single_word").value_or(false);
-    token.normalized = fields.boolean("normalized").value_or(!token.special);
     found.add(token, where);
   }
 }
@@ -99,6 +92,17 @@ void read_named(const Json& value, const std::string& where, const std::string& 
 }
 
 }  // namespace
+
+BpeAddedToken added_token(const JsonFields& fields) {
+  BpeAddedToken token;
+  token.text = fields.text("content").value_or("");
+  token.single_word = fields.boolean("single_word").value_or(false);
+  token.takes_space_before = fields.boolean("lstrip").value_or(false);
+  token.takes_space_after = fields.boolean("rstrip").value_or(false);
+  token.special = fields.boolean("special").value_or(false);
+  token.normalized = fields.boolean("normalized").value_or(!token.special);
+  return token;
+}
 
 std::optional<bool> adds_bos(const fs::path& folder) {
   const fs::path file = folder / kSettings;

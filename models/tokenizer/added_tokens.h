@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/tokenizer/tokenizer_model.h"
+#include "nn/json.h"
 
 namespace scca {
 
@@ -23,6 +24,10 @@ struct BpeAddedToken : AddedToken {
   bool single_word = false;  // found only where no letter, digit or underscore stands beside it
   bool normalized = false;   // looked for in the normalized text, spelled as the normalizer spells it
 };
+
+/// What an object says of a token ("content", "lstrip", ...), but for its id, which files have in other
+/// places.
+BpeAddedToken added_token(const JsonFields& fields);
 
 /// Of a folder's tokenizer_config.json (added_tokens_decoder), of tokenizer.json (`own`) and of
 /// added_tokens.json, by id; what the first of these says of one goes. Throws Error naming the file for an id

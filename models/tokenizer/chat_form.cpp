@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/joined.h"
+#include "models/tokenizer/template_phrases.h"
 #include "models/tokenizer/template_text.h"
 
 namespace scca {

@@ -109,17 +109,11 @@ std::vector<BpeAddedToken> read_added(const Json& list, const std::string& where
     SCCA_CHECK(entry.is_object(), where, ": an added token is ", short_text(entry), ", expected an object");
     const JsonFields fields(entry, where + ": added_tokens");
     check_known_fields(fields, kAddedFields);
-    BpeAddedToken token;
+    BpeAddedToken token = added_token(fields);
     const auto id = fields.integer("id");
     SCCA_CHECK(id && *id >= 0 && *id < INT32_MAX, where, ": an added token is ", short_text(entry),
                ", expected an id of 0 or more in it");
     token.id = static_cast<int32_t>(*id);
-    token.text = fields.text("content").value_or("");
-    token.single_word = fields.boolean("single_word").value_or(false);
-    token.takes_space_before = fields.boolean("lstrip").value_or(false);
-    token.takes_space_after = fields.boolean("rstrip").value_or(false);
-    token.special = fields.boolean("special").value_or(false);
-    token.normalized = fields.boolean("normalized").value_or(!token.special);
     added.push_back(std::move(token));
   }
   return added;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "core/check.h"
+#include "models/tokenizer/template_phrases.h"
 
 using namespace scca;
 using Words = std::set<std::string>;

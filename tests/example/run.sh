@@ -101,7 +101,7 @@ refuses "--noise 0: expected above 0" --noise 0
 refuses "--lr 2: expected above 0, up to 1" --lr 2
 refuses "there is no folder nowhere" --out nowhere/picture.png
 refuses "--out build is a folder" --out build
-refuses "--patterns: names 0" --patterns ""
+refuses "--patterns is empty" --patterns ""
 refuses "24 and 12 here" --patterns "full,dna2d(radius=12)"  # and none is trained first
 refuses "names layer 2" --patterns "full@2;local"
 say "done"

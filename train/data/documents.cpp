@@ -173,7 +173,12 @@ std::string why_no_texts(const fs::path& file, const std::string& text_field) {
     return without;
   } catch (const Error&) {
     if (is_array) throw;
-    return Json::accept(read_text_file(file)) ? without : "that cannot be read";
+  }
+  try {
+    parse_json(without_mark(read_text_file(file)), file.string());
+    return without;
+  } catch (const Error&) {
+    return "that cannot be read";
   }
 }
 

@@ -197,7 +197,8 @@ SettingTable study_settings(StudySettings& s) {
                                .help = "Passages of the recall curve; 0 for none",
                                .takes = whole_number(),
                                .bound = at_least(0)},
-                              {.name = "eval_data_fingerprint"}};
+                              {.name = "eval_data_fingerprint"},
+                              {.name = "patterns_fingerprint"}};
 }
 
 }  // namespace scca

@@ -190,8 +190,13 @@ const NameSet kKept{
     "lora_dropout", "text_field", "chat_template", "loss",  "pack",         "positions",  "target_context"};
 const NameSet kFree{"model",      "device",      "data", "keep_line_ends", "steps",       "eval_data",
                     "eval_every", "eval_tokens", "out",  "save_every",     "token_cache", "checkpointing"};
-const NameSet kRecorded{"command",      "version",           "derived",
-                        "model_config", "model_fingerprint", "data_fingerprint"};
+const NameSet kRecorded{"command",
+                        "version",
+                        "derived",
+                        "model_config",
+                        "model_fingerprint",
+                        "data_fingerprint",
+                        "attention_fingerprint"};
 
 TEST_CASE(
     "settings: each of a fine-tuning is written, read back, and kept on resuming if it shapes the losses") {
@@ -215,7 +220,7 @@ TEST_CASE("settings: each of a study; more are kept there, and seeds may grow") 
                            "passkey_trials", "recall_passages"})
     kept.insert(name);
   free.insert("seeds");
-  recorded.insert("eval_data_fingerprint");
+  recorded.insert({"eval_data_fingerprint", "patterns_fingerprint"});
   const Names names = change_each(study_settings);
   CHECK(names.kept == kept);
   CHECK(names.free == free);

@@ -135,6 +135,7 @@ TEST_CASE("study: the reading orders the patterns by their mean over seeds, the 
 
 TEST_CASE("study: the page says why an untrained window wins, or that it does not") {
   Study study = plan_study(settings({"full", "local"}));
+  study.base_context = 64;
   std::vector<StudyRowResult> results;
   for (const StudyRow& row : study.rows) results.push_back({.row = &row, .seeds = {StudyResult{}}});
   const auto reading = [&](double window, double full) {
@@ -153,4 +154,7 @@ TEST_CASE("study: the page says why an untrained window wins, or that it does no
   CHECK(contains(reading(79, 78),
                  "**The extension pays here.** The untrained `base-window` (79.0 beside 78.0"));
   CHECK(!contains(reading(79, 78), "wins here"));
+  CHECK(contains(reading(57, 101), "and 40 steps win nothing back."));
+  study.base_context = 129;  // no text was longer
+  CHECK(!contains(reading(79, 78), "The extension pays here"));
 }

@@ -12,7 +12,7 @@
 #include "train/cli/help.h"
 #include "train/cli/standard_streams.h"
 #include "train/cli/threads_flag.h"
-#include "train/data/file_kind.h"
+#include "train/data/documents.h"
 #include "train/report/messages.h"
 
 namespace scca {
@@ -101,22 +101,14 @@ void check_given(const std::vector<const CLI::Option*>& required, const std::str
     if (option->count() == 0) fail<UsageError>(option->get_name(), " is required; see ", command, " --help");
 }
 
-void check_flag_text(const std::string& text, const std::string& flag) {
-  try {
-    check_text(text, flag);
-  } catch (const Error& error) {
-    throw UsageError(error.message);
-  }
-}
-
-/// A text is held to what one from a file is. No other value but a list of ids may be empty, which is what a
+/// A text is UTF-8, as one from a file is. No other value but a list of ids may be empty, which is what a
 /// shell variable that is not set leaves: `--out "$OUT"`.
 void check_value(const CLI::Option& option) {
   const std::string what = value_name(option);
   for (const std::string& value : option.results()) {
-    if (what == "TEXT")
-      check_flag_text(value, option.get_name());
-    else if (value.empty() && what != "IDS" && option.get_type_size() != 0)
+    const size_t invalid = what == "TEXT" ? first_invalid_utf8(value) : value.npos;
+    if (invalid != value.npos) fail<UsageError>(option.get_name(), ": is not UTF-8 at byte ", invalid);
+    if (what != "TEXT" && value.empty() && what != "IDS" && option.get_type_size() != 0)
       fail<UsageError>(option.get_name(), " is empty, expected ", what);
   }
 }

@@ -69,7 +69,7 @@ def mixed_text(size, seed=1):
 
 def random_strings(count, seed=2):
     rng = random.Random(seed)
-    return [rng.randbytes(rng.randint(0, 40)).replace(b"\0", b"\1") for _ in range(count)]
+    return [rng.randbytes(rng.randint(0, 40)).replace(b"\0", b"\1").decode(errors="replace").encode() for _ in range(count)]
 
 
 def argument_chunks(pieces, limit=100000):

@@ -84,8 +84,7 @@ class NamePatternParser {
   [[noreturn]] void refuse(const std::string& why) const {
     fail(short_text(Json(text_)), ": ", why,
          "; of regular expressions this program reads letters, \\., ., \\d, \\w, \\s, \\b, [...], (...), "
-         "(?=...), "
-         "(?!...), |, *, +, ?, {m,n}, ^ and $");
+         "(?=...), (?!...), |, *, +, ?, {m,n}, ^ and $");
   }
   bool done() const { return at_ == text_.size(); }
   bool take(std::string_view what) {

@@ -22,6 +22,7 @@
 #include "train/run/run_folder.h"
 #include "train/study/contents.h"
 #include "train/study/study.h"
+#include "train/study/text.h"
 
 namespace scca {
 namespace {
@@ -37,8 +38,6 @@ std::string in_layers(const std::string& pattern, int64_t first, int64_t end, co
   for (int64_t layer = first; layer < end; ++layer) numbers += (numbers.empty() ? "" : ",") + concat(layer);
   return concat(pattern, "@", numbers, ";", rest);
 }
-
-bool names_layers(const std::string& spec) { return spec.find_first_of("@;") != std::string::npos; }
 
 /// A plan file that has become another has cells of its own.
 fs::path cell_file(const fs::path& out, const ApproximationCell& cell, const AttentionSpec& spec) {

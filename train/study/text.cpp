@@ -23,13 +23,15 @@ const StudyRowResult& reference_row(const std::vector<StudyRowResult>& results) 
   return *std::ranges::find_if(results, [](const StudyRowResult& row) { return row.row->trained; });
 }
 
+bool names_layers(const std::string& spec) { return spec.find_first_of("@;") != std::string::npos; }
+
 const StudyRowResult* find_pattern(const std::vector<StudyRowResult>& results, const std::string& pattern) {
   const StudyRowResult* variant = nullptr;
   for (const StudyRowResult& row : results) {
     if (!row.row->trained) continue;
     if (row.row->name == pattern) return &row;
-    const bool names_layers = row.row->name.find_first_of("@;") != std::string::npos;
-    if (!variant && !names_layers && row.row->name.substr(0, row.row->name.find('(')) == pattern)
+    if (!variant && !names_layers(row.row->name) &&
+        row.row->name.substr(0, row.row->name.find('(')) == pattern)
       variant = &row;
   }
   return variant;

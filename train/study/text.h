@@ -17,7 +17,10 @@ double passkey_share(const StudyResult& seed, int64_t length);
 
 /// The row that the others are compared with: the pattern full, or the first one.
 const StudyRowResult& reference_row(const std::vector<StudyRowResult>& results);
-/// The trained row of this pattern, whatever its parameters; null when there is none.
+/// True for a spec of more than one pattern or of a plan file: "full@0;local", "@plan.json".
+bool names_layers(const std::string& spec);
+/// The trained row of this pattern in all layers: as it is, else the first with parameters; null when there
+/// is none.
 const StudyRowResult* find_pattern(const std::vector<StudyRowResult>& results, const std::string& pattern);
 
 /// Row less reference, nats a token at the longest length, paired token by token and seed by seed

@@ -32,9 +32,9 @@ class Weights {
   bool equal(const std::string& a, const std::string& b) const;
 
   /// Throws Error for a model without its head that is not `tied`; and naming a tensor that is none of
-  /// `expected`: another model's, which would compute something
-  /// else without it. Rotary buffers pass, since they are made from the config, and with a `tied` embedding
-  /// the head that equals it. One that differs is refused: transformers 4 ignores it, transformers 5 uses it.
+  /// `expected`: another model's, which would compute something else without it. Rotary buffers pass, since
+  /// they are made from the config, and with a `tied` embedding the head that equals it. One that differs is
+  /// refused: transformers 4 ignores it, transformers 5 uses it.
   void check_extra(const std::set<std::string>& expected, bool tied) const;
 
   /// The tensor as `dtype`. F32, F16, BF16, F64 and the block formats are converted (rounded to the nearest),
